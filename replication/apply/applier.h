@@ -1,0 +1,53 @@
+/*
+ * applier - whole source transactions to the target, in commit order, set-wise, exactly once.
+ *
+ * Batch     whole transactions until applier_flush or the limits; a transaction that begins fits in a
+ *           batch of its own and may be applied part by part inside one open target transaction.
+ * Resume    the first write of each target transaction is the resume row; it holds end_lsn of the last
+ *           transaction in it. Nothing is ever confirmed that this row does not cover.
+ * Fold      changes of one key within a batch become one net change; per table and batch one DELETE,
+ *           one UPDATE per set of columns, one INSERT or COPY; the row count of each is checked. A batch
+ *           that is refused or counts wrong is rolled back and replayed row by row in source order, which
+ *           succeeds or names table and key (APPLY_MISSING_ROW, APPLY_CONFLICT).
+ * Durable   commits are asynchronous but for one synchronous commit every `durable_interval_us` and when
+ *           idle; progress->durable_lsn moves only with a synchronous one.
+ * Filter    a change applies only if the transaction's commit_lsn >= rel->start_lsn.
+ * Triggers  session_replication_role=replica where the role may; else ordinary triggers have been disabled
+ *           by the caller and foreign keys are live.
+ * Threads   the applier's worker only; progress may be read by anybody.
+ */
+#pragma once
+
+#include "bascule/model/flow.h"
+#include "bascule/model/progress.h"
+#include "bascule/port/pgconn.h"
+
+typedef struct ApplierSpec {
+    PgEndpoint endpoint;
+    const char *task;
+    const Relations *rels;
+    Progress *progress;
+    size_t batch_bytes;             /* flush when a batch is larger (0: 16 MB) */
+    int64_t batch_changes;          /* or has more changes (0: 100,000) */
+    int64_t durable_interval_us;    /* 0: 100 ms */
+    /* A transactional logical message of prefix "bascule": told after the commit that covers it,
+     * when that commit is durable. */
+    void (*on_message)(void *arg, const char *content, size_t len, Lsn end_lsn);
+    void *message_arg;
+} ApplierSpec;
+
+typedef struct Applier Applier;
+
+Applier *applier_new(const ApplierSpec *spec);
+void applier_free(Applier *applier);
+/* Connects when needed, reads the resume row; idempotent. */
+MUST_CHECK bool applier_open(Applier *applier, Error *err);
+/* Rolls back what is open and closes the session; the next call opens again. */
+void applier_reset(Applier *applier);
+/* Takes *flow (NULL afterwards, whatever happens). May apply at once, may wait for more. */
+MUST_CHECK bool applier_put(Applier *applier, Flow **flow, Error *err);
+/* Applies and commits what waits. idle: nothing more is in the queue, so make it durable when the
+ * interval has passed. Cheap when there is nothing to do. */
+MUST_CHECK bool applier_flush(Applier *applier, bool idle, Error *err);
+/* When the next applier_flush has something to make durable: a deadline, CLOCK_NEVER when not. */
+int64_t applier_next_flush_us(const Applier *applier);

@@ -1,0 +1,55 @@
+/*
+ * load - the full load: tables from source to target under one exported snapshot.
+ *
+ * Order    by the foreign-key graph (parents first; strictly where the target's constraints are live:
+ *          a table starts only when all tables that it references are done), then the largest first.
+ * Chunks   a big table is read in ranges of heap blocks, several at once.
+ * Bytes    are piped from COPY OUT to COPY IN, binary where every column is binary_safe and server
+ *          versions allow it, else text. Memory is constant.
+ * Record   a table's (chunk's) progress row is written in the transaction that holds its rows.
+ * Yield    a table that the guard gave up is stopped, emptied and reported in `redo`.
+ */
+#pragma once
+
+#include "bascule/base/stop.h"
+#include "bascule/model/progress.h"
+#include "bascule/model/relation.h"
+#include "bascule/port/pgconn.h"
+#include "bascule/port/schema.h"
+#include "source/guard.h"
+
+/* The order of tables by foreign keys. */
+typedef struct FkPlan {
+    int *order;             /* relation ids, parents before children; members of a cycle adjacent */
+    int *level;             /* by id: 0 for tables without parents in scope */
+    int cycle_count;        /* cycles of two or more tables */
+    const char **cycles;    /* each as "a -> b -> a" for people */
+    int *cycle_of;          /* by id: index of its cycle or -1 */
+    bool *self_reference;   /* by id */
+} FkPlan;
+FkPlan *fk_plan_new(Arena *arena, const Relations *rels);
+
+typedef struct LoadSpec {
+    PgEndpoint source, target;
+    const char *task;
+    Relations *rels;
+    const FkPlan *plan;
+    const char *snapshot_id;
+    Lsn start_lsn;              /* the snapshot's consistent point: written as start_lsn of each table */
+    Guard *guard;
+    const SchemaPort *schema;   /* table_post_data runs as soon as a table is complete; NULL: none */
+    StopToken *stop;
+    int jobs;                   /* copiers (and builders) at once */
+    int64_t chunk_bytes;        /* tables above twice this are cut; 0: 256 MB */
+    bool constraints_live;      /* the target has foreign keys now: strict order */
+    bool binary;                /* same-type binary COPY allowed where safe */
+    bool tables_are_ours;       /* created by us and empty: TRUNCATE + COPY FREEZE is allowed */
+    Progress *progress;
+    bool *redo;                 /* out, by relation id: given up, copy again under a newer snapshot */
+} LoadSpec;
+
+/* Copies every relation whose load_state is not TABLE_COMPLETED. true when each is completed or in redo.
+ * The first failure stops the others and is returned (ERR_STOPPED when the stop token was set). */
+MUST_CHECK bool load_run(const LoadSpec *spec, Error *err);
+/* ANALYZE of every relation on the target, `jobs` at once, and partition roots. */
+MUST_CHECK bool load_analyze(const LoadSpec *spec, Error *err);

@@ -1,0 +1,29 @@
+/*
+ * catalog - what the source's catalog says about the tables in scope.
+ *
+ * catalog_read() gives every ordinary table (relkind r, permanent or unlogged, partitions too) outside
+ * pg_catalog, information_schema, pg_toast, schema bascule and extensions' own tables that the rules
+ * select, with columns, key, foreign keys, sizes. Rows are read in one REPEATABLE READ transaction.
+ */
+#pragma once
+
+#include "bascule/model/relation.h"
+#include "bascule/model/rules.h"
+#include "bascule/port/pgconn.h"
+
+/* A new Relations in its own arena: relations_free(). CONFIG when a rule without wildcard names no table. */
+MUST_CHECK bool catalog_read(PgConn *source, Rules *rules, Relations **out_rels, Error *err);
+void relations_free(Relations *rels);
+/* xxh3 hex of everything that must not change under us: attributes, types, keys, relfilenode (the last
+ * optional: TRUNCATE changes it). */
+MUST_CHECK bool catalog_fingerprint(PgConn *source, const Relations *rels, char out_hex[33], Error *err);
+
+/* Who the source is. */
+typedef struct SourceIdentity {
+    char system_id[32];
+    int timeline;
+    char database[64];
+    char encoding[32];      /* server_encoding */
+    int version;            /* 150020 */
+} SourceIdentity;
+MUST_CHECK bool source_identify(PgConn *conn, SourceIdentity *out_identity, Error *err);
