@@ -1,0 +1,59 @@
+/*
+ * control_api - the routes of the control socket, on callbacks into the engine.
+ *
+ *   GET  /v1/status    status JSON
+ *   POST /v1/stop      202, the engine finishes its batch and ends
+ *   POST /v1/cutover   200 and a stream of NDJSON events; 409 when one runs or the state is wrong
+ *   POST /v1/abort     200, or 409 when there is nothing to abort
+ *
+ * Threads  callbacks come from the worker "http" and must not block for long. The events of a
+ * cutover may be told from any one thread.
+ */
+#pragma once
+
+#include "bascule/base/arena.h"
+#include "cutover/cutover.h"
+#include "net/http_server.h"
+#include "ops/status.h"
+
+#define CONTROL_API_DEFAULT (-1)
+
+/* What the client asked; CONTROL_API_DEFAULT where it left the engine's configuration to hold. */
+typedef struct ControlCutoverRequest {
+    bool dry_run;
+    int64_t max_downtime_us, max_lag_us, max_lag_bytes;
+    int verify; /* CutoverVerify or CONTROL_API_DEFAULT */
+} ControlCutoverRequest;
+
+typedef struct ControlEvents ControlEvents;
+
+typedef struct ControlOps {
+    void *self;
+    bool (*status)(void *self, Arena *arena, StatusReport *out_report, Error *err);
+    bool (*stop)(void *self, Error *err);
+    /* true: the cutover is on its way in another thread and owns `events`, which it must end with
+     * control_events_finish. false: nothing was started, *err is the answer. */
+    bool (*cutover)(void *self, const ControlCutoverRequest *request, ControlEvents *events,
+                    Error *err);
+    bool (*abort)(void *self, Error *err);
+} ControlOps;
+
+typedef struct ControlApi ControlApi;
+
+/* ops is copied. */
+MUST_CHECK ControlApi *control_api_start(const char *socket_path, const ControlOps *ops,
+                                         Error *err);
+/* Waits up to 5 s until the last lines of finished cutovers have reached their clients. NULL is
+ * fine. */
+void control_api_stop(ControlApi *api);
+
+void control_events_step(ControlEvents *events, const CutoverEvent *event);
+/* The last line; frees events. report and err may be NULL. */
+void control_events_finish(ControlEvents *events, const CutoverReport *report, const Error *err);
+/* The same as CutoverSpec.on_event, with events as the argument. */
+void control_events_on_event(void *events, const CutoverEvent *event);
+
+/* The body of POST /v1/cutover, for the client, and back. USAGE names the key that is wrong. */
+json_t *control_cutover_request_json(const ControlCutoverRequest *request);
+MUST_CHECK bool control_cutover_request_parse(const char *body, size_t len,
+                                              ControlCutoverRequest *out_request, Error *err);
