@@ -45,11 +45,21 @@ typedef struct LoadSpec {
     bool binary;                /* same-type binary COPY allowed where safe */
     bool tables_are_ours;       /* created by us and empty: TRUNCATE + COPY FREEZE is allowed */
     Progress *progress;
+    /* Records one table's state inside the open transaction of `target` that holds its rows. */
+    bool (*record)(void *arg, PgConn *target, Relation *rel, LoadState state, Lsn start_lsn, int64_t rows,
+                   int64_t bytes, const char *message, Error *err);
+    void *record_arg;
     bool *redo;                 /* out, by relation id: given up, copy again under a newer snapshot */
 } LoadSpec;
 
 /* Copies every relation whose load_state is not TABLE_COMPLETED. true when each is completed or in redo.
  * The first failure stops the others and is returned (ERR_STOPPED when the stop token was set). */
 MUST_CHECK bool load_run(const LoadSpec *spec, Error *err);
+/* prepare: truncate. Empties every relation that is not TABLE_COMPLETED on the target, in one transaction (one
+ * TRUNCATE of all, so that foreign keys among them do not matter; DELETE children first where the role may not
+ * TRUNCATE). A table outside the scope that references one of them is TARGET_NOT_EMPTY, naming both. */
+MUST_CHECK bool load_truncate(const LoadSpec *spec, PgConn *target, Error *err);
+/* schema->table_post_data for every relation, `jobs` at once, the largest first; idempotent (after a kill). */
+MUST_CHECK bool load_post_data(const LoadSpec *spec, Error *err);
 /* ANALYZE of every relation on the target, `jobs` at once, and partition roots. */
 MUST_CHECK bool load_analyze(const LoadSpec *spec, Error *err);

@@ -1,0 +1,109 @@
+/*
+ * internal - the Sync itself, for the files of replication/sync only.
+ *
+ * Guard    `lock` guards message, message_lsn, failure, wal_status; everything else is written by
+ * the conductor's thread before the workers start, or is atomic.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "apply/applier.h"
+#include "bascule/base/worker.h"
+#include "load/load.h"
+#include "stream/flow_queue.h"
+#include "stream/reader.h"
+#include "sync/sync.h"
+#include "wire/decoder.h"
+
+/* Positions of the source's WAL end over time, for lag in seconds without trusting two clocks. */
+typedef struct LagSample {
+    int64_t at_us;
+    Lsn end_lsn;
+} LagSample;
+#define LAG_SAMPLES 1024
+
+/* What a load stands on: guard locks and a snapshot that any session can import. */
+typedef struct LoadStart {
+    Guard *guard;
+    SlotSnapshot *slot; /* of a slot, or */
+    PgConn *plain;      /* of a transaction of ours (mode full-load) */
+    char snapshot_id[64];
+    Lsn lsn; /* consistent point */
+} LoadStart;
+
+struct Sync {
+    SyncSpec spec;
+    LoadStart load_start;
+    Arena *arena;
+    PgConn *control; /* conductor's session on the target: holds the task's advisory lock */
+    ControlTask row;
+    bool row_found;
+    SourceIdentity source_identity;
+    char encoding[32]; /* the source database's: pinned on every session */
+    Relations *_Atomic rels;
+    char plugin[16];
+    _Atomic int state; /* TaskState */
+    Progress progress;
+
+    /* stream */
+    StopToken *stream_stop;
+    FlowQueue *queue;
+    Decoder *decoder;
+    Reader *reader;
+    Applier *applier;
+    Worker *reader_worker, *apply_worker, *ticker_worker;
+    bool streaming;
+    PgConn *resume_conn; /* the reader's, for the resume row */
+    PgConn *ticker_conn; /* the ticker's, on the source */
+    char fingerprint[33];
+    int64_t next_fingerprint_us;
+    atomic_bool restart_reader; /* the applier lost its session: send again from the resume row */
+    atomic_bool hold_apply, apply_held;
+    LagSample samples[LAG_SAMPLES]; /* the ticker's */
+    int sample_next, sample_count;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    char message[256]; /* content of the last barrier message seen */
+    Lsn message_lsn;
+    Error failure; /* what ended a worker */
+    bool failed;
+    char wal_status[16];
+    bool cutover_opened;
+    bool cutover_over;
+};
+
+/* Moves the state machine; stores a durable state first. BUG when the table has no such row. */
+MUST_CHECK bool sync_event(Sync *sync, TaskEvent event, Error *err);
+
+/* The conductor's session on the target is alive and holds the task's lock, or it is opened again.
+ */
+MUST_CHECK bool sync_keep_control(Sync *sync, Error *err);
+
+/* prepare.c: new -> loading (or catching-up for mode cdc) */
+MUST_CHECK bool sync_prepare(Sync *sync, Error *err);
+/* Reads the catalog and everything that a restart needs: relations, their states, plugin. */
+MUST_CHECK bool sync_recall(Sync *sync, Error *err);
+/* load.c: what a load stands on */
+MUST_CHECK bool load_start_guard(Sync *sync, LoadStart *start, Error *err);
+MUST_CHECK bool load_start_slot(Sync *sync, LoadStart *start, bool temporary, Error *err);
+MUST_CHECK bool load_start_plain(Sync *sync, LoadStart *start, Error *err);
+void load_start_done(LoadStart *start);
+/* load.c: loading -> indexing -> ready for the stream */
+MUST_CHECK bool sync_load(Sync *sync, Error *err);
+MUST_CHECK bool sync_index(Sync *sync, Error *err);
+MUST_CHECK bool sync_finish_schema(Sync *sync, Error *err);
+Lsn sync_newest_start(const Sync *sync);
+/* triggers.c: no trigger of the target may fire for what we write */
+MUST_CHECK bool sync_quiet_triggers(Sync *sync, Error *err);
+/* stream.c: the workers */
+MUST_CHECK bool sync_stream_start(Sync *sync, Error *err);
+void sync_stream_stop(Sync *sync);
+bool sync_stream_failed(Sync *sync, Error *out_err);
+void sync_hold_apply(Sync *sync, bool hold);
+MUST_CHECK bool sync_hold_apply_wait(Sync *sync, Error *err);
+/* ticker.c */
+StepResult sync_ticker_step(void *self, Error *err);
+void sync_ticker_reset(void *self);

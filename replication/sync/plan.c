@@ -1,0 +1,83 @@
+/* plan - see the header. */
+#include "sync/plan.h"
+
+#include "bascule/base/log.h"
+#include "load/load.h"
+#include "sync/internal.h"
+
+static bool all_binary(const Relation *rel)
+{
+    for (int c = 0; c < rel->column_count; c++) {
+        if (!rel->columns[c].binary_safe)
+            return false;
+    }
+    return true;
+}
+
+static const char *note_of(Arena *arena, const Relation *rel, const FkPlan *fk)
+{
+    Buf note = BUF_INIT;
+    if (rel->replica_identity == 'f' && rel->key_count == 0)
+        buf_puts(&note, "no key: every change looks through the whole row; ");
+    if (rel->replica_identity != 'f' && rel->key_count == 0)
+        buf_puts(&note, "NO REPLICA IDENTITY: updates and deletes cannot be streamed; ");
+    if (rel->persistence == 'u')
+        buf_puts(&note, "unlogged: changes after the load are not seen; ");
+    if (rel->row_security)
+        buf_puts(&note, "row security; ");
+    if (fk->self_reference[rel->id])
+        buf_puts(&note, "references itself; ");
+    if (fk->cycle_of[rel->id] >= 0)
+        buf_puts(&note, "in a cycle of foreign keys; ");
+    if (note.len >= 2)
+        note.len -= 2;
+    char *text = arena_dup(arena, note.len > 0 ? note.data : "", note.len);
+    buf_done(&note);
+    return text;
+}
+
+static void fill_table(const SyncSpec *spec, Arena *arena, const Relation *rel, const FkPlan *fk,
+                       PlanTable *out)
+{
+    int64_t chunk = spec->load_chunk_bytes > 0 ? spec->load_chunk_bytes : 256 << 20;
+    *out = (PlanTable){
+        .table = arena_strdup(arena, rel->display),
+        .rows = rel->estimated_rows < 0 ? PROGRESS_UNKNOWN : rel->estimated_rows,
+        .bytes = rel->bytes,
+        .chunks = rel->bytes > 2 * chunk ? (int)((rel->bytes + chunk - 1) / chunk) : 1,
+        .level = fk->level[rel->id],
+        .binary = spec->load_binary && all_binary(rel),
+        .replica_identity = rel->replica_identity,
+        .note = note_of(arena, rel, fk),
+    };
+}
+
+bool sync_plan(const SyncSpec *spec, Arena *arena, Plan *out, Error *err)
+{
+    *out = (Plan){.plugin = "", .plugin_why = ""};
+    Relations *rels = NULL;
+    CLEANUP_PGCONN PgConn *source = pgconn_open(&spec->source, PG_SESSION_SQL, "plan", err);
+    if (source == NULL || !catalog_read(source, spec->rules, &rels, err))
+        return false;
+    FkPlan *fk = fk_plan_new(arena, rels);
+    out->table_count = rels->count;
+    out->tables = arena_new_array(arena, PlanTable, rels->count);
+    for (int i = 0; i < rels->count; i++) {
+        const Relation *rel = rels->all[fk->order[i]];
+        fill_table(spec, arena, rel, fk, &out->tables[i]);
+        out->bytes += rel->bytes;
+    }
+    out->cycle_count = fk->cycle_count;
+    out->cycles = fk->cycles;
+    out->patterns = spec->rules->patterns;
+    out->pattern_count = spec->rules->count;
+    bool ok = true;
+    if (spec->mode != SYNC_FULL_LOAD) {
+        char *why = arena_alloc(arena, 512);
+        why[0] = '\0';
+        ok = slot_choose_plugin(&spec->source, spec->plugin, rels, &out->plugin, why, 512, err);
+        out->plugin_why = why;
+    }
+    relations_free(rels);
+    return ok;
+}

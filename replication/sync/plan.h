@@ -1,0 +1,29 @@
+/*
+ * plan - what `run` would do, from the catalog alone: nothing is changed on either side.
+ */
+#pragma once
+
+#include "sync/sync.h"
+
+typedef struct PlanTable {
+    const char *table;
+    int64_t rows, bytes; /* estimates; PROGRESS_UNKNOWN */
+    int chunks;
+    int level;   /* foreign-key depth: 0 needs no other table */
+    bool binary; /* copied as COPY BINARY */
+    char replica_identity;
+    const char *note; /* cycle, self-reference, keyless, unlogged, ...; "" */
+} PlanTable;
+
+typedef struct Plan {
+    int table_count;
+    PlanTable *tables; /* in the order of the load */
+    int64_t bytes;
+    const char *plugin, *plugin_why; /* "" in mode full-load */
+    int cycle_count;
+    const char **cycles;
+    int pattern_count; /* rules as written, with the number of tables each matched */
+    RulePattern *patterns;
+} Plan;
+
+MUST_CHECK bool sync_plan(const SyncSpec *spec, Arena *arena, Plan *out_plan, Error *err);

@@ -1,0 +1,331 @@
+/*
+ * prepare - from nothing to a slot whose snapshot the load can use: catalog, guard, publication,
+ * slot, and the first durable record of where the task starts.
+ *
+ * Order matters: guard locks before the slot (a rewriting ALTER between slot and copy would read
+ * empty), the publication before the slot (pgoutput looks it up as of the decoded position), the
+ * slot before the record. A kill before the record leaves a slot that the next start drops: nothing
+ * was loaded from it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "apply/target_catalog.h"
+#include "bascule/base/fault.h"
+#include "bascule/base/log.h"
+#include "sql_files.h"
+#include "sync/internal.h"
+
+static bool read_catalog(Sync *sync, PgConn *source, Error *err)
+{
+    Relations *rels = NULL;
+    if (!catalog_read(source, sync->spec.rules, &rels, err))
+        return false;
+    if (rels->count == 0) {
+        relations_free(rels);
+        ERR(err, ERR_CONFIG, "no table of the source is in scope");
+        return err_hint(err,
+                        "Look at tables.include and tables.exclude; 'bascule plan' shows what each "
+                        "pattern matches.");
+    }
+    relations_free(atomic_exchange(&sync->rels, rels));
+    return true;
+}
+
+static bool choose_plugin(Sync *sync, Error *err)
+{
+    const char *plugin = NULL;
+    char why[512] = "";
+    if (!slot_choose_plugin(&sync->spec.source, sync->spec.plugin, sync_relations(sync), &plugin,
+                            why, sizeof why, err))
+        return false;
+    snprintf(sync->plugin, sizeof sync->plugin, "%s", plugin);
+    log_info("plugin %s: %s", plugin, why);
+    return true;
+}
+
+static bool write_row(Sync *sync, TaskState state, Error *err)
+{
+    ControlTask *row = &sync->row;
+    snprintf(row->state, sizeof row->state, "%s", task_state_name(state));
+    snprintf(row->source_system_id, sizeof row->source_system_id, "%s",
+             sync->source_identity.system_id);
+    snprintf(row->source_database, sizeof row->source_database, "%s",
+             sync->source_identity.database);
+    snprintf(row->slot_name, sizeof row->slot_name, "%s", sync->spec.slot_name);
+    snprintf(row->plugin, sizeof row->plugin, "%s", sync->plugin);
+    snprintf(row->mode, sizeof row->mode, "%s", sync_mode_name(sync->spec.mode));
+    snprintf(row->prepare, sizeof row->prepare, "%s", sync_prepare_name(sync->spec.prepare));
+    return control_write(sync->control, sync->spec.task, row, err);
+}
+
+/* A slot of an earlier, killed preparation holds WAL for nobody. One that we did not record is not
+ * ours. */
+static bool drop_leftovers(Sync *sync, PgConn *source, Error *err)
+{
+    SlotState slot;
+    if (!slot_state(source, sync->spec.slot_name, &slot, err))
+        return false;
+    if (!slot.exists)
+        return true;
+    if (!sync->row_found || strcmp(sync->row.slot_name, sync->spec.slot_name) != 0) {
+        ERR(err, ERR_SLOT,
+            "replication slot '%s' exists on the source, but the target knows no task '%s' "
+            "that owns it",
+            sync->spec.slot_name, sync->spec.task);
+        return err_hint(
+            err, "Run 'bascule cleanup' if it is left over from an earlier run, or choose another "
+                 "slot.name.");
+    }
+    log_info("dropping the slot of a preparation that did not finish slot=%s",
+             sync->spec.slot_name);
+    return slot_drop(source, sync->spec.slot_name, err);
+}
+
+static bool make_publication(Sync *sync, PgConn *source, Error *err)
+{
+    if (strcmp(sync->plugin, "pgoutput") != 0) {
+        sync->row.publication[0] = '\0';
+        sync->row.publication_ours = false;
+        return true;
+    }
+    snprintf(sync->row.publication, sizeof sync->row.publication, "%s", sync->spec.publication);
+    bool created = false;
+    if (!publication_create(source, sync->spec.publication, sync_relations(sync), &created, err))
+        return false;
+    sync->row.publication_ours = sync->row.publication_ours || created;
+    return true;
+}
+
+/* prepare: create makes the tables itself; one that is there already is somebody's. */
+static bool check_absent(PgConn *target, const Relations *rels, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(target, SQL_SYNC_TARGET_TABLES, PG_NO_PARAMS, &rows, err))
+        return false;
+    Map there = MAP_INIT;
+    for (int r = 0; r < pgrows_count(rows); r++)
+        map_put(&there, pgrows_text(rows, r, 0), (size_t)pgrows_length(rows, r, 0), rows);
+    const Relation *found = NULL;
+    int count = 0;
+    CLEANUP_BUF Buf key = BUF_INIT;
+    for (int i = 0; i < rels->count; i++) {
+        const Relation *rel = rels->all[i];
+        buf_clear(&key);
+        buf_printf(&key, "%s.%s", rel->target_schema, rel->target_name);
+        if (map_get(&there, key.data, key.len) != NULL && count++ == 0)
+            found = rel;
+    }
+    map_done(&there);
+    if (count == 0)
+        return true;
+    ERR(err, ERR_TARGET_NOT_EMPTY,
+        "target.prepare is 'create', but %d of the tables exist on the target already, '%s.%s' "
+        "among them",
+        count, found->target_schema, found->target_name);
+    return err_hint(
+        err, "Drop them, or use target.prepare: truncate (destroys their rows) or nothing (they "
+             "must be empty).");
+}
+
+/* The target must be able to take what will come, before anything is created anywhere. */
+static bool look_at_target(Sync *sync, Error *err)
+{
+    Relations *rels = sync_relations(sync);
+    if (sync->spec.mode == SYNC_CDC)
+        return target_catalog_match(sync->control, rels, MATCH_STREAM, err);
+    switch (sync->spec.prepare) {
+    case PREPARE_CREATE:
+        return check_absent(sync->control, rels, err);
+    case PREPARE_TRUNCATE:
+        return target_catalog_match(sync->control, rels, MATCH_LOAD, err);
+    case PREPARE_NOTHING:
+        return target_catalog_match(sync->control, rels, MATCH_LOAD, err) &&
+               target_catalog_check_empty(sync->control, rels, err);
+    }
+    return ERR(err, ERR_BUG, "unknown target.prepare");
+}
+
+static bool check_identities(const Relations *rels, Error *err)
+{
+    for (int i = 0; i < rels->count; i++) {
+        const Relation *rel = rels->all[i];
+        if (rel->replica_identity == 'f' || rel->key_count > 0)
+            continue;
+        ERR(err, ERR_REPLICA_IDENTITY,
+            "table '%s' has no replica identity: its updates and deletes would be lost",
+            rel->display);
+        return err_hint(
+            err, "Give it a primary key, or on the source: ALTER TABLE %s REPLICA IDENTITY FULL;",
+            rel->display);
+    }
+    return true;
+}
+
+/* Everything is refused here that can be refused before a trace is left. */
+static bool look_first(Sync *sync, PgConn *source, Error *err)
+{
+    return read_catalog(sync, source, err) &&
+           (sync->spec.mode == SYNC_FULL_LOAD || check_identities(sync_relations(sync), err)) &&
+           look_at_target(sync, err) &&
+           (sync->spec.mode == SYNC_FULL_LOAD || choose_plugin(sync, err)) &&
+           drop_leftovers(sync, source, err);
+}
+
+/* cdc from a stated position: the slot must exist and must not have forgotten anything behind it.
+ */
+static bool start_at_position(Sync *sync, PgConn *source, Lsn *out_lsn, Error *err)
+{
+    SlotState slot;
+    Lsn start = sync->spec.cdc_start_lsn;
+    if (!slot_state(source, sync->spec.slot_name, &slot, err))
+        return false;
+    if (!slot.exists) {
+        ERR(err, ERR_SLOT, "cdc.start_lsn needs the replication slot '%s', which does not exist",
+            sync->spec.slot_name);
+        return err_hint(
+            err, "Name the slot that was created before the copy was taken in slot.name, or leave "
+                 "cdc.start_lsn out to start with a new slot now.");
+    }
+    if (slot.confirmed_lsn > start)
+        return ERR(err, ERR_SLOT_LOST,
+                   "slot '%s' was confirmed up to " LSN_FMT ": the changes from " LSN_FMT
+                   " on are gone",
+                   sync->spec.slot_name, LSN_ARGS(slot.confirmed_lsn), LSN_ARGS(start));
+    snprintf(sync->plugin, sizeof sync->plugin, "%s", slot.plugin);
+    *out_lsn = start;
+    return true;
+}
+
+static bool start_at_new_slot(Sync *sync, PgConn *source, Lsn *out_lsn, Error *err)
+{
+    SlotSnapshot *snapshot = NULL;
+    if (!make_publication(sync, source, err) || !write_row(sync, TASK_PREPARING, err) ||
+        !slot_create(&sync->spec.source, sync->spec.slot_name, sync->plugin, false,
+                     sync->spec.slot_wait_us, &snapshot, err))
+        return false;
+    *out_lsn = slot_snapshot_lsn(snapshot);
+    slot_snapshot_free(snapshot);
+    return true;
+}
+
+static bool prepare_cdc(Sync *sync, PgConn *source, Error *err)
+{
+    Relations *rels;
+    Lsn start = LSN_UNKNOWN;
+    bool stated = sync->spec.cdc_start_lsn != LSN_UNKNOWN;
+    if (!read_catalog(sync, source, err) || !check_identities(sync_relations(sync), err) ||
+        !look_at_target(sync, err))
+        return false;
+    if (stated) {
+        if (!start_at_position(sync, source, &start, err) || !make_publication(sync, source, err))
+            return false;
+    } else if (!choose_plugin(sync, err) || !drop_leftovers(sync, source, err) ||
+               !start_at_new_slot(sync, source, &start, err)) {
+        return false;
+    }
+    rels = sync_relations(sync);
+    for (int i = 0; i < rels->count; i++) {
+        rels->all[i]->start_lsn = start;
+        atomic_store(&rels->all[i]->load_state, TABLE_COMPLETED);
+    }
+    sync->row.consistent_lsn = start;
+    if (!write_row(sync, TASK_PREPARING, err) ||
+        !control_write_tables(sync->control, sync->spec.task, rels, err) ||
+        !control_set_resume(sync->control, sync->spec.task, start, err))
+        return false;
+    sync->row.resume_lsn = start;
+    if (!sync_quiet_triggers(sync, err) ||
+        !sync->spec.close_target(sync->spec.close_arg, sync->control, rels, err))
+        return false;
+    return sync_event(sync, TASK_EV_INDEXED, err);
+}
+
+/* The first snapshot of a load: of the permanent slot, or (full-load only) of nothing but itself.
+ */
+static bool first_snapshot(Sync *sync, PgConn *source, LoadStart *start, Error *err)
+{
+    if (sync->spec.mode == SYNC_FULL_LOAD) {
+        sync->plugin[0] = '\0';
+        return write_row(sync, TASK_PREPARING, err) && load_start_plain(sync, start, err);
+    }
+    if (!make_publication(sync, source, err) || !write_row(sync, TASK_PREPARING, err))
+        return false;
+    return load_start_slot(sync, start, false, err);
+}
+
+/* Guard locks on what the catalog said; what changed between reading and locking is read again. */
+static bool guard_unchanged(Sync *sync, PgConn *source, LoadStart *start, Error *err)
+{
+    for (int attempt = 0; attempt < 5; attempt++) {
+        char before[33], under[33];
+        if (!catalog_fingerprint(source, sync_relations(sync), before, err) ||
+            !load_start_guard(sync, start, err) ||
+            !catalog_fingerprint(source, sync_relations(sync), under, err))
+            return false;
+        if (strcmp(before, under) == 0)
+            return true;
+        load_start_done(start);
+        log_info("the tables changed while they were locked, reading the catalog again");
+        if (!read_catalog(sync, source, err))
+            return false;
+    }
+    return ERR(err, ERR_SCHEMA_CHANGED, "the tables in scope keep changing their shape");
+}
+
+bool sync_prepare(Sync *sync, Error *err)
+{
+    CLEANUP_PGCONN PgConn *source = pgconn_open(&sync->spec.source, PG_SESSION_SQL, "prepare", err);
+    if (source == NULL)
+        return false;
+    if (sync->spec.mode == SYNC_CDC)
+        return prepare_cdc(sync, source, err);
+    if (!look_first(sync, source, err))
+        return false;
+    /* From here on traces are left: recorded before they are made. */
+    if (!write_row(sync, TASK_PREPARING, err))
+        return false;
+    atomic_store(&sync->state, TASK_PREPARING);
+    LoadStart *start = &sync->load_start;
+    if (!guard_unchanged(sync, source, start, err) || !first_snapshot(sync, source, start, err))
+        return false;
+    FAULT(SLOT_CREATED);
+    sync->row.consistent_lsn = start->lsn;
+    if (!control_write_tables(sync->control, sync->spec.task, sync_relations(sync), err) ||
+        !control_set_resume(sync->control, sync->spec.task, start->lsn, err) ||
+        !write_row(sync, TASK_PREPARING, err))
+        return false;
+    sync->row.resume_lsn = start->lsn;
+    FAULT(SNAPSHOT_RECORDED);
+    log_info("snapshot taken consistent_lsn=" LSN_FMT " tables=%d", LSN_ARGS(start->lsn),
+             sync_relations(sync)->count);
+    return sync_event(sync, TASK_EV_SLOT_READY, err);
+}
+
+/* A restart after `preparing`: what was decided then stays decided. */
+bool sync_recall(Sync *sync, Error *err)
+{
+    CLEANUP_PGCONN PgConn *source = pgconn_open(&sync->spec.source, PG_SESSION_SQL, "recall", err);
+    if (source == NULL || !read_catalog(sync, source, err))
+        return false;
+    Relations *rels = sync_relations(sync);
+    snprintf(sync->plugin, sizeof sync->plugin, "%s", sync->row.plugin);
+    if (!control_read_tables(sync->control, sync->spec.task, rels, err))
+        return false;
+    if (sync->spec.mode == SYNC_FULL_LOAD)
+        return true;
+    SlotState slot;
+    if (!slot_state(source, sync->row.slot_name, &slot, err))
+        return false;
+    if (!slot.exists || strcmp(slot.wal_status, "lost") == 0)
+        return ERR(err, ERR_SLOT_LOST, "replication slot '%s' of the source %s",
+                   sync->row.slot_name,
+                   slot.exists ? "was invalidated" : "does not exist any more");
+    if (sync->row.resume_lsn != LSN_UNKNOWN && slot.confirmed_lsn > sync->row.resume_lsn)
+        return ERR(err, ERR_SLOT_LOST,
+                   "slot '%s' is confirmed up to " LSN_FMT ", the target has only " LSN_FMT
+                   ": somebody moved or replaced it",
+                   sync->row.slot_name, LSN_ARGS(slot.confirmed_lsn),
+                   LSN_ARGS(sync->row.resume_lsn));
+    return true;
+}

@@ -1,0 +1,269 @@
+/*
+ * stream - the workers of the stream and what they owe each other.
+ *
+ * reader --FlowQueue--> apply; apply --progress.durable_lsn--> reader (feedback).
+ * Lost source session: the reader puts FLOW_LOST, the applier rolls back, the reader starts again
+ * from the resume row. Lost target session: the applier's reset asks for the same by
+ * `restart_reader`; until the LOST that answers it arrives, the applier ignores what is still in
+ * the queue. Hold: the conductor may park the applier between two flows (schema work, the cutover's
+ * last moment).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bascule/base/clock.h"
+#include "bascule/base/log.h"
+#include "sync/internal.h"
+
+#define PART_BYTES   (1 << 20)
+#define TAKE_WAIT_US 200000
+
+/* The resume row, read on a session of the reader's own. */
+static bool read_resume(void *arg, Lsn *out_lsn, Error *err)
+{
+    Sync *sync = arg;
+    ControlTask row;
+    bool found = false;
+    if (sync->resume_conn == NULL || !pgconn_usable(sync->resume_conn)) {
+        pgconn_close(sync->resume_conn);
+        sync->resume_conn = pgconn_open(&sync->spec.target, PG_SESSION_SQL, "resume", err);
+        if (sync->resume_conn == NULL)
+            return false;
+    }
+    if (!control_read(sync->resume_conn, sync->spec.task, &row, &found, err))
+        return false;
+    if (!found || row.resume_lsn == LSN_UNKNOWN)
+        return ERR(err, ERR_TARGET_STATE, "the target has no resume position for task '%s'",
+                   sync->spec.task);
+    *out_lsn = row.resume_lsn;
+    return true;
+}
+
+static void put_lost(Sync *sync)
+{
+    Error err = ERROR_INIT;
+    Arena *arena = arena_new(0);
+    Flow *flow = arena_new_object(arena, Flow);
+    flow->kind = FLOW_LOST;
+    flow->arena = arena;
+    if (flow_queue_try_put(sync->queue, &flow, &err) != QUEUE_OK)
+        flow_free(flow); /* the queue was emptied just now: only a broken disk refuses, and that
+                            ends it */
+}
+
+static StepResult reader_worker_step(void *self, Error *err)
+{
+    Sync *sync = self;
+    if (atomic_exchange(&sync->restart_reader, false)) {
+        reader_reset(sync->reader);
+        flow_queue_discard(sync->queue);
+        put_lost(sync);
+    }
+    return reader_step(sync->reader, err);
+}
+
+static void reader_worker_reset(void *self)
+{
+    Sync *sync = self;
+    reader_reset(sync->reader);
+}
+
+static bool park_while_held(Sync *sync)
+{
+    if (!atomic_load(&sync->hold_apply)) {
+        atomic_store(&sync->apply_held, false);
+        return false;
+    }
+    atomic_store(&sync->apply_held, true);
+    stop_wait(sync->stream_stop, 5000);
+    return true;
+}
+
+static StepResult apply_worker_step(void *self, Error *err)
+{
+    Sync *sync = self;
+    Flow *flow = NULL;
+    if (!applier_open(sync->applier, err))
+        return STEP_FAILED;
+    /* What was taken is committed before the applier parks, so that a hold leaves nothing open. */
+    if (atomic_load(&sync->hold_apply) && !applier_flush(sync->applier, true, err))
+        return STEP_FAILED;
+    if (park_while_held(sync))
+        return STEP_IDLE;
+    QueueResult got = flow_queue_take(sync->queue, &flow, 0, err);
+    if (got == QUEUE_EMPTY) {
+        if (!applier_flush(sync->applier, true, err))
+            return STEP_FAILED;
+        int64_t until = clock_now_us() + TAKE_WAIT_US;
+        int64_t due = applier_next_flush_us(sync->applier);
+        got = flow_queue_take(sync->queue, &flow, due < until ? due : until, err);
+    }
+    if (got == QUEUE_CLOSED)
+        return STEP_FAILED;
+    if (got == QUEUE_EMPTY)
+        return STEP_IDLE;
+    return applier_put(sync->applier, &flow, err) ? STEP_AGAIN : STEP_FAILED;
+}
+
+static void apply_worker_reset(void *self)
+{
+    Sync *sync = self;
+    applier_reset(sync->applier);
+    atomic_store(&sync->restart_reader, true);
+}
+
+static void on_message(void *arg, const char *content, size_t len, Lsn end_lsn)
+{
+    Sync *sync = arg;
+    pthread_mutex_lock(&sync->lock);
+    snprintf(sync->message, sizeof sync->message, "%.*s", (int)len, content);
+    sync->message_lsn = end_lsn;
+    pthread_cond_broadcast(&sync->changed);
+    pthread_mutex_unlock(&sync->lock);
+}
+
+static void on_end(void *self, const Error *err)
+{
+    Sync *sync = self;
+    if (err->cls == ERR_NONE || err->cls == ERR_STOPPED)
+        return;
+    pthread_mutex_lock(&sync->lock);
+    if (!sync->failed) {
+        sync->failure = *err;
+        sync->failed = true;
+    }
+    pthread_cond_broadcast(&sync->changed);
+    pthread_mutex_unlock(&sync->lock);
+}
+
+bool sync_stream_failed(Sync *sync, Error *out_err)
+{
+    pthread_mutex_lock(&sync->lock);
+    bool failed = sync->failed;
+    if (failed)
+        *out_err = sync->failure;
+    pthread_mutex_unlock(&sync->lock);
+    return failed;
+}
+
+void sync_hold_apply(Sync *sync, bool hold)
+{
+    atomic_store(&sync->hold_apply, hold);
+    if (hold && sync->queue != NULL)
+        flow_queue_wake(sync->queue);
+}
+
+bool sync_hold_apply_wait(Sync *sync, Error *err)
+{
+    sync_hold_apply(sync, true);
+    while (!atomic_load(&sync->apply_held)) {
+        if (sync_stream_failed(sync, err))
+            return false;
+        if (stop_wait(sync->spec.stop, 1000))
+            return ERR(err, ERR_STOPPED, "stopped while the applier was finishing its batch");
+    }
+    return true;
+}
+
+static bool make_parts(Sync *sync, Error *err)
+{
+    const SyncSpec *spec = &sync->spec;
+    Relations *rels = sync_relations(sync);
+    sync->queue = flow_queue_open(rels, spec->stream_memory_bytes, spec->spill_dir,
+                                  spec->spill_limit_bytes, &sync->progress, err);
+    if (sync->queue == NULL)
+        return false;
+    sync->decoder = strcmp(sync->plugin, "wal2json") == 0 ? wal2json_new(rels) : pgoutput_new(rels);
+    ReaderSpec reader = {
+        .endpoint = spec->source,
+        .slot_name = sync->row.slot_name,
+        .publication = sync->row.publication,
+        .decoder = sync->decoder,
+        .rels = rels,
+        .queue = sync->queue,
+        .progress = &sync->progress,
+        .stop = sync->stream_stop,
+        .part_bytes = PART_BYTES,
+        .status_interval_us = spec->status_interval_us,
+        .resume_lsn = read_resume,
+        .resume_arg = sync,
+    };
+    reader.endpoint.stop = sync->stream_stop;
+    ApplierSpec applier = {
+        .endpoint = spec->target,
+        .task = spec->task,
+        .rels = rels,
+        .progress = &sync->progress,
+        .batch_bytes = spec->batch_bytes,
+        .batch_changes = spec->batch_changes,
+        .on_message = on_message,
+        .message_arg = sync,
+    };
+    applier.endpoint.stop = sync->stream_stop;
+    sync->reader = reader_new(&reader);
+    sync->applier = applier_new(&applier);
+    return true;
+}
+
+static bool start_worker(Sync *sync, const char *name, StepResult (*step)(void *, Error *),
+                         void (*reset)(void *), Worker **out_worker, Error *err)
+{
+    WorkerSpec spec = {.name = name, .self = sync, .step = step, .reset = reset, .on_end = on_end};
+    Worker *worker = worker_start(&spec, sync->stream_stop, err);
+    pthread_mutex_lock(&sync->lock);
+    *out_worker = worker;
+    pthread_mutex_unlock(&sync->lock);
+    return worker != NULL;
+}
+
+bool sync_stream_start(Sync *sync, Error *err)
+{
+    sync->streaming = true;
+    atomic_store(&sync->progress.applied_lsn, sync->row.resume_lsn);
+    atomic_store(&sync->progress.durable_lsn, sync->row.resume_lsn);
+    return make_parts(sync, err) &&
+           start_worker(sync, "apply", apply_worker_step, apply_worker_reset, &sync->apply_worker,
+                        err) &&
+           start_worker(sync, "reader", reader_worker_step, reader_worker_reset,
+                        &sync->reader_worker, err) &&
+           start_worker(sync, "ticker", sync_ticker_step, sync_ticker_reset, &sync->ticker_worker,
+                        err);
+}
+
+static void join(Sync *sync, Worker **worker)
+{
+    pthread_mutex_lock(&sync->lock);
+    Worker *ending = *worker;
+    *worker = NULL;
+    pthread_mutex_unlock(&sync->lock);
+    if (ending != NULL)
+        worker_join(ending, NULL);
+}
+
+/* The applier finishes what it has taken: its last commit is synchronous, so that nothing comes
+ * twice. */
+void sync_stream_stop(Sync *sync)
+{
+    if (!sync->streaming)
+        return;
+    stop_request(sync->stream_stop);
+    flow_queue_wake(sync->queue);
+    join(sync, &sync->reader_worker);
+    join(sync, &sync->apply_worker);
+    join(sync, &sync->ticker_worker);
+    reader_free(sync->reader);
+    applier_free(sync->applier);
+    flow_queue_close(sync->queue);
+    if (sync->decoder != NULL)
+        sync->decoder->free(sync->decoder);
+    pgconn_close(sync->resume_conn);
+    pgconn_close(sync->ticker_conn);
+    sync->reader = NULL;
+    sync->applier = NULL;
+    sync->queue = NULL;
+    sync->decoder = NULL;
+    sync->resume_conn = NULL;
+    sync->ticker_conn = NULL;
+    sync->streaming = false;
+}

@@ -1,0 +1,137 @@
+/*
+ * ticker - looks at the source every half second: how far its WAL is, what the slot holds back, how
+ * long ago the source was where the target is now. Lag in seconds is measured against our own
+ * clock: the ticker notes when it saw which WAL end, so two servers' clocks need not agree and an
+ * idle source shows 0.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "bascule/base/clock.h"
+#include "bascule/base/log.h"
+#include "sync/internal.h"
+
+#define TICK_US        500000
+#define FINGERPRINT_US 15000000
+
+static void note_sample(Sync *sync, Lsn end_lsn)
+{
+    sync->samples[sync->sample_next] = (LagSample){clock_now_us(), end_lsn};
+    sync->sample_next = (sync->sample_next + 1) % LAG_SAMPLES;
+    if (sync->sample_count < LAG_SAMPLES)
+        sync->sample_count++;
+}
+
+/* Age of the newest sample that the applied position has reached; unknown when it is older than all
+ * samples. */
+static int64_t lag_us(const Sync *sync, Lsn applied_lsn)
+{
+    for (int back = 1; back <= sync->sample_count; back++) {
+        const LagSample *s = &sync->samples[(sync->sample_next - back + LAG_SAMPLES) % LAG_SAMPLES];
+        if (s->end_lsn <= applied_lsn) {
+            /* Everything up to the next newer sample may be missing since then. */
+            if (back == 1)
+                return 0;
+            const LagSample *newer =
+                &sync->samples[(sync->sample_next - back + 1 + LAG_SAMPLES) % LAG_SAMPLES];
+            return clock_now_us() - newer->at_us;
+        }
+    }
+    if (sync->sample_count == 0)
+        return PROGRESS_UNKNOWN;
+    if (sync->sample_count < LAG_SAMPLES) {
+        /* Behind since before the first look: at least that long; the commit time says more when
+         * known. */
+        int64_t commit = atomic_load(&sync->progress.applied_commit_time_us);
+        return commit > 0 ? clock_wall_us() - commit : PROGRESS_UNKNOWN;
+    }
+    return clock_now_us() - sync->samples[sync->sample_next].at_us;
+}
+
+static int64_t distance(Lsn from, Lsn to)
+{
+    if (from == LSN_UNKNOWN || to == LSN_UNKNOWN)
+        return PROGRESS_UNKNOWN;
+    return to > from ? (int64_t)(to - from) : 0;
+}
+
+static void publish(Sync *sync, const SlotState *slot)
+{
+    Progress *p = &sync->progress;
+    note_sample(sync, slot->wal_end_lsn);
+    atomic_store(&p->source_end_lsn, slot->wal_end_lsn);
+    atomic_store(&p->wal_retained_bytes, slot->retained_bytes);
+    atomic_store(&p->wal_left_bytes, slot->safe_wal_bytes);
+    Lsn applied = atomic_load(&p->applied_lsn), received = atomic_load(&p->received_lsn);
+    atomic_store(&p->lag_bytes, distance(applied, slot->wal_end_lsn));
+    atomic_store(&p->capture_lag_bytes, distance(received, slot->wal_end_lsn));
+    atomic_store(&p->apply_lag_us, lag_us(sync, applied));
+    atomic_store(&p->measured_at_us, clock_now_us());
+    pthread_mutex_lock(&sync->lock);
+    snprintf(sync->wal_status, sizeof sync->wal_status, "%s", slot->wal_status);
+    pthread_mutex_unlock(&sync->lock);
+}
+
+static bool check_slot(const Sync *sync, const SlotState *slot, Error *err)
+{
+    if (!slot->exists)
+        return ERR(err, ERR_SLOT_LOST, "replication slot '%s' was dropped on the source",
+                   sync->row.slot_name);
+    if (strcmp(slot->wal_status, "lost") == 0)
+        return ERR(err, ERR_SLOT_LOST,
+                   "replication slot '%s' was invalidated by the source (wal_status lost)",
+                   sync->row.slot_name);
+    return true;
+}
+
+/* A table that loses its key or changes its columns would lose rows silently (wal2json) or stop
+ * later. */
+static bool check_fingerprint(Sync *sync, Error *err)
+{
+    char now[33];
+    if (clock_now_us() < sync->next_fingerprint_us)
+        return true;
+    sync->next_fingerprint_us = clock_now_us() + FINGERPRINT_US;
+    if (!catalog_fingerprint(sync->ticker_conn, sync_relations(sync), now, err))
+        return false;
+    if (sync->fingerprint[0] == '\0')
+        snprintf(sync->fingerprint, sizeof sync->fingerprint, "%s", now);
+    else if (strcmp(sync->fingerprint, now) != 0)
+        return ERR(
+            err, ERR_SCHEMA_CHANGED,
+            "a table in scope changed its columns, its replica identity or its name on the source");
+    return true;
+}
+
+StepResult sync_ticker_step(void *self, Error *err)
+{
+    Sync *sync = self;
+    SlotState slot;
+    if (sync->ticker_conn == NULL) {
+        PgEndpoint endpoint = sync->spec.source;
+        endpoint.stop = sync->stream_stop;
+        sync->ticker_conn = pgconn_open(&endpoint, PG_SESSION_SQL, "ticker", err);
+        if (sync->ticker_conn == NULL)
+            return STEP_FAILED;
+    }
+    if (!slot_state(sync->ticker_conn, sync->row.slot_name, &slot, err) ||
+        !check_slot(sync, &slot, err) || !check_fingerprint(sync, err))
+        return STEP_FAILED;
+    publish(sync, &slot);
+    stop_wait(sync->stream_stop, TICK_US);
+    return STEP_AGAIN;
+}
+
+void sync_ticker_reset(void *self)
+{
+    Sync *sync = self;
+    Progress *p = &sync->progress;
+    pgconn_close(sync->ticker_conn);
+    sync->ticker_conn = NULL;
+    /* The source does not answer: nobody knows the lag now. */
+    atomic_store(&p->lag_bytes, PROGRESS_UNKNOWN);
+    atomic_store(&p->capture_lag_bytes, PROGRESS_UNKNOWN);
+    atomic_store(&p->apply_lag_us, PROGRESS_UNKNOWN);
+    atomic_store(&p->wal_retained_bytes, PROGRESS_UNKNOWN);
+    atomic_store(&p->wal_left_bytes, PROGRESS_UNKNOWN);
+}
