@@ -27,7 +27,9 @@ void sqltext_clear(SqlText *st);
 void sqltext_put_literal_text(SqlText *st, const char *text); /* by the macro only */
 void sqltext_ident(SqlText *st, const char *name);             /* "na""me" */
 void sqltext_qualified(SqlText *st, const char *schema, const char *name);
-void sqltext_string(SqlText *st, const char *value);           /* 'it''s' or E'..\\..' */
+/* 'it''s'; a backslash is an ordinary character: every session pins standard_conforming_strings, and
+ * replication commands know no E'' form. */
+void sqltext_string(SqlText *st, const char *value);
 void sqltext_param(SqlText *st, int n);                        /* $n */
 void sqltext_i64(SqlText *st, int64_t value);
 void sqltext_lsn(SqlText *st, Lsn lsn);                        /* bare X/X for START_REPLICATION */

@@ -4,7 +4,7 @@
  * and maps by identity; the functions are the place where renames and filters will stand.
  *
  * A pattern is schema.table, each part with % or * for any characters and _ or ? NOT special;
- * case-sensitive, not quoted.
+ * case-sensitive, not quoted. A backslash makes the character behind it an ordinary one.
  */
 #pragma once
 
@@ -31,3 +31,5 @@ const char *rules_target_column(const Rules *rules, const char *schema, const ch
 /* "schema.table" or "schema.*"; '\.' is a literal dot. */
 MUST_CHECK bool rules_parse_pattern(Arena *arena, const char *text, bool exclude,
                                     RulePattern *out_pattern, Error *err);
+/* false: the pattern names exactly one table. */
+bool rules_pattern_has_wildcard(const RulePattern *pattern);

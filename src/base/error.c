@@ -1,0 +1,152 @@
+/* error - see bascule/base/error.h. Formats into a buffer of its own first, because an argument may
+ * be a part of the Error that is being filled. */
+#include "bascule/base/error.h"
+
+#include <errno.h>
+#include <execinfo.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct ClassRow {
+    const char *slug;
+    const char *hint;
+    ErrorAction action;
+    int exit_code;
+} ClassRow;
+
+static const ClassRow CLASSES[ERR_CLASS_COUNT] = {
+#define X(cls, slug_text, action_value, exit_value, hint_text)                                     \
+    [cls] = {.slug = (slug_text),                                                                  \
+             .hint = (hint_text),                                                                  \
+             .action = (action_value),                                                             \
+             .exit_code = (exit_value)},
+#include "bascule/base/errors.def"
+#undef X
+};
+
+/* Copies text into out, cut at a character's border when it does not fit. */
+static void copy_cut(char *out, size_t size, const char *text, size_t len)
+{
+    if (len >= size) {
+        len = size - 1;
+        while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80)
+            len--;
+    }
+    memcpy(out, text, len);
+    out[len] = '\0';
+}
+
+static void copy_text(char *out, size_t size, const char *text)
+{
+    copy_cut(out, size, text, strlen(text));
+}
+
+static void fill(Error *err, ErrorClass cls, const char *file, int line, const char *message)
+{
+    err->cls = cls;
+    err->os_errno = 0;
+    err->sqlstate[0] = '\0';
+    err->file = file;
+    err->line = line;
+    err->hint[0] = '\0';
+    copy_text(err->message, sizeof err->message, message);
+}
+
+bool err_set(Error *err, ErrorClass cls, const char *file, int line, const char *fmt, ...)
+{
+    char text[sizeof err->message];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    fill(err, cls, file, line, text);
+    return false;
+}
+
+bool err_set_os(Error *err, ErrorClass cls, const char *file, int line, const char *fmt, ...)
+{
+    int saved = errno;
+    char text[sizeof err->message];
+    char whole[sizeof err->message + 160];
+    char reason[128];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    snprintf(whole, sizeof whole, "%s: %s", text, strerror_r(saved, reason, sizeof reason));
+    fill(err, cls, file, line, whole);
+    err->os_errno = saved;
+    return false;
+}
+
+bool err_hint(Error *err, const char *fmt, ...)
+{
+    char text[sizeof err->hint];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    copy_text(err->hint, sizeof err->hint, text);
+    return false;
+}
+
+bool err_context(Error *err, const char *fmt, ...)
+{
+    char text[sizeof err->message];
+    char whole[2 * sizeof err->message + 2];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    snprintf(whole, sizeof whole, "%s: %s", text, err->message);
+    copy_text(err->message, sizeof err->message, whole);
+    return false;
+}
+
+void err_clear(Error *err)
+{
+    *err = ERROR_INIT;
+}
+
+static const ClassRow *row_of(ErrorClass cls)
+{
+    return (unsigned)cls < ERR_CLASS_COUNT ? &CLASSES[cls] : &CLASSES[ERR_BUG];
+}
+
+const char *err_slug(ErrorClass cls)
+{
+    return row_of(cls)->slug;
+}
+
+ErrorAction err_action(ErrorClass cls)
+{
+    return row_of(cls)->action;
+}
+
+int err_exit_code(ErrorClass cls)
+{
+    return row_of(cls)->exit_code;
+}
+
+const char *err_hint_of(const Error *err)
+{
+    return err->hint[0] != '\0' ? err->hint : row_of(err->cls)->hint;
+}
+
+void err_assert_failed(const char *expr, const char *file, int line)
+{
+    void *frames[64];
+    int count;
+
+    dprintf(STDERR_FILENO, "bascule: assertion failed: %s (%s:%d)\n", expr, file, line);
+    count = backtrace(frames, 64);
+    backtrace_symbols_fd(frames, count, STDERR_FILENO);
+    abort();
+}
