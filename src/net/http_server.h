@@ -63,7 +63,7 @@ bool http_stream_json(HttpStream *stream, const json_t *line);
 /* No more comes; the pointer is gone. NULL is fine. */
 void http_stream_end(HttpStream *stream);
 
-/* The object of http_reply_error, for other places where an error goes into JSON. */
+/* {"code","message","hint"}, for other places where an error goes into JSON. */
 json_t *http_error_json(const Error *err);
 /* Checks that `path` can be a socket's address; CONFIG says how many bytes it may have. */
 MUST_CHECK bool http_check_socket_path(const char *path, Error *err);

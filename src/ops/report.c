@@ -1,0 +1,242 @@
+/* report - see the header. */
+#include "ops/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "bascule/base/clock.h"
+#include "bascule/model/progress.h"
+#include "net/http_server.h"
+#include "net/json_text.h"
+#include "ops/json_get.h"
+#include "ops/text_layout.h"
+
+#define LABEL_WIDTH 15
+
+/* JSON --------------------------------------------------------------------------------------- */
+
+/* -1 stands for "never" in the cutover's own figures. */
+static json_t *ms_or_null(int64_t us)
+{
+    return json_text_ms(us < 0 ? PROGRESS_UNKNOWN : us);
+}
+
+static json_t *wall_json(int64_t wall_us)
+{
+    char text[40];
+    return wall_us == 0 ? json_null() : json_string(clock_format_wall(wall_us, text, sizeof text));
+}
+
+json_t *report_event_json(const CutoverEvent *event)
+{
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:b}", "event", "step", "step",
+                     json_text(event->step), "text", json_text(event->text), "elapsed_ms",
+                     ms_or_null(event->elapsed_us), "frozen_ms", ms_or_null(event->frozen_us),
+                     "failed", event->failed);
+}
+
+static const char *verdict_name(CompareVerdict verdict)
+{
+    switch (verdict) {
+    case COMPARE_EQUAL:
+        return "equal";
+    case COMPARE_DIFFERENT:
+        return "different";
+    case COMPARE_NOT_DONE:
+        break;
+    }
+    return "not-done";
+}
+
+static json_t *side_json(const CompareTable *table, const RowsHash *hash)
+{
+    char text[33];
+    if (table->verdict == COMPARE_NOT_DONE)
+        return json_null();
+    return json_pack("{s:I, s:s}", "rows", (json_int_t)hash->rows, "hash",
+                     rows_hash_text(hash, text));
+}
+
+static json_t *tables_json(const CutoverReport *report)
+{
+    json_t *tables = json_array();
+    for (int i = 0; i < report->table_count; i++) {
+        const CompareTable *t = &report->tables[i];
+        json_array_append_new(
+            tables, json_pack("{s:o, s:s, s:o, s:o, s:I, s:o, s:o}", "table",
+                              json_text(t->rel != NULL ? t->rel->display : NULL), "verdict",
+                              verdict_name(t->verdict), "source", side_json(t, &t->source),
+                              "target", side_json(t, &t->target), "bytes", (json_int_t)t->bytes,
+                              "elapsed_ms", ms_or_null(t->elapsed_us), "why", json_text(t->why)));
+    }
+    return tables;
+}
+
+json_t *report_json(const CutoverReport *report)
+{
+    json_t *phases = json_array();
+    for (int i = 0; i < report->phase_count; i++)
+        json_array_append_new(phases,
+                              json_pack("{s:o, s:o}", "name", json_text(report->phases[i].name),
+                                        "elapsed_ms", ms_or_null(report->phases[i].elapsed_us)));
+    json_t *out = json_pack(
+        "{s:o, s:I, s:o, s:o, s:o}", "outcome", json_text(report->outcome), "epoch",
+        (json_int_t)report->epoch, "started_at", wall_json(report->started_wall_us), "frozen_at",
+        wall_json(report->frozen_wall_us), "opened_at", wall_json(report->opened_wall_us));
+    json_object_set_new(out, "downtime_ms", ms_or_null(report->downtime_us));
+    json_object_set_new(out, "lag_before",
+                        json_pack("{s:o, s:o}", "bytes", json_text_number(report->lag_bytes_before),
+                                  "seconds", json_text_seconds(report->lag_us_before)));
+    json_object_set_new(out, "barrier_lsn", json_text_lsn(report->barrier_lsn));
+    json_object_set_new(out, "phases", phases);
+    json_object_set_new(out, "rows_compared", json_text_number(report->rows_compared));
+    json_object_set_new(out, "bytes_compared", json_text_number(report->bytes_compared));
+    json_object_set_new(out, "sequences",
+                        json_pack("{s:i, s:i}", "total", report->sequences_total, "raised",
+                                  report->sequences_raised));
+    json_object_set_new(out, "tables", tables_json(report));
+    return out;
+}
+
+json_t *report_final_json(const CutoverReport *report, const Error *err)
+{
+    bool failed = err != NULL && err->cls != ERR_NONE;
+    return json_pack("{s:s, s:i, s:o, s:o}", "event", "report", "exit",
+                     failed ? err_exit_code(err->cls) : 0, "error",
+                     failed ? http_error_json(err) : json_null(), "report",
+                     report != NULL ? report_json(report) : json_null());
+}
+
+/* Text --------------------------------------------------------------------------------------- */
+
+void report_event_text(const json_t *event, int *step_number, Buf *out)
+{
+    char elapsed[TEXT_NUMBER_SIZE], frozen[TEXT_NUMBER_SIZE];
+    int64_t frozen_us = json_get_us(event, "frozen_ms", 1e3);
+    buf_printf(out, "%2d. ", ++*step_number);
+    text_put_cell(out, text_duration(json_get_us(event, "elapsed_ms", 1e3), elapsed), 9, true);
+    buf_puts(out, "  ");
+    text_put_cell(out, json_get_text(event, "step", "unknown"), 10, false);
+    buf_puts(out, json_get_true(event, "failed") ? " FAILED  " : " ");
+    text_put_clean(out, json_get_text(event, "text", ""));
+    if (frozen_us != PROGRESS_UNKNOWN)
+        buf_printf(out, " (frozen for %s)", text_duration(frozen_us, frozen));
+    buf_putc(out, '\n');
+}
+
+static void label_line(Buf *out, int width, const char *label, const char *text)
+{
+    text_put_cell(out, label, LABEL_WIDTH, false);
+    text_put_wrapped(out, text, LABEL_WIDTH, LABEL_WIDTH, width);
+}
+
+static void verdict_line(const json_t *report, int width, Buf *out)
+{
+    const char *outcome = json_get_text(report, "outcome", "unknown");
+    const char *meaning = "";
+    if (strcmp(outcome, "cut-over") == 0)
+        meaning = ": the target is open, the source refuses writes";
+    else if (strcmp(outcome, "already-done") == 0)
+        meaning = ": the target was already open, nothing was changed";
+    else if (strcmp(outcome, "dry-run") == 0)
+        meaning = ": nothing was changed";
+    else if (strcmp(outcome, "aborted") == 0)
+        meaning = ": writes were given back to the source, the target is not open";
+    else if (strcmp(outcome, "refused") == 0)
+        meaning = ": nothing was changed";
+    char text[160];
+    snprintf(text, sizeof text, "%s%s", outcome, meaning);
+    label_line(out, width, "Outcome", text);
+}
+
+static void times(const json_t *report, int width, Buf *out)
+{
+    char text[256], a[TEXT_NUMBER_SIZE], b[TEXT_NUMBER_SIZE];
+    int64_t downtime_us = json_get_us(report, "downtime_ms", 1e3);
+    label_line(out, width, "Started", json_get_text(report, "started_at", "unknown"));
+    label_line(out, width, "Frozen", json_get_text(report, "frozen_at", "never"));
+    label_line(out, width, "Opened", json_get_text(report, "opened_at", "never"));
+    label_line(out, width, "Downtime",
+               downtime_us == PROGRESS_UNKNOWN ? "none (never frozen)"
+                                               : text_duration(downtime_us, a));
+    snprintf(text, sizeof text, "%s, %s",
+             text_bytes(json_get_number(report, "lag_before.bytes"), a),
+             text_duration(json_get_us(report, "lag_before.seconds", 1e6), b));
+    label_line(out, width, "Lag before", text);
+    label_line(out, width, "Barrier LSN", json_get_text(report, "barrier_lsn", "none"));
+}
+
+static void phases(const json_t *report, int width, Buf *out)
+{
+    CLEANUP_BUF Buf text = BUF_INIT;
+    const json_t *list = json_get(report, "phases");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        char n[TEXT_NUMBER_SIZE];
+        const json_t *phase = json_array_get(list, i);
+        buf_printf(&text, "%s%s %s", i > 0 ? ", " : "", json_get_text(phase, "name", "unknown"),
+                   text_duration(json_get_us(phase, "elapsed_ms", 1e3), n));
+    }
+    if (text.len > 0)
+        label_line(out, width, "By phase", buf_str(&text));
+}
+
+static void table_line(const json_t *table, int name_width, Buf *out)
+{
+    char n[TEXT_NUMBER_SIZE];
+    const char *hash = json_get_text(table, "source.hash", "");
+    const char *why = json_get_text(table, "why", "");
+    text_put_cell(out, json_get_text(table, "table", "unknown"), name_width, false);
+    buf_putc(out, ' ');
+    text_put_cell(out, json_get_text(table, "verdict", "unknown"), 9, false);
+    text_put_cell(out, text_count(json_get_number(table, "source.rows"), n), 14, true);
+    text_put_cell(out, text_count(json_get_number(table, "target.rows"), n), 14, true);
+    buf_printf(out, "  %.12s\n", hash);
+    if (why[0] != '\0') {
+        buf_puts(out, "  ");
+        text_put_clean(out, why);
+        buf_putc(out, '\n');
+    }
+}
+
+static void tables(const json_t *report, int width, Buf *out)
+{
+    char text[256], n[4][TEXT_NUMBER_SIZE];
+    const json_t *list = json_get(report, "tables");
+    size_t count = json_array_size(list), equal = 0, different = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *verdict = json_get_text(json_array_get(list, i), "verdict", "");
+        equal += strcmp(verdict, "equal") == 0;
+        different += strcmp(verdict, "different") == 0;
+    }
+    snprintf(text, sizeof text, "%s tables equal, %s different, %s not compared; %s rows, %s",
+             text_count((int64_t)equal, n[0]), text_count((int64_t)different, n[1]),
+             text_count((int64_t)(count - equal - different), n[2]),
+             text_count(json_get_number(report, "rows_compared"), n[3]), "");
+    size_t used = strlen(text);
+    snprintf(text + used, sizeof text - used, "%s",
+             text_bytes(json_get_number(report, "bytes_compared"), n[0]));
+    label_line(out, width, "Compared", text);
+    if (count == 0)
+        return;
+    int name_width = width - 54 > 12 ? width - 54 : 12;
+    buf_putc(out, '\n');
+    text_put_cell(out, "Table", name_width, false);
+    buf_puts(out, " Verdict    Source rows   Target rows  Hash\n");
+    for (size_t i = 0; i < count; i++)
+        table_line(json_array_get(list, i), name_width, out);
+}
+
+void report_text(const json_t *report, int width, Buf *out)
+{
+    char text[128], a[TEXT_NUMBER_SIZE], b[TEXT_NUMBER_SIZE];
+    if (width <= 0)
+        width = 80;
+    verdict_line(report, width, out);
+    times(report, width, out);
+    phases(report, width, out);
+    snprintf(text, sizeof text, "%s raised of %s",
+             text_count(json_get_number(report, "sequences.raised"), a),
+             text_count(json_get_number(report, "sequences.total"), b));
+    label_line(out, width, "Sequences", text);
+    tables(report, width, out);
+}

@@ -1,0 +1,84 @@
+/* status_json - see the header. */
+#include "ops/status_json.h"
+
+#include "net/json_text.h"
+
+static json_t *known_text(const char *s)
+{
+    return s == NULL || s[0] == '\0' ? json_null() : json_text(s);
+}
+
+static json_t *lag_json(const StatusReport *r)
+{
+    return json_pack("{s:o, s:o, s:o, s:o}", "bytes", json_text_number(r->lag_bytes),
+                     "capture_bytes", json_text_number(r->capture_lag_bytes), "apply_bytes",
+                     json_text_number(r->apply_lag_bytes), "seconds", json_text_seconds(r->lag_us));
+}
+
+static json_t *lsn_json(const StatusReport *r)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "source_end", json_text_lsn(r->source_end_lsn),
+                     "received", json_text_lsn(r->received_lsn), "applied",
+                     json_text_lsn(r->applied_lsn), "durable", json_text_lsn(r->durable_lsn),
+                     "confirmed", json_text_lsn(r->confirmed_lsn));
+}
+
+static json_t *wal_json(const StatusReport *r)
+{
+    return json_pack("{s:o, s:o, s:o}", "retained_bytes", json_text_number(r->wal_retained_bytes),
+                     "left_bytes", json_text_number(r->wal_left_bytes), "status",
+                     known_text(r->wal_status));
+}
+
+static json_t *load_json(const StatusReport *r)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "tables_total",
+                     json_text_number(r->load_tables_total), "tables_done",
+                     json_text_number(r->load_tables_done), "rows", json_text_number(r->load_rows),
+                     "rows_estimated", json_text_number(r->load_rows_estimated), "bytes",
+                     json_text_number(r->load_bytes), "bytes_total",
+                     json_text_number(r->load_bytes_total), "bytes_per_second",
+                     json_text_number(r->load_bytes_per_second), "eta_seconds",
+                     json_text_seconds(r->load_eta_us));
+}
+
+static json_t *stream_json(const StatusReport *r)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "transactions", json_text_number(r->transactions),
+                     "changes", json_text_number(r->changes), "fallback_batches",
+                     json_text_number(r->fallback_batches), "queued_bytes",
+                     json_text_number(r->queued_bytes), "spilled_bytes",
+                     json_text_number(r->spilled_bytes));
+}
+
+static json_t *tables_json(const StatusReport *r)
+{
+    json_t *tables = json_array();
+    for (int i = 0; i < r->table_count; i++) {
+        const StatusTable *t = &r->tables[i];
+        json_array_append_new(
+            tables,
+            json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "table", json_text(t->table),
+                      "state", known_text(t->state), "start_lsn", json_text_lsn(t->start_lsn),
+                      "full_load_rows", json_text_number(t->full_load_rows), "inserts",
+                      json_text_number(t->inserts), "updates", json_text_number(t->updates),
+                      "deletes", json_text_number(t->deletes), "truncates",
+                      json_text_number(t->truncates), "message",
+                      json_text(t->message == NULL ? "" : t->message)));
+    }
+    return tables;
+}
+
+json_t *status_json(const StatusReport *r)
+{
+    return json_pack(
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:s, s:o}, s:o, s:o}",
+        "task", json_text(r->task), "engine", r->engine_running ? "running" : "stopped", "phase",
+        known_text(r->phase), "mode", known_text(r->mode), "plugin", known_text(r->plugin), "slot",
+        known_text(r->slot), "ready_for_cutover", r->ready_for_cutover, "not_ready_because",
+        r->ready_for_cutover ? json_null() : known_text(r->not_ready_because), "lag", lag_json(r),
+        "lsn", lsn_json(r), "wal", wal_json(r), "load", load_json(r), "stream", stream_json(r),
+        "cutover", "decision", status_decision_name(r->decision), "epoch",
+        json_text_number(r->epoch), "trouble", json_text(r->trouble == NULL ? "" : r->trouble),
+        "tables", tables_json(r));
+}
