@@ -1,0 +1,303 @@
+/* control - see the header. Each statement stands in replication/sql/control_*.sql. */
+#include "apply/control.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "apply/pgarray.h"
+#include "bascule/base/log.h"
+#include "bascule/model/progress.h"
+#include "sql_files.h"
+
+#define TEXT_OID 25
+#define INT8_OID 20
+
+bool control_exists(PgConn *target, bool *out_exists, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(target, SQL_CONTROL_EXISTS, PG_NO_PARAMS, &rows, err))
+        return err_context(err, "looking for schema 'bascule'");
+    *out_exists = pgrows_bool(rows, 0, 0);
+    return true;
+}
+
+bool control_create(PgConn *target, Error *err)
+{
+    bool exists;
+    if (!control_exists(target, &exists, err))
+        return false;
+    if (exists)
+        return true; /* so that a role without CREATE on the database can go on with a task */
+    if (!pgconn_script(target, SQL_CONTROL_SCHEMA, err))
+        return err_context(err, "creating schema 'bascule'");
+    return true;
+}
+
+bool control_lock(PgConn *target, const char *task, Error *err)
+{
+    char name[256], key[24];
+    snprintf(name, sizeof name, "bascule:task:%s", task);
+    snprintf(key, sizeof key, "%lld", (long long)hash_bytes(name, strlen(name)));
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(target, SQL_CONTROL_LOCK, PG_PARAMS(PG_TEXT(key)), &rows, err))
+        return err_context(err, "locking task '%s'", task);
+    if (pgrows_bool(rows, 0, 0))
+        return true;
+    CLEANUP_PGROWS PgRows *owner = NULL;
+    if (!pgconn_query(target, SQL_CONTROL_LOCK_OWNER, PG_PARAMS(PG_TEXT(key)), &owner, err))
+        return err_context(err, "looking who holds the lock of task '%s'", task);
+    if (pgrows_count(owner) == 0)
+        return ERR(err, ERR_ALREADY_RUNNING, "task '%s' was owned by another session a moment ago",
+                   task);
+    return ERR(
+        err, ERR_ALREADY_RUNNING,
+        "task '%s' is owned by the session with pid %s on the target (application name '%s')", task,
+        pgrows_text(owner, 0, 0), pgrows_text(owner, 0, 1));
+}
+
+static void copy_text(char *out, size_t size, const char *text)
+{
+    snprintf(out, size, "%s", text);
+}
+
+bool control_read(PgConn *target, const char *task, ControlTask *out_task, bool *out_found,
+                  Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(target, SQL_CONTROL_TASK_READ, PG_PARAMS(PG_TEXT(task)), &rows, err))
+        return err_context(err, "reading task '%s'", task);
+    *out_found = pgrows_count(rows) > 0;
+    if (!*out_found)
+        return true;
+    ControlTask t = {.resume_commit_time_us = 0};
+    copy_text(t.state, sizeof t.state, pgrows_text(rows, 0, 0));
+    copy_text(t.source_system_id, sizeof t.source_system_id, pgrows_text(rows, 0, 1));
+    copy_text(t.source_database, sizeof t.source_database, pgrows_text(rows, 0, 2));
+    copy_text(t.slot_name, sizeof t.slot_name, pgrows_text(rows, 0, 3));
+    copy_text(t.plugin, sizeof t.plugin, pgrows_text(rows, 0, 4));
+    copy_text(t.publication, sizeof t.publication, pgrows_text(rows, 0, 5));
+    t.publication_ours = pgrows_bool(rows, 0, 6);
+    copy_text(t.mode, sizeof t.mode, pgrows_text(rows, 0, 7));
+    copy_text(t.prepare, sizeof t.prepare, pgrows_text(rows, 0, 8));
+    t.consistent_lsn = pgrows_lsn(rows, 0, 9);
+    t.epoch = pgrows_i64(rows, 0, 10);
+    t.resume_lsn = pgrows_lsn(rows, 0, 11);
+    t.resume_commit_time_us = pgrows_i64(rows, 0, 12);
+    *out_task = t;
+    return true;
+}
+
+/* A parameter for a position: unknown is NULL. */
+static PgParam lsn_param(Lsn lsn, LsnText *text)
+{
+    *text = lsn_text(lsn);
+    return PG_TEXT(lsn == LSN_UNKNOWN ? NULL : text->text);
+}
+
+typedef struct NumberText {
+    char text[24];
+} NumberText;
+
+static PgParam number_param(int64_t value, NumberText *text)
+{
+    snprintf(text->text, sizeof text->text, "%lld", (long long)value);
+    return PG_TEXT(text->text);
+}
+
+/* As number_param, but unknown (negative) is NULL. */
+static PgParam amount_param(int64_t value, NumberText *text)
+{
+    PgParam param = number_param(value, text);
+    return value < 0 ? PG_TEXT(NULL) : param;
+}
+
+bool control_write(PgConn *target, const char *task, const ControlTask *row, Error *err)
+{
+    LsnText lsn;
+    NumberText epoch;
+    if (!pgconn_exec(target, SQL_CONTROL_TASK_WRITE,
+                     PG_PARAMS(PG_TEXT(task), PG_TEXT(row->state), PG_TEXT(row->source_system_id),
+                               PG_TEXT(row->source_database), PG_TEXT(row->slot_name),
+                               PG_TEXT(row->plugin), PG_TEXT(row->publication),
+                               PG_TEXT(row->publication_ours ? "t" : "f"), PG_TEXT(row->mode),
+                               PG_TEXT(row->prepare), lsn_param(row->consistent_lsn, &lsn),
+                               number_param(row->epoch, &epoch)),
+                     NULL, err))
+        return err_context(err, "writing task '%s'", task);
+    return true;
+}
+
+bool control_set_state(PgConn *target, const char *task, const char *state, Error *err)
+{
+    int64_t affected = 0;
+    if (!pgconn_exec(target, SQL_CONTROL_TASK_STATE, PG_PARAMS(PG_TEXT(task), PG_TEXT(state)),
+                     &affected, err))
+        return err_context(err, "writing the state of task '%s'", task);
+    if (affected != 1)
+        return ERR(err, ERR_TARGET_STATE, "task '%s' has no row in bascule.task", task);
+    return true;
+}
+
+bool control_set_resume(PgConn *target, const char *task, Lsn resume_lsn, Error *err)
+{
+    LsnText lsn;
+    ASSERT(resume_lsn != LSN_UNKNOWN);
+    if (!pgconn_exec(target, SQL_CONTROL_RESUME_SET,
+                     PG_PARAMS(PG_TEXT(task), lsn_param(resume_lsn, &lsn)), NULL, err))
+        return err_context(err, "writing the resume position of task '%s'", task);
+    return true;
+}
+
+bool control_write_tables(PgConn *target, const char *task, const Relations *rels, Error *err)
+{
+    enum { SCHEMA, TABLE, OID, STATE, START, ROWS, BYTES, ARRAYS };
+    PgArray arrays[ARRAYS] = {0};
+    PgParam params[1 + ARRAYS] = {PG_TEXT(task)};
+    for (int i = 0; i < ARRAYS; i++) {
+        bool number = i == OID || i == ROWS || i == BYTES;
+        pgarray_begin(&arrays[i], number ? PGARRAY_INT8 : PGARRAY_BYTES,
+                      number ? INT8_OID : TEXT_OID, ',');
+    }
+    for (int i = 0; i < rels->count; i++) {
+        const Relation *rel = rels->all[i];
+        LsnText lsn = lsn_text(rel->start_lsn);
+        pgarray_put_string(&arrays[SCHEMA], rel->schema);
+        pgarray_put_string(&arrays[TABLE], rel->name);
+        pgarray_put_i64(&arrays[OID], rel->oid);
+        pgarray_put_string(&arrays[STATE], table_state_name(rel->load_state));
+        pgarray_put_string(&arrays[START], rel->start_lsn == LSN_UNKNOWN ? NULL : lsn.text);
+        pgarray_put_i64(&arrays[ROWS], rel->loaded_rows);
+        pgarray_put_i64(&arrays[BYTES], rel->loaded_bytes);
+    }
+    for (int i = 0; i < ARRAYS; i++)
+        params[1 + i] = pgarray_end(&arrays[i]);
+    bool ok = pgconn_exec(target, SQL_CONTROL_TABLES_WRITE, params, 1 + ARRAYS, NULL, err);
+    for (int i = 0; i < ARRAYS; i++)
+        pgarray_done(&arrays[i]);
+    return ok || err_context(err, "writing the table states of task '%s'", task);
+}
+
+bool control_write_table(PgConn *target, const char *task, const Relation *rel, LoadState state,
+                         Lsn start_lsn, int64_t rows, int64_t bytes, const char *message,
+                         Error *err)
+{
+    LsnText lsn;
+    NumberText oid, rows_text, bytes_text;
+    if (!pgconn_exec(target, SQL_CONTROL_TABLE_WRITE,
+                     PG_PARAMS(PG_TEXT(task), PG_TEXT(rel->schema), PG_TEXT(rel->name),
+                               number_param(rel->oid, &oid), PG_TEXT(table_state_name(state)),
+                               lsn_param(start_lsn, &lsn), amount_param(rows, &rows_text),
+                               amount_param(bytes, &bytes_text), PG_TEXT(message)),
+                     NULL, err))
+        return err_context(err, "writing the state of table '%s'", rel->display);
+    return true;
+}
+
+static int parse_state(const char *text)
+{
+    for (int i = 0; i < TABLE_STATE_COUNT; i++)
+        if (strcmp(table_state_name(i), text) == 0)
+            return i;
+    return -1;
+}
+
+static bool read_table_row(const PgRows *rows, int row, Relations *rels, Arena *scratch, Error *err)
+{
+    const char *schema = pgrows_text(rows, row, 0), *name = pgrows_text(rows, row, 1);
+    size_t schema_len = strlen(schema), len = schema_len + 1 + strlen(name);
+    char *key = arena_bytes_alloc(scratch, len + 1);
+    memcpy(key, schema, schema_len + 1);
+    memcpy(key + schema_len + 1, name, len - schema_len);
+    Relation *rel = relations_by_name(rels, key, len);
+    if (rel == NULL)
+        return true; /* no longer in scope: its row is history */
+    if (pgrows_i64(rows, row, 2) != (int64_t)rel->oid)
+        return ERR(
+            err, ERR_SCHEMA_CHANGED,
+            "table '%s' on the source is not the one whose load was recorded (oid %u, was %s)",
+            rel->display, rel->oid, pgrows_text(rows, row, 2));
+    int state = parse_state(pgrows_text(rows, row, 3));
+    if (state < 0)
+        return ERR(err, ERR_TARGET_STATE, "bascule.table_state has an unknown state for table '%s'",
+                   rel->display);
+    rel->load_state = state;
+    rel->start_lsn = pgrows_lsn(rows, row, 4);
+    rel->loaded_rows = pgrows_i64(rows, row, 5);
+    rel->loaded_bytes = pgrows_i64(rows, row, 6);
+    return true;
+}
+
+bool control_read_tables(PgConn *target, const char *task, Relations *rels, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(target, SQL_CONTROL_TABLES_READ, PG_PARAMS(PG_TEXT(task)), &rows, err))
+        return err_context(err, "reading the table states of task '%s'", task);
+    for (int i = 0; i < rels->count; i++)
+        rels->all[i]->load_state = TABLE_BEFORE_LOAD;
+    Arena *scratch = arena_new(0);
+    bool ok = true;
+    for (int row = 0; ok && row < pgrows_count(rows); row++)
+        ok = read_table_row(rows, row, rels, scratch, err);
+    arena_free(scratch);
+    return ok;
+}
+
+bool control_step_done(PgConn *target, const char *task, const char *step, bool *out_done,
+                       Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(target, SQL_CONTROL_STEP_READ, PG_PARAMS(PG_TEXT(task), PG_TEXT(step)), &rows,
+                      err))
+        return err_context(err, "reading step '%s' of task '%s'", step, task);
+    *out_done = pgrows_bool(rows, 0, 0);
+    return true;
+}
+
+bool control_mark_step(PgConn *target, const char *task, const char *step, Error *err)
+{
+    if (!pgconn_exec(target, SQL_CONTROL_STEP_MARK, PG_PARAMS(PG_TEXT(task), PG_TEXT(step)), NULL,
+                     err))
+        return err_context(err, "recording step '%s' of task '%s'", step, task);
+    return true;
+}
+
+bool control_journal(PgConn *target, const char *task, int64_t epoch, const char *step,
+                     const char *detail, Error *err)
+{
+    NumberText text;
+    if (!pgconn_exec(
+            target, SQL_CONTROL_JOURNAL,
+            PG_PARAMS(PG_TEXT(task), number_param(epoch, &text), PG_TEXT(step), PG_TEXT(detail)),
+            NULL, err))
+        return err_context(err, "writing the journal of task '%s'", task);
+    return true;
+}
+
+static bool remove_in_transaction(PgConn *target, const char *task, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_exec(target, SQL_CONTROL_SERIALIZE, PG_NO_PARAMS, NULL, err) ||
+        !pgconn_exec(target, SQL_CONTROL_TASK_REMOVE, PG_PARAMS(PG_TEXT(task)), NULL, err) ||
+        !pgconn_query(target, SQL_CONTROL_TASK_ANY, PG_NO_PARAMS, &rows, err))
+        return false;
+    if (!pgrows_bool(rows, 0, 0) && !pgconn_exec(target, SQL_CONTROL_DROP, PG_NO_PARAMS, NULL, err))
+        return false;
+    return pgconn_exec(target, SQL("COMMIT"), PG_NO_PARAMS, NULL, err);
+}
+
+bool control_remove(PgConn *target, const char *task, Error *err)
+{
+    bool exists;
+    if (!control_exists(target, &exists, err))
+        return false;
+    if (!exists)
+        return true;
+    if (!pgconn_exec(target, SQL("BEGIN"), PG_NO_PARAMS, NULL, err))
+        return false;
+    if (remove_in_transaction(target, task, err))
+        return true;
+    Error second = ERROR_INIT;
+    if (!pgconn_exec(target, SQL("ROLLBACK"), PG_NO_PARAMS, NULL, &second))
+        log_debug("rolling back after a failed removal: %s", second.message);
+    return err_context(err, "removing task '%s' from the target", task);
+}

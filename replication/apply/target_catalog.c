@@ -1,0 +1,277 @@
+/* target_catalog - see the header. The target is read in two queries whatever the number of tables.
+ */
+#include "apply/target_catalog.h"
+
+#include <string.h>
+
+#include "apply/pgarray.h"
+#include "sql_files.h"
+#include "sqltext/sqltext.h"
+
+#define TEXT_OID     25
+#define EMPTY_PROBES 100 /* tables asked in one statement */
+
+/* columns of target_columns.sql */
+enum {
+    C_PLACE,
+    C_RELKIND,
+    C_NAME,
+    C_TYPE_SCHEMA,
+    C_TYPE_NAME,
+    C_TYPE_TEXT,
+    C_NOT_NULL,
+    C_HAS_DEFAULT,
+    C_IDENTITY,
+    C_GENERATED
+};
+
+/* Asks `sql`, whose parameters are the target's schema and table names of all relations. */
+static bool query_names(PgConn *target, Sql sql, const Relations *rels, PgRows **out_rows,
+                        Error *err)
+{
+    PgArray schemas = {0}, names = {0};
+    pgarray_begin(&schemas, PGARRAY_BYTES, TEXT_OID, ',');
+    pgarray_begin(&names, PGARRAY_BYTES, TEXT_OID, ',');
+    for (int i = 0; i < rels->count; i++) {
+        pgarray_put_string(&schemas, rels->all[i]->target_schema);
+        pgarray_put_string(&names, rels->all[i]->target_name);
+    }
+    bool ok = pgconn_query(target, sql, PG_PARAMS(pgarray_end(&schemas), pgarray_end(&names)),
+                           out_rows, err);
+    pgarray_done(&schemas);
+    pgarray_done(&names);
+    return ok || err_context(err, "reading the target's catalog");
+}
+
+static Column *find_column(const Relation *rel, const char *target_name)
+{
+    for (int i = 0; i < rel->column_count; i++)
+        if (strcmp(rel->columns[i].target_name, target_name) == 0)
+            return &rel->columns[i];
+    return NULL;
+}
+
+static bool is_generated_on_source(const Relation *rel, const char *name)
+{
+    for (int i = 0; i < rel->generated_count; i++)
+        if (strcmp(rel->generated[i], name) == 0)
+            return true;
+    return false;
+}
+
+static const char *keep(Arena *arena, const char *before, const char *now)
+{
+    return before != NULL && strcmp(before, now) == 0 ? before : arena_strdup(arena, now);
+}
+
+static const char *kind_text(char relkind)
+{
+    switch (relkind) {
+    case 'p':
+        return "a partitioned table";
+    case 'f':
+        return "a foreign table";
+    case 'v':
+        return "a view";
+    default:
+        return "a materialized view";
+    }
+}
+
+/* One column that the target has. */
+static bool match_column(const PgRows *rows, int row, Relations *rels, Relation *rel, bool *seen,
+                         Error *err)
+{
+    const char *name = pgrows_text(rows, row, C_NAME);
+    bool generated = *pgrows_text(rows, row, C_GENERATED) != '\0';
+    Column *col = find_column(rel, name);
+    if (col == NULL) {
+        bool source_generated = is_generated_on_source(rel, name);
+        if (source_generated && !generated)
+            return ERR(
+                err, ERR_SCHEMA_DIFFERS,
+                "column '%s' of table '%s' is generated on the source, ordinary on the target",
+                name, rel->display);
+        if (!source_generated && !generated && pgrows_bool(rows, row, C_NOT_NULL) &&
+            !pgrows_bool(rows, row, C_HAS_DEFAULT) && *pgrows_text(rows, row, C_IDENTITY) == '\0')
+            return ERR(
+                err, ERR_SCHEMA_DIFFERS,
+                "column '%s' of table '%s' is only on the target, NOT NULL and without default",
+                name, rel->display);
+        return true;
+    }
+    if (generated)
+        return ERR(err, ERR_SCHEMA_DIFFERS,
+                   "column '%s' of table '%s' is generated on the target, ordinary on the source",
+                   name, rel->display);
+    const char *type_schema = pgrows_text(rows, row, C_TYPE_SCHEMA);
+    const char *type_name = pgrows_text(rows, row, C_TYPE_NAME);
+    const char *type_text = pgrows_text(rows, row, C_TYPE_TEXT);
+    if (strcmp(type_text, col->type_text) != 0 || strcmp(type_name, col->type_name) != 0 ||
+        strcmp(type_schema, col->type_schema) != 0)
+        return ERR(err, ERR_SCHEMA_DIFFERS,
+                   "column '%s' of table '%s' is %s on the source, %s on the target", name,
+                   rel->display, col->type_text, type_text);
+    col->target_type_schema = keep(rels->arena, col->target_type_schema, type_schema);
+    col->target_type_name = keep(rels->arena, col->target_type_name, type_name);
+    col->target_identity_always = *pgrows_text(rows, row, C_IDENTITY) == 'a';
+    seen[col - rel->columns] = true;
+    return true;
+}
+
+static bool check_generated(const PgRows *rows, int first, int end, const Relation *rel, Error *err)
+{
+    for (int i = 0; i < rel->generated_count; i++) {
+        bool found = false;
+        for (int row = first; row < end && !found; row++)
+            found = strcmp(pgrows_text(rows, row, C_NAME), rel->generated[i]) == 0;
+        if (!found)
+            return ERR(err, ERR_SCHEMA_DIFFERS,
+                       "generated column '%s' of table '%s' is missing on the target",
+                       rel->generated[i], rel->display);
+    }
+    return true;
+}
+
+/* The rows [first, end) of target_columns.sql are those of rel. */
+static bool match_table(const PgRows *rows, int first, int end, Relations *rels, Relation *rel,
+                        Arena *scratch, Error *err)
+{
+    if (pgrows_null(rows, first, C_RELKIND))
+        return ERR(err, ERR_SCHEMA_DIFFERS, "table '%s.%s' is missing on the target",
+                   rel->target_schema, rel->target_name);
+    char relkind = *pgrows_text(rows, first, C_RELKIND);
+    if (relkind != 'r')
+        return ERR(err, ERR_SCHEMA_DIFFERS, "table '%s' is %s on the target", rel->display,
+                   kind_text(relkind));
+    bool *seen = arena_new_array(scratch, bool, rel->column_count + 1);
+    for (int row = first; row < end; row++)
+        if (!pgrows_null(rows, row, C_NAME) && !match_column(rows, row, rels, rel, seen, err))
+            return false;
+    for (int i = 0; i < rel->column_count; i++)
+        if (!seen[i])
+            return ERR(err, ERR_SCHEMA_DIFFERS,
+                       "column '%s' of table '%s' is missing on the target",
+                       rel->columns[i].target_name, rel->display);
+    return check_generated(rows, first, end, rel, err);
+}
+
+static bool match_columns(PgConn *target, Relations *rels, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!query_names(target, SQL_TARGET_COLUMNS, rels, &rows, err))
+        return false;
+    Arena *scratch = arena_new(0);
+    bool ok = true;
+    for (int first = 0, count = pgrows_count(rows); ok && first < count;) {
+        int64_t place = pgrows_i64(rows, first, C_PLACE);
+        int end = first + 1;
+        while (end < count && pgrows_i64(rows, end, C_PLACE) == place)
+            end++;
+        ok = match_table(rows, first, end, rels, rels->all[place - 1], scratch, err);
+        arena_reset(scratch);
+        first = end;
+    }
+    arena_free(scratch);
+    return ok;
+}
+
+static bool in_key(const Relation *rel, const char *target_name)
+{
+    for (int k = 0; k < rel->key_count; k++)
+        if (strcmp(rel->columns[rel->key[k]].target_name, target_name) == 0)
+            return true;
+    return false;
+}
+
+/* columns of target_keys.sql */
+enum { K_PLACE, K_INDEX, K_NAME };
+
+/* The rows [first, end) are the columns of one unique index: is it exactly the key? */
+static bool index_is_key(const PgRows *rows, int first, int end, const Relation *rel)
+{
+    if (end - first != rel->key_count)
+        return false;
+    for (int row = first; row < end; row++)
+        if (!in_key(rel, pgrows_text(rows, row, K_NAME)))
+            return false;
+    return true;
+}
+
+static bool match_keys(PgConn *target, Relations *rels, TargetMatch what, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!query_names(target, SQL_TARGET_KEYS, rels, &rows, err))
+        return false;
+    for (int i = 0; i < rels->count; i++)
+        rels->all[i]->target_has_key = false;
+    for (int first = 0, count = pgrows_count(rows); first < count;) {
+        int64_t index = pgrows_i64(rows, first, K_INDEX);
+        int end = first + 1;
+        while (end < count && pgrows_i64(rows, end, K_INDEX) == index)
+            end++;
+        Relation *rel = rels->all[pgrows_i64(rows, first, K_PLACE) - 1];
+        if (index_is_key(rows, first, end, rel))
+            rel->target_has_key = true;
+        first = end;
+    }
+    for (int i = 0; what == MATCH_STREAM && i < rels->count; i++) {
+        const Relation *rel = rels->all[i];
+        if (rel->key_unique && rel->key_count > 0 && !rel->target_has_key)
+            return ERR(err, ERR_SCHEMA_DIFFERS,
+                       "table '%s' has no valid unique index on its key columns on the target",
+                       rel->display);
+    }
+    return true;
+}
+
+bool target_catalog_match(PgConn *target, Relations *rels, TargetMatch what, Error *err)
+{
+    return match_columns(target, rels, err) && match_keys(target, rels, what, err);
+}
+
+/* Appends the names of those of rels->all[from..to) that hold rows. */
+static bool probe_rows(PgConn *target, const Relations *rels, int from, int to, Buf *names,
+                       int *found, Error *err)
+{
+    CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
+    int asked = 0;
+    for (int i = from; i < to; i++) {
+        const Relation *rel = rels->all[i];
+        if (rel->load_state == TABLE_COMPLETED)
+            continue;
+        if (asked++ > 0)
+            sqltext_put(&st, " UNION ALL ");
+        sqltext_put(&st, "SELECT ");
+        sqltext_i64(&st, i);
+        sqltext_put(&st, " WHERE EXISTS (SELECT FROM ONLY ");
+        sqltext_qualified(&st, rel->target_schema, rel->target_name);
+        sqltext_put(&st, ")");
+    }
+    if (asked == 0)
+        return true;
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(target, sqltext_sql(&st), PG_NO_PARAMS, &rows, err))
+        return err_context(err, "looking whether the target's tables are empty");
+    for (int row = 0; row < pgrows_count(rows); row++, (*found)++)
+        if (*found < 10)
+            buf_printf(names, "%s'%s'", *found > 0 ? ", " : "",
+                       rels->all[pgrows_i64(rows, row, 0)]->display);
+    return true;
+}
+
+bool target_catalog_check_empty(PgConn *target, const Relations *rels, Error *err)
+{
+    CLEANUP_BUF Buf names = BUF_INIT;
+    int found = 0;
+    for (int from = 0; from < rels->count; from += EMPTY_PROBES) {
+        int to = from + EMPTY_PROBES < rels->count ? from + EMPTY_PROBES : rels->count;
+        if (!probe_rows(target, rels, from, to, &names, &found, err))
+            return false;
+    }
+    if (found == 0)
+        return true;
+    return ERR(err, ERR_TARGET_NOT_EMPTY, "%d table%s of the target hold%s rows: %s%s", found,
+               found == 1 ? "" : "s", found == 1 ? "s" : "", buf_str(&names),
+               found > 10 ? ", ..." : "");
+}

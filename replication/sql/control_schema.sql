@@ -1,0 +1,118 @@
+-- control_schema: schema bascule on the target, everything durable about tasks; harmless when it is there
+-- params:  none (a script: several statements, one transaction)
+-- returns: nothing
+-- needs:   CREATE on the database; PostgreSQL 15+
+SELECT pg_catalog.pg_advisory_xact_lock(27691695935417445);
+
+CREATE SCHEMA IF NOT EXISTS bascule;
+COMMENT ON SCHEMA bascule IS
+    'State of bascule: what has been copied and applied here. Removed by "bascule cleanup".';
+
+CREATE TABLE IF NOT EXISTS bascule.task (
+    task             text PRIMARY KEY,
+    state            text NOT NULL,
+    source_system_id text NOT NULL,
+    source_database  text NOT NULL,
+    slot_name        text NOT NULL,
+    plugin           text NOT NULL,
+    publication      text NOT NULL DEFAULT '',
+    publication_ours boolean NOT NULL DEFAULT false,
+    mode             text NOT NULL,
+    prepare          text NOT NULL,
+    consistent_lsn   pg_lsn,
+    epoch            bigint NOT NULL DEFAULT 0,
+    created_at       timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    changed_at       timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE bascule.task IS 'One row a migration task: what it is and how far its life cycle has come.';
+COMMENT ON COLUMN bascule.task.task IS 'Name of the task, as configured.';
+COMMENT ON COLUMN bascule.task.state IS 'State of the task state machine.';
+COMMENT ON COLUMN bascule.task.source_system_id IS
+    'system_identifier of the source cluster; a task never goes on against another one.';
+COMMENT ON COLUMN bascule.task.publication IS 'Publication on the source; empty with wal2json.';
+COMMENT ON COLUMN bascule.task.publication_ours IS 'The publication was created by bascule, cleanup drops it.';
+COMMENT ON COLUMN bascule.task.consistent_lsn IS
+    'Consistent point of the slot: the snapshot of the first copies; NULL until the slot exists.';
+COMMENT ON COLUMN bascule.task.epoch IS 'Number of the cutover attempt; only ever grows.';
+
+CREATE TABLE IF NOT EXISTS bascule.resume (
+    task        text PRIMARY KEY,
+    lsn         pg_lsn NOT NULL,
+    commit_time timestamptz
+) WITH (fillfactor = 10);
+COMMENT ON TABLE bascule.resume IS
+    'Where the stream goes on: written in the same transaction as the changes that it covers.';
+COMMENT ON COLUMN bascule.resume.lsn IS
+    'Position on the source: every transaction that ends at or before it is applied here, no other is.';
+COMMENT ON COLUMN bascule.resume.commit_time IS
+    'Commit time on the source of the last transaction applied; NULL when none has been.';
+
+CREATE TABLE IF NOT EXISTS bascule.table_state (
+    task        text NOT NULL,
+    schema_name text NOT NULL,
+    table_name  text NOT NULL,
+    source_oid  bigint NOT NULL,
+    state       text NOT NULL CHECK (state IN ('Before load', 'Full load', 'Table completed',
+                                               'Table cancelled', 'Table error')),
+    start_lsn   pg_lsn,
+    rows_loaded  bigint,
+    bytes_loaded bigint,
+    message     text,
+    changed_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (task, schema_name, table_name)
+);
+COMMENT ON TABLE bascule.table_state IS 'One row a table of a task: its full load and where its stream begins.';
+COMMENT ON COLUMN bascule.table_state.schema_name IS 'Name on the source, as table_name.';
+COMMENT ON COLUMN bascule.table_state.source_oid IS
+    'oid of the table on the source when the load began; another one means that it was replaced.';
+COMMENT ON COLUMN bascule.table_state.state IS
+    'Before load, Full load, Table completed, Table cancelled or Table error.';
+COMMENT ON COLUMN bascule.table_state.start_lsn IS
+    'Position of the snapshot that was copied: later transactions on the source come by the stream.';
+COMMENT ON COLUMN bascule.table_state.rows_loaded IS 'Rows of the full load; NULL when not known.';
+COMMENT ON COLUMN bascule.table_state.bytes_loaded IS 'Bytes of the full load; NULL when not known.';
+COMMENT ON COLUMN bascule.table_state.message IS 'Why the table is in error or cancelled.';
+
+CREATE TABLE IF NOT EXISTS bascule.step (
+    task    text NOT NULL,
+    step    text NOT NULL,
+    done_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (task, step)
+);
+COMMENT ON TABLE bascule.step IS 'Steps of the schema work that are done and are not repeated.';
+
+CREATE TABLE IF NOT EXISTS bascule.verdict (
+    task       text NOT NULL,
+    epoch      bigint NOT NULL,
+    verdict    text CHECK (verdict IN ('OPENED', 'REVOKED')),
+    decided_at timestamptz,
+    PRIMARY KEY (task, epoch)
+);
+COMMENT ON TABLE bascule.verdict IS 'The decision of each cutover attempt; set once, never changed.';
+COMMENT ON COLUMN bascule.verdict.verdict IS
+    'NULL while open; OPENED: this database is the primary; REVOKED: the source stayed the primary.';
+
+CREATE TABLE IF NOT EXISTS bascule.journal (
+    id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    task   text NOT NULL,
+    epoch  bigint NOT NULL,
+    step   text NOT NULL,
+    detail text,
+    at     timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    by_role text NOT NULL DEFAULT SESSION_USER
+);
+COMMENT ON TABLE bascule.journal IS 'What was done, in order; written before the action it tells of.';
+COMMENT ON COLUMN bascule.journal.by_role IS 'Role that bascule was connected as.';
+
+CREATE TABLE IF NOT EXISTS bascule.disabled_trigger (
+    task         text NOT NULL,
+    schema_name  text NOT NULL,
+    table_name   text NOT NULL,
+    trigger_name text NOT NULL,
+    enabled      "char" NOT NULL,
+    disabled_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (task, schema_name, table_name, trigger_name)
+);
+COMMENT ON TABLE bascule.disabled_trigger IS
+    'Triggers that bascule disabled here while it applies; enabled again at the end.';
+COMMENT ON COLUMN bascule.disabled_trigger.enabled IS 'pg_trigger.tgenabled before: what it goes back to.';

@@ -1,0 +1,8 @@
+-- control_tables_read: the rows of all tables of a task
+-- params:  $1 text task
+-- returns: schema_name text, table_name text, source_oid int8, state text, start_lsn pg_lsn,
+--          rows_loaded int8, bytes_loaded int8
+-- needs:   SELECT on bascule.table_state; PostgreSQL 15+
+SELECT t.schema_name, t.table_name, t.source_oid, t.state, t.start_lsn, t.rows_loaded, t.bytes_loaded
+FROM bascule.table_state t
+WHERE t.task = $1::pg_catalog.text

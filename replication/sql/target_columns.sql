@@ -1,0 +1,22 @@
+-- target_columns: what the target has for the tables of a task
+-- params:  $1 text[] schema, $2 text[] table, of equal length
+-- returns: place int8 (1-based place in the arrays), relkind "char" (NULL: no such table), attname name,
+--          type_schema name, type_name name, type_text text, not_null bool, has_default bool,
+--          identity "char" ('' none, a always, d by default), generated "char"; one row a live column, and
+--          one row with NULL attname for a table without columns
+-- needs:   nothing; PostgreSQL 15+
+SELECT s.place, c.relkind, a.attname, tn.nspname AS type_schema, t.typname AS type_name,
+       pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_text,
+       a.attnotnull AS not_null, a.atthasdef AS has_default, a.attidentity AS identity,
+       a.attgenerated AS generated
+FROM pg_catalog.unnest($1::pg_catalog.text[], $2::pg_catalog.text[])
+         WITH ORDINALITY AS s (schema_name, table_name, place)
+LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.schema_name
+LEFT JOIN pg_catalog.pg_class c
+       ON c.relnamespace = n.oid AND c.relname = s.table_name
+      AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+LEFT JOIN pg_catalog.pg_attribute a
+       ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
+ORDER BY s.place, a.attnum
