@@ -10,9 +10,10 @@ SELECT $1::pg_catalog.text, s.schema_name, s.table_name, s.source_oid, s.state,
 FROM (SELECT pg_catalog.set_config('synchronous_commit',
              CASE pg_catalog.current_setting('synchronous_commit')
                  WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true) AS level) AS durable,
-     pg_catalog.unnest($2::pg_catalog.text[], $3::pg_catalog.text[], $4::pg_catalog.int8[],
-                       $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.int8[],
-                       $8::pg_catalog.int8[])
+     ROWS FROM (pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[]),
+                pg_catalog.unnest($4::pg_catalog.int8[]), pg_catalog.unnest($5::pg_catalog.text[]),
+                pg_catalog.unnest($6::pg_catalog.text[]), pg_catalog.unnest($7::pg_catalog.int8[]),
+                pg_catalog.unnest($8::pg_catalog.int8[]))
          AS s (schema_name, table_name, source_oid, state, start_lsn, rows_loaded, bytes_loaded)
 WHERE durable.level IS NOT NULL
 ON CONFLICT (task, schema_name, table_name) DO UPDATE

@@ -9,7 +9,7 @@ SELECT s.place, c.relkind, a.attname, tn.nspname AS type_schema, t.typname AS ty
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_text,
        a.attnotnull AS not_null, a.atthasdef AS has_default, a.attidentity AS identity,
        a.attgenerated AS generated
-FROM pg_catalog.unnest($1::pg_catalog.text[], $2::pg_catalog.text[])
+FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
          WITH ORDINALITY AS s (schema_name, table_name, place)
 LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.schema_name
 LEFT JOIN pg_catalog.pg_class c

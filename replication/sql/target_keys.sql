@@ -3,7 +3,7 @@
 -- returns: place int8 (1-based place in the arrays), index_oid int8, attname name; one row a key column
 -- needs:   nothing; PostgreSQL 15+
 SELECT s.place, i.indexrelid::pg_catalog.int8 AS index_oid, a.attname
-FROM pg_catalog.unnest($1::pg_catalog.text[], $2::pg_catalog.text[])
+FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
          WITH ORDINALITY AS s (schema_name, table_name, place)
 JOIN pg_catalog.pg_namespace n ON n.nspname = s.schema_name
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.table_name AND c.relkind = 'r'
