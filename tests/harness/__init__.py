@@ -1,0 +1,1 @@
+"""Parts shared by the integration tests, the fault tests and the demonstration."""

@@ -1,0 +1,285 @@
+"""Applications that never stop writing: processes that run random transactions against the source, follow the move to
+the target, and keep a ledger of what was acknowledged, so that loss, duplication and downtime can be counted.
+
+A writer is `python3 -m harness.writers SPEC.json`; class Writers starts several and reads their ledgers.
+"""
+import ctypes
+import importlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+from psycopg import errors
+
+from . import place
+from .waiting import wait_until
+
+# Rolled back by the server, nothing was committed: try something else.
+REFUSED = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable, errors.UniqueViolation,
+           errors.ForeignKeyViolation, errors.CheckViolation, errors.QueryCanceled)
+
+
+class Writer:
+    """One process's loop. The ledger is a text file: `B id` before a commit, `A id time side` after it,
+    `M time` when the source said that it has moved."""
+
+    def __init__(self, spec):
+        self.spec, self.number = spec, spec["number"]
+        self.rng = random.Random(spec["seed"])
+        self.sides = [spec["source"], spec["target"]]
+        self.side, self.n = 0, 0
+        self.accounts = spec.get("accounts", 500)
+        module = importlib.import_module(spec.get("module", "harness.workload"))
+        self.operations = module.SETS[spec["set"]]
+        self.ledger = open(spec["ledger"], "a", buffering=1)
+        self.conn = None
+        self.stopping = False
+
+    # for operations
+    def sql(self, text, *params):
+        return self.conn.execute(text, params)
+
+    def word(self):
+        return "".join(self.rng.choice("abcxyz äß日\\'\"\t%") for _ in range(self.rng.randint(0, 12)))
+
+    def tag(self):
+        return f"{self.number}-{self.n}-{self.rng.randint(0, 1 << 30)}"
+
+    # the loop
+    def stop(self, *_):
+        self.stopping = True
+
+    def connect(self):
+        while not self.stopping:
+            try:
+                self.conn = psycopg.connect(self.sides[self.side], autocommit=True, connect_timeout=5)
+                return
+            except psycopg.OperationalError:
+                self.pause(0.02)
+
+    def pause(self, seconds):
+        signal.sigtimedwait([signal.SIGUSR2], seconds)
+
+    def moved(self):
+        """Refused with 'read only': the other side has taken over, or will in a moment."""
+        self.ledger.write(f"M {time.monotonic():.6f}\n")
+        if self.spec["after"] == "stop":
+            self.stopping = True
+            return
+        self.conn.close()
+        self.side = 1 - self.side
+        self.pause(0.005)
+        self.connect()
+
+    def transaction(self, name, run):
+        """One transaction with its ledger row. What is not acknowledged may or may not be there."""
+        ident = f"{self.number}/{self.spec['seed']}/{self.n}"
+        committing = False
+        try:
+            self.conn.execute("BEGIN")
+            run()
+            self.sql("INSERT INTO ledger (id, writer, kind) VALUES (%s, %s, %s)", ident, self.number, name)
+            self.ledger.write(f"B {ident}\n")
+            committing = True
+            self.conn.execute("COMMIT")
+            self.ledger.write(f"A {ident} {time.monotonic():.6f} {self.side}\n")
+        except errors.ReadOnlySqlTransaction:
+            self.conn.execute("ROLLBACK")
+            self.moved()
+        except REFUSED:
+            self.conn.execute("ROLLBACK")
+            if committing:
+                self.ledger.write(f"R {ident}\n")
+        except psycopg.OperationalError:
+            self.conn.close()
+            self.connect()
+
+    def probe(self):
+        """After the move the tables stay as they were for the comparison; only the heartbeat goes on."""
+        self.sql("INSERT INTO heartbeat VALUES (%s, %s, 'after')", self.number, self.n)
+
+    def loop(self):
+        self.connect()
+        pace = 1 / self.spec["rate"] if self.spec.get("rate") else 0
+        while not self.stopping:
+            self.n += 1
+            if self.side == 1 and self.spec["after"] == "probe":
+                self.heartbeat_after()
+                self.pause(0.002)
+                continue
+            op = self.rng.choice(self.operations)
+            self.transaction(op.__name__, lambda: op(self))
+            if pace:
+                self.pause(pace)
+        if self.conn is not None:
+            self.conn.close()
+
+    def heartbeat_after(self):
+        try:
+            self.probe()
+            self.ledger.write(f"H {time.monotonic():.6f} {self.side}\n")
+        except errors.ReadOnlySqlTransaction:
+            self.moved()
+        except psycopg.OperationalError:
+            self.conn.close()
+            self.connect()
+
+
+class Writers:
+    """Several writer processes.
+
+    after: what they do when the source says that it has moved: "probe" (write only heartbeats on the other side),
+    "continue" (go on there with everything) or "stop".
+    """
+
+    def __init__(self, source, target, count=3, seed=1, kind="random", after="probe", user="app", rate=None,
+                 module="harness.workload", **spec):
+        self.dir = tempfile.mkdtemp(prefix="writers-", dir=place.base())
+        self.processes, self.ledgers = [], []
+        self.count, self.seed = count, seed
+        self.base = dict(source=source.conninfo(user), target=target.conninfo(user), set=kind, after=after, rate=rate,
+                         module=module, **spec)
+
+    def start(self):
+        for number in range(len(self.processes), len(self.processes) + self.count):
+            ledger = os.path.join(self.dir, f"{number}.ledger")
+            spec = dict(self.base, number=number, seed=self.seed * 1000 + number, ledger=ledger)
+            path = os.path.join(self.dir, f"{number}.json")
+            Path(path).write_text(json.dumps(spec))
+            Path(ledger).touch()
+            log = open(os.path.join(self.dir, f"{number}.log"), "w")
+            env = dict(os.environ, PYTHONPATH=str(Path(__file__).resolve().parents[1]))
+            self.processes.append(subprocess.Popen([sys.executable, "-m", "harness.writers", path], env=env,
+                                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+            log.close()
+            self.ledgers.append(ledger)
+        wait_until(lambda: self.must_live() and self.acknowledged_count() >= self.count, 30, "writers write",
+                   dump=self.logs)
+        return self
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop(check=False)
+
+    def stop(self, check=True):
+        for p in self.processes:
+            if p.poll() is None:
+                p.terminate()
+        for p in self.processes:
+            try:
+                p.wait(20)
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.wait()
+        if check:
+            bad = [p.returncode for p in self.processes if p.returncode != 0]
+            assert not bad, f"a writer failed:\n{self.logs()}"
+        return self
+
+    def wait_all_stopped(self, timeout=60):
+        wait_until(lambda: all(p.poll() is not None for p in self.processes), timeout, "writers noticed the move")
+        return self.stop()
+
+    def must_live(self):
+        bad = [p.returncode for p in self.processes if p.poll()]
+        assert not bad, f"a writer failed:\n{self.logs()}"
+        return True
+
+    def logs(self):
+        return "\n".join(p.read_text()[-3000:] for p in sorted(Path(self.dir).glob("*.log")))
+
+    def _lines(self, kinds):
+        for path in self.ledgers:
+            for line in Path(path).read_text().splitlines():
+                if line[0] in kinds and line.count(" ") >= 1:
+                    yield line.split(" ")
+
+    def acknowledged_count(self):
+        return sum(1 for _ in self._lines("AH"))
+
+    def wait_more(self, commits, timeout=60):
+        goal = self.acknowledged_count() + commits
+        return wait_until(lambda: self.must_live() and self.acknowledged_count() >= goal, timeout,
+                          f"{commits} more commits", dump=self.logs)
+
+    def wait_moved(self, timeout=30):
+        """Until every writer has committed on the target."""
+        def all_there():
+            return len({p for p in self.ledgers for line in Path(p).read_text().splitlines()
+                        if line[0] in "AH" and line.endswith(" 1")}) == len(self.ledgers)
+        return wait_until(all_there, timeout, "writers work on the target", dump=self.logs)
+
+    # what became of the writes -------------------------------------------------------------------
+    def loss_and_duplication(self, db):
+        """Lines of what is wrong in db's ledger table; [] when every acknowledged commit is there exactly once
+        and nothing is there that no writer wrote."""
+        acknowledged = {line[1] for line in self._lines("A")}
+        begun = {line[1] for line in self._lines("B")}
+        rows = [r[0] for r in db.sql("SELECT id FROM ledger")]
+        present = set(rows)
+        out = [f"acknowledged but lost: {i}" for i in sorted(acknowledged - present)[:10]]
+        out += [f"nobody wrote it: {i}" for i in sorted(present - begun)[:10]]
+        if len(rows) != len(present):
+            out.append(f"{len(rows) - len(present)} ledger rows are there twice")
+        assert acknowledged, "the writers wrote nothing: the test is blind"
+        return out
+
+    def assert_nothing_lost(self, db):
+        wrong = self.loss_and_duplication(db)
+        assert not wrong, "\n".join(wrong)
+
+    def _commits(self):
+        """Per writer: sorted (time, side) of acknowledged writes."""
+        for path in self.ledgers:
+            times = []
+            for line in Path(path).read_text().splitlines():
+                words = line.split(" ")
+                if words[0] == "A" and len(words) == 4:
+                    times.append((float(words[2]), int(words[3])))
+                elif words[0] == "H" and len(words) == 3:
+                    times.append((float(words[1]), int(words[2])))
+            yield sorted(times)
+
+    def downtime(self):
+        """Seconds between the last commit on the source and the first on the target, by the writer that waited
+        longest; None when no writer moved."""
+        gaps = []
+        for times in self._commits():
+            before, after = [t for t, s in times if s == 0], [t for t, s in times if s == 1]
+            if before and after:
+                gaps.append(min(after) - max(before))
+        return max(gaps) if gaps else None
+
+    def longest_gap(self):
+        gaps = [b[0] - a[0] for times in self._commits() for a, b in zip(times, times[1:])]
+        return max(gaps, default=0.0)
+
+    def assert_never_both_open(self):
+        """No commit on the source after the first one on the target."""
+        source = [t for times in self._commits() for t, s in times if s == 0]
+        target = [t for times in self._commits() for t, s in times if s == 1]
+        if source and target:
+            # Both ends are taken after the answer came, so allow what a scheduler may add.
+            assert max(source) < min(target) + 0.05, "both sides accepted writes"
+
+
+def main(path):
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # do not outlive the test
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+    writer = Writer(json.loads(Path(path).read_text()))
+    signal.signal(signal.SIGTERM, writer.stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    writer.loop()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
