@@ -4,6 +4,7 @@
 #pragma once
 
 #include "bascule/base/arena.h"
+#include "bascule/model/relation.h"
 #include "bascule/model/rules.h"
 #include "bascule/port/pgconn.h"
 
@@ -13,6 +14,7 @@ typedef struct Sequence {
     bool is_called;
     int64_t increment, min_value, max_value, cache, start;
     bool cycle;
+    uint32_t owner_oid;     /* table whose column owns it (of a partition: the topmost root); 0 standalone */
     int64_t set_to;         /* what sequences_raise() set on the target */
     bool raised;
 } Sequence;
@@ -22,9 +24,13 @@ typedef struct Sequences {
     Sequence *all;
 } Sequences;
 
+/* Every sequence but those of extensions and of schema bascule. Wants SELECT on them. */
 MUST_CHECK bool sequences_read(PgConn *source, Arena *arena, Sequences *out_sequences, Error *err);
+/* Forgets the sequences that belong to tables out of scope; standalone ones stay. */
+void sequences_keep_scope(Sequences *sequences, const Relations *rels);
 /* target := the later (in the direction of increment) of its own value and the source's moved on by
- * max(margin, cache, 32) increments; bounded by min/max, cycle respected; never moved back. A sequence that
- * the target lacks is SCHEMA_DIFFERS. One round trip for all. */
+ * max(margin, cache, 32) increments; never moved back. Where less is left before the sequence's end, half
+ * of what is left is taken, so that the margin never exhausts a sequence. A sequence that the target lacks
+ * is SCHEMA_DIFFERS. One round trip for up to 500 sequences. */
 MUST_CHECK bool sequences_raise(PgConn *target, Sequences *sequences, int64_t margin, int *out_raised,
                                 Error *err);

@@ -1,0 +1,324 @@
+/*
+ * catalog - reads tables, columns, keys and foreign keys with a handful of set-based queries, so
+ * that thousands of tables cost seconds, all in one REPEATABLE READ transaction.
+ */
+#include "source/catalog.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bascule/base/hash.h"
+#include "sql_files.h"
+
+/* The sizes are asked with a short lock on each table: never queue for long behind somebody's DDL.
+ */
+#define CATALOG_BEGIN                                                                              \
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = '15s'"
+
+static bool begin(PgConn *conn, Error *err)
+{
+    return pgconn_script(conn, SQL(CATALOG_BEGIN), err);
+}
+
+/* Ends the read transaction whatever happened; an error in hand wins over one of the end. */
+static bool end(PgConn *conn, bool ok, Error *err)
+{
+    if (ok)
+        return pgconn_exec(conn, SQL("COMMIT"), PG_NO_PARAMS, NULL, err);
+    if (pgconn_usable(conn)) {
+        Error ignored = ERROR_INIT;
+        (void)!pgconn_exec(conn, SQL("ROLLBACK"), PG_NO_PARAMS, NULL, &ignored);
+    }
+    return false;
+}
+
+/* Selection ----------------------------------------------------------------------------------- */
+
+/* The rules cut in two, so that a partition can be asked for by its own name and by its root's:
+ * either may include it, either may exclude it. */
+typedef struct Selection {
+    Rules *rules;
+    Rules includes, excludes;
+} Selection;
+
+static void selection_init(Selection *sel, Arena *arena, Rules *rules)
+{
+    *sel = (Selection){.rules = rules};
+    if (rules == NULL)
+        return;
+    sel->includes.patterns = arena_new_array(arena, RulePattern, rules->count + 1);
+    sel->excludes.patterns = arena_new_array(arena, RulePattern, rules->count + 1);
+    for (int i = 0; i < rules->count; i++) {
+        Rules *part = rules->patterns[i].exclude ? &sel->excludes : &sel->includes;
+        part->patterns[part->count++] = rules->patterns[i];
+    }
+}
+
+static bool selection_has(Selection *sel, const char *schema, const char *name,
+                          const char *root_schema, const char *root_name)
+{
+    if (sel->rules == NULL)
+        return true;
+    bool has = rules_select(&sel->includes, schema, name);
+    if (!rules_select(&sel->excludes, schema, name))
+        return false;
+    if (root_name == NULL)
+        return has;
+    if (!rules_select(&sel->excludes, root_schema, root_name))
+        return false;
+    return rules_select(&sel->includes, root_schema, root_name) || has;
+}
+
+/* Gives the counts of matches back to the caller's rules; a rule that names one table must match.
+ */
+static bool selection_done(Selection *sel, Error *err)
+{
+    if (sel->rules == NULL)
+        return true;
+    int in = 0, ex = 0;
+    for (int i = 0; i < sel->rules->count; i++) {
+        RulePattern *pattern = &sel->rules->patterns[i];
+        pattern->matched = pattern->exclude ? sel->excludes.patterns[ex++].matched
+                                            : sel->includes.patterns[in++].matched;
+    }
+    for (int i = 0; i < sel->rules->count; i++) {
+        const RulePattern *pattern = &sel->rules->patterns[i];
+        if (pattern->matched == 0 && strpbrk(pattern->schema, "%*") == NULL &&
+            strpbrk(pattern->table, "%*") == NULL) {
+            ERR(err, ERR_CONFIG, "rule '%s' names no table of the source", pattern->text);
+            return err_hint(err, "Names are case-sensitive and written without quotes; views, "
+                                 "foreign tables and tables of extensions are not replicated.");
+        }
+    }
+    return true;
+}
+
+/* Relations ----------------------------------------------------------------------------------- */
+
+typedef struct Reading {
+    PgConn *conn;
+    Relations *rels;
+    Buf oids; /* "{1,2,3}" of the tables in scope, the parameter of the other queries */
+} Reading;
+
+static bool read_tables(Reading *r, Rules *rules, Error *err)
+{
+    Relations *rels = r->rels;
+    Arena *arena = rels->arena;
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(r->conn, SQL_SOURCE_TABLES, PG_NO_PARAMS, &rows, err))
+        return false;
+    Selection sel;
+    selection_init(&sel, arena, rules);
+    int n = pgrows_count(rows);
+    rels->all = arena_new_array(arena, Relation *, n + 1);
+    buf_putc(&r->oids, '{');
+    for (int i = 0; i < n; i++) {
+        const char *schema = pgrows_text(rows, i, 1), *name = pgrows_text(rows, i, 2);
+        bool partition = pgrows_bool(rows, i, 5);
+        if (!selection_has(&sel, schema, name, pgrows_text(rows, i, 7),
+                           partition ? pgrows_text(rows, i, 8) : NULL))
+            continue;
+        Relation *rel = arena_new_object(arena, Relation);
+        rel->id = (uint32_t)rels->count;
+        rel->oid = pgrows_u32(rows, i, 0);
+        rel->schema = arena_strdup(arena, schema);
+        rel->name = arena_strdup(arena, name);
+        rel->target_schema = arena_strdup(arena, rules_target_schema(rules, schema, name));
+        rel->target_name = arena_strdup(arena, rules_target_table(rules, schema, name));
+        rel->display = arena_printf(arena, "%s.%s", schema, name);
+        rel->persistence = pgrows_text(rows, i, 3)[0];
+        rel->replica_identity = pgrows_text(rows, i, 4)[0];
+        rel->is_partition = partition;
+        rel->parent_oid = pgrows_u32(rows, i, 6);
+        rel->has_children = pgrows_bool(rows, i, 9);
+        rel->row_security = pgrows_bool(rows, i, 10);
+        rel->estimated_rows = pgrows_i64(rows, i, 11);
+        rel->bytes = pgrows_i64(rows, i, 12);
+        rel->heap_blocks = pgrows_i64(rows, i, 13);
+        rels->all[rels->count++] = rel;
+        map_put(&rels->by_oid, &rel->oid, sizeof rel->oid, rel);
+        size_t schema_len = strlen(schema), name_len = strlen(name);
+        char *key = arena_bytes_alloc(arena, schema_len + 1 + name_len);
+        memcpy(key, schema, schema_len + 1);
+        memcpy(key + schema_len + 1, name, name_len);
+        map_put(&rels->by_name, key, schema_len + 1 + name_len, rel);
+        buf_printf(&r->oids, "%s%u", rels->count > 1 ? "," : "", rel->oid);
+    }
+    buf_putc(&r->oids, '}');
+    return selection_done(&sel, err);
+}
+
+static void fill_column(Arena *arena, const PgRows *rows, int i, const Rules *rules,
+                        const Relation *rel, Column *col)
+{
+    col->name = arena_strdup(arena, pgrows_text(rows, i, 2));
+    col->target_name =
+        arena_strdup(arena, rules_target_column(rules, rel->schema, rel->name, col->name));
+    col->attnum = (int16_t)pgrows_i64(rows, i, 1);
+    col->type_oid = pgrows_u32(rows, i, 3);
+    col->base_type_oid = pgrows_u32(rows, i, 4);
+    col->typmod = (int32_t)pgrows_i64(rows, i, 5);
+    col->type_schema = arena_strdup(arena, pgrows_text(rows, i, 6));
+    col->type_name = arena_strdup(arena, pgrows_text(rows, i, 7));
+    col->type_text = arena_strdup(arena, pgrows_text(rows, i, 8));
+    col->not_null = pgrows_bool(rows, i, 9);
+    col->identity_always = pgrows_bool(rows, i, 10);
+    col->binary_safe = pgrows_bool(rows, i, 12);
+}
+
+/* Rows come by table: [first, last) of one table. */
+static void fill_columns(Arena *arena, const PgRows *rows, int first, int last, const Rules *rules,
+                         Relation *rel)
+{
+    rel->columns = arena_new_array(arena, Column, last - first);
+    for (int i = first; i < last; i++) {
+        if (!pgrows_bool(rows, i, 11)) {
+            fill_column(arena, rows, i, rules, rel, &rel->columns[rel->column_count++]);
+            continue;
+        }
+        if (rel->generated == NULL)
+            rel->generated = arena_new_array(arena, const char *, last - first);
+        rel->generated[rel->generated_count++] = arena_strdup(arena, pgrows_text(rows, i, 2));
+    }
+}
+
+static bool read_columns(Reading *r, const Rules *rules, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(r->conn, SQL_SOURCE_COLUMNS, PG_PARAMS(PG_TEXT(buf_str(&r->oids))), &rows,
+                      err))
+        return false;
+    int n = pgrows_count(rows);
+    for (int first = 0, last; first < n; first = last) {
+        uint32_t oid = pgrows_u32(rows, first, 0);
+        for (last = first + 1; last < n && pgrows_u32(rows, last, 0) == oid;)
+            last++;
+        fill_columns(r->rels->arena, rows, first, last, rules, relations_by_oid(r->rels, oid));
+    }
+    return true;
+}
+
+static int column_by_attnum(const Relation *rel, long attnum)
+{
+    for (int i = 0; i < rel->column_count; i++)
+        if (rel->columns[i].attnum == attnum)
+            return i;
+    return -1;
+}
+
+static bool read_keys(Reading *r, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(r->conn, SQL_SOURCE_KEYS, PG_PARAMS(PG_TEXT(buf_str(&r->oids))), &rows, err))
+        return false;
+    for (int i = 0; i < pgrows_count(rows); i++) {
+        Relation *rel = relations_by_oid(r->rels, pgrows_u32(rows, i, 0));
+        int *key = arena_new_array(r->rels->arena, int, rel->column_count + 1);
+        int count = 0;
+        bool travels = true;
+        for (const char *text = pgrows_text(rows, i, 1); *text != '\0';) {
+            char *next;
+            int column = column_by_attnum(rel, strtol(text, &next, 10));
+            text = next;
+            /* A key over a generated column cannot be followed: only one decoder sends it. */
+            if (column < 0)
+                travels = false;
+            else
+                key[count++] = column;
+        }
+        if (!travels)
+            continue;
+        rel->key = key;
+        rel->key_count = count;
+        rel->key_unique = pgrows_bool(rows, i, 2);
+    }
+    return true;
+}
+
+static bool read_foreign_keys(Reading *r, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(r->conn, SQL_SOURCE_FOREIGN_KEYS, PG_PARAMS(PG_TEXT(buf_str(&r->oids))),
+                      &rows, err))
+        return false;
+    Relations *rels = r->rels;
+    int n = pgrows_count(rows);
+    rels->foreign_keys = arena_new_array(rels->arena, ForeignKey, n + 1);
+    for (int i = 0; i < n; i++) {
+        ForeignKey *fk = &rels->foreign_keys[rels->foreign_key_count++];
+        const Relation *from = relations_by_oid(rels, pgrows_u32(rows, i, 2));
+        const Relation *to = relations_by_oid(rels, pgrows_u32(rows, i, 3));
+        fk->oid = pgrows_u32(rows, i, 0);
+        fk->name = arena_strdup(rels->arena, pgrows_text(rows, i, 1));
+        fk->from_id = (int)from->id;
+        fk->to_id = to == NULL ? -1 : (int)to->id;
+        fk->deferrable = pgrows_bool(rows, i, 4);
+        fk->validated = pgrows_bool(rows, i, 5);
+        fk->on_delete = pgrows_text(rows, i, 6)[0];
+    }
+    return true;
+}
+
+bool catalog_read(PgConn *source, Rules *rules, Relations **out_rels, Error *err)
+{
+    Arena *arena = arena_new(64 * 1024);
+    Relations *rels = arena_new_object(arena, Relations);
+    rels->arena = arena;
+    Reading r = {.conn = source, .rels = rels, .oids = BUF_INIT};
+    bool ok = begin(source, err);
+    if (ok) {
+        ok = read_tables(&r, rules, err) && read_columns(&r, rules, err) && read_keys(&r, err) &&
+             read_foreign_keys(&r, err);
+        ok = end(source, ok, err);
+    }
+    buf_done(&r.oids);
+    if (!ok) {
+        relations_free(rels);
+        return err_context(err, "reading the source's catalog");
+    }
+    *out_rels = rels;
+    return true;
+}
+
+void relations_free(Relations *rels)
+{
+    if (rels == NULL)
+        return;
+    map_done(&rels->by_oid);
+    map_done(&rels->by_name);
+    arena_free(rels->arena); /* rels lives in it */
+}
+
+bool catalog_fingerprint(PgConn *source, const Relations *rels, char out_hex[33], Error *err)
+{
+    CLEANUP_BUF Buf oids = BUF_INIT;
+    buf_putc(&oids, '{');
+    for (int i = 0; i < rels->count; i++)
+        buf_printf(&oids, "%s%u", i > 0 ? "," : "", rels->all[i]->oid);
+    buf_putc(&oids, '}');
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(source, SQL_SOURCE_FINGERPRINT, PG_PARAMS(PG_TEXT(buf_str(&oids))), &rows,
+                      err))
+        return err_context(err, "reading the fingerprint of the source's tables");
+    RowsHash hash = {0};
+    for (int i = 0; i < pgrows_count(rows); i++)
+        rows_hash_add(&hash, pgrows_text(rows, i, 0), (size_t)pgrows_length(rows, i, 0));
+    rows_hash_text(&hash, out_hex);
+    return true;
+}
+
+bool source_identify(PgConn *conn, SourceIdentity *out_identity, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(conn, SQL_SOURCE_IDENTITY, PG_NO_PARAMS, &rows, err))
+        return err_context(err, "identifying the %s", pgconn_side(conn));
+    SourceIdentity id = {0};
+    snprintf(id.system_id, sizeof id.system_id, "%s", pgrows_text(rows, 0, 0));
+    id.timeline = (int)pgrows_i64(rows, 0, 1);
+    snprintf(id.database, sizeof id.database, "%s", pgrows_text(rows, 0, 2));
+    snprintf(id.encoding, sizeof id.encoding, "%s", pgrows_text(rows, 0, 3));
+    id.version = (int)pgrows_i64(rows, 0, 4);
+    *out_identity = id;
+    return true;
+}

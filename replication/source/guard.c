@@ -1,0 +1,242 @@
+/*
+ * guard - one READ COMMITTED transaction that holds ACCESS SHARE on many tables and nothing else
+ * (no snapshot between statements, no xid), so it delays neither vacuum nor the creation of a slot.
+ *
+ * A transaction cannot give one lock back. To give tables up, a second session locks the others
+ * (NOWAIT: we never queue behind an application), then the first is closed.
+ */
+#include "source/guard.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bascule/base/clock.h"
+#include "bascule/base/log.h"
+#include "sql_files.h"
+#include "sqltext/sqltext.h"
+
+#define RETRY_US      100000
+#define REPLACE_TRIES 20
+
+struct Guard {
+    PgEndpoint source;
+    const Relations *rels;
+    PgConn *conn;
+    bool *held;        /* by relation id: locked by conn */
+    atomic_bool *done; /* by relation id: needs no guard any more; set by the copiers */
+};
+
+static void oid_array(const Guard *guard, Buf *out)
+{
+    bool first = true;
+    buf_putc(out, '{');
+    for (int i = 0; i < guard->rels->count; i++) {
+        if (!guard->held[i])
+            continue;
+        buf_printf(out, "%s%u", first ? "" : ",", guard->rels->all[i]->oid);
+        first = false;
+    }
+    buf_putc(out, '}');
+}
+
+/* Locks everything that is `held` in one statement of a new transaction on conn. */
+static bool lock_held(const Guard *guard, PgConn *conn, Error *err)
+{
+    if (!pgconn_script(conn, SQL("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"), err))
+        return false;
+    CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
+    int count = 0;
+    sqltext_put(&st, "LOCK TABLE ");
+    for (int i = 0; i < guard->rels->count; i++) {
+        const Relation *rel = guard->rels->all[i];
+        if (!guard->held[i])
+            continue;
+        if (count++ > 0)
+            sqltext_put(&st, ", ");
+        sqltext_put(&st, "ONLY ");
+        sqltext_qualified(&st, rel->schema, rel->name);
+    }
+    if (count == 0)
+        return true;
+    sqltext_put(&st, " IN ACCESS SHARE MODE NOWAIT");
+    if (pgconn_exec(conn, sqltext_sql(&st), PG_NO_PARAMS, NULL, err))
+        return true;
+    if (strcmp(err->sqlstate, "53200") == 0) {
+        err->cls = ERR_BLOCKED;
+        return err_hint(
+            err, "%d tables need a lock each: raise max_locks_per_transaction on the source.",
+            count);
+    }
+    return false;
+}
+
+/* Locks are taken by name: a table dropped and made again since the catalog was read is another
+ * one. */
+static bool check_identity(const Guard *guard, PgConn *conn, Error *err)
+{
+    CLEANUP_BUF Buf oids = BUF_INIT;
+    oid_array(guard, &oids);
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(conn, SQL_SOURCE_GUARD_MISSING, PG_PARAMS(PG_TEXT(buf_str(&oids))), &rows,
+                      err))
+        return false;
+    if (pgrows_count(rows) == 0)
+        return true;
+    const Relation *rel = relations_by_oid(guard->rels, pgrows_u32(rows, 0, 0));
+    return ERR(err, ERR_SCHEMA_CHANGED, "table '%s' was replaced by another one of the same name",
+               rel->display);
+}
+
+static PgConn *open_locked(const Guard *guard, Error *err)
+{
+    PgConn *conn = pgconn_open(&guard->source, PG_SESSION_SQL, "guard", err);
+    if (conn == NULL)
+        return NULL;
+    if (lock_held(guard, conn, err) && check_identity(guard, conn, err))
+        return conn;
+    pgconn_close(conn);
+    return NULL;
+}
+
+/* Puts table and holder into the error of a lock that was not to be had. */
+static bool name_holder(const Guard *guard, Error *err)
+{
+    Error ignored = ERROR_INIT;
+    CLEANUP_PGCONN PgConn *conn = pgconn_open(&guard->source, PG_SESSION_SQL, "guard", &ignored);
+    CLEANUP_BUF Buf oids = BUF_INIT;
+    oid_array(guard, &oids);
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (conn == NULL ||
+        !pgconn_query(conn, SQL_SOURCE_GUARD_HOLDERS, PG_PARAMS(PG_TEXT(buf_str(&oids))), &rows,
+                      &ignored) ||
+        pgrows_count(rows) == 0)
+        return false;
+    const Relation *rel = relations_by_oid(guard->rels, pgrows_u32(rows, 0, 0));
+    ERR(err, ERR_LOCK_TIMEOUT, "table '%s' is locked: %s in mode ACCESS EXCLUSIVE",
+        rel != NULL ? rel->display : "?", pgrows_text(rows, 0, 1));
+    return err_hint(err,
+                    "Let that session finish, or end it; DDL on the tables has to wait for the "
+                    "load.");
+}
+
+static Guard *guard_new(const PgEndpoint *source, const Relations *rels)
+{
+    Guard *guard = calloc(1, sizeof *guard);
+    size_t n = (size_t)rels->count + 1;
+    ASSERT(guard != NULL);
+    *guard = (Guard){.source = *source, .rels = rels};
+    guard->held = calloc(n, sizeof *guard->held);
+    guard->done = calloc(n, sizeof *guard->done);
+    ASSERT(guard->held != NULL && guard->done != NULL);
+    return guard;
+}
+
+static bool wait_or_stop(const Guard *guard, int64_t us, Error *err)
+{
+    if (guard->source.stop == NULL) {
+        (void)poll(NULL, 0, (int)(us / 1000));
+        return true;
+    }
+    if (stop_wait(guard->source.stop, us))
+        return ERR(err, ERR_STOPPED, "stopped while waiting for locks");
+    return true;
+}
+
+bool guard_take(const PgEndpoint *source, const Relations *rels, int64_t wait_us, Guard **out_guard,
+                Error *err)
+{
+    Guard *guard = guard_new(source, rels);
+    for (int i = 0; i < rels->count; i++)
+        guard->held[i] = true;
+    int64_t deadline = clock_now_us() + wait_us;
+    while ((guard->conn = open_locked(guard, err)) == NULL) {
+        if (err->cls != ERR_LOCK_TIMEOUT)
+            break;
+        if (clock_now_us() >= deadline) {
+            (void)name_holder(guard, err);
+            break;
+        }
+        if (!wait_or_stop(guard, RETRY_US, err))
+            break;
+    }
+    if (guard->conn == NULL) {
+        guard_free(guard);
+        return err_context(err, "guarding the tables against changes of their shape");
+    }
+    *out_guard = guard;
+    return true;
+}
+
+/* Marks the tables somebody waits for as no longer held; true in *out_any when one was held. */
+static bool find_waiters(Guard *guard, const uint32_t *our_pids, int npids, bool *given_up,
+                         bool *out_waiter, bool *out_any, Error *err)
+{
+    CLEANUP_BUF Buf pids = BUF_INIT;
+    buf_putc(&pids, '{');
+    for (int i = 0; i < npids; i++)
+        buf_printf(&pids, "%s%u", i > 0 ? "," : "", our_pids[i]);
+    buf_putc(&pids, '}');
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(guard->conn, SQL_SOURCE_GUARD_WAITERS, PG_PARAMS(PG_TEXT(buf_str(&pids))),
+                      &rows, err))
+        return err_context(err, "looking for sessions that wait for the guarded tables");
+    for (int i = 0; i < pgrows_count(rows); i++) {
+        const Relation *rel = relations_by_oid(guard->rels, pgrows_u32(rows, i, 0));
+        if (rel == NULL)
+            continue;
+        if (guard->held[rel->id])
+            *out_waiter = true;
+        guard->held[rel->id] = false;
+        if (given_up[rel->id] || atomic_load(&guard->done[rel->id]))
+            continue;
+        given_up[rel->id] = true;
+        *out_any = true;
+        log_info("an application waits for a lock, the table's copy is given up table=%s",
+                 rel->display);
+    }
+    return true;
+}
+
+bool guard_yield(Guard *guard, const uint32_t *our_pids, int npids, bool *given_up, bool *out_any,
+                 Error *err)
+{
+    bool any = false, waiter = false;
+    if (!find_waiters(guard, our_pids, npids, given_up, &waiter, &any, err))
+        return false;
+    *out_any = any;
+    if (!waiter)
+        return true;
+    for (int i = 0; i < guard->rels->count; i++) {
+        if (atomic_load(&guard->done[i]))
+            guard->held[i] = false;
+    }
+    for (int tries = 1;; tries++) {
+        PgConn *conn = open_locked(guard, err);
+        if (conn != NULL) {
+            pgconn_close(guard->conn);
+            guard->conn = conn;
+            return true;
+        }
+        /* Somebody began to wait for another table meanwhile: that one goes too. */
+        if (err->cls != ERR_LOCK_TIMEOUT || tries == REPLACE_TRIES ||
+            !wait_or_stop(guard, RETRY_US / 10, err) ||
+            !find_waiters(guard, our_pids, npids, given_up, &waiter, out_any, err))
+            return err_context(err, "moving the guard locks to a new session");
+    }
+}
+
+void guard_done(Guard *guard, const Relation *rel)
+{
+    atomic_store(&guard->done[rel->id], true);
+}
+
+void guard_free(Guard *guard)
+{
+    if (guard == NULL)
+        return;
+    pgconn_close(guard->conn);
+    free(guard->held);
+    free(guard->done);
+    free(guard);
+}

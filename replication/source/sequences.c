@@ -1,0 +1,194 @@
+/*
+ * sequences - values of sequences, read from the sequences themselves: the view pg_sequences does
+ * not tell the value of one that was set but never called.
+ */
+#include "source/sequences.h"
+
+#include <string.h>
+
+#include "sql_files.h"
+#include "sqltext/sqltext.h"
+
+/* Each takes a lock and a level of UNION ALL: a bound on both. */
+#define BATCH 500
+
+static bool read_definitions(PgConn *source, Arena *arena, Sequences *out, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(source, SQL_SOURCE_SEQUENCES, PG_NO_PARAMS, &rows, err))
+        return false;
+    out->count = pgrows_count(rows);
+    out->all = arena_new_array(arena, Sequence, out->count + 1);
+    for (int i = 0; i < out->count; i++) {
+        Sequence *seq = &out->all[i];
+        seq->schema = arena_strdup(arena, pgrows_text(rows, i, 0));
+        seq->name = arena_strdup(arena, pgrows_text(rows, i, 1));
+        seq->increment = pgrows_i64(rows, i, 2);
+        seq->min_value = pgrows_i64(rows, i, 3);
+        seq->max_value = pgrows_i64(rows, i, 4);
+        seq->cache = pgrows_i64(rows, i, 5);
+        seq->start = pgrows_i64(rows, i, 6);
+        seq->cycle = pgrows_bool(rows, i, 7);
+        seq->owner_oid = pgrows_u32(rows, i, 8);
+    }
+    return true;
+}
+
+/* SELECT i, tableoid, last_value, is_called FROM each of [first, last) */
+static void put_values(SqlText *st, const Sequences *sequences, int first, int last)
+{
+    for (int i = first; i < last; i++) {
+        if (i > first)
+            sqltext_put(st, " UNION ALL ");
+        sqltext_put(st, "SELECT ");
+        sqltext_i64(st, i);
+        sqltext_put(st, ", tableoid, last_value, is_called FROM ");
+        sqltext_qualified(st, sequences->all[i].schema, sequences->all[i].name);
+    }
+}
+
+static bool read_values(PgConn *source, Sequences *sequences, int first, int last, Error *err)
+{
+    CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    put_values(&st, sequences, first, last);
+    if (!pgconn_query(source, sqltext_sql(&st), PG_NO_PARAMS, &rows, err))
+        return false;
+    if (pgrows_count(rows) != last - first)
+        return ERR(err, ERR_PROTOCOL, "%d sequences asked for, %d answered", last - first,
+                   pgrows_count(rows));
+    for (int r = 0; r < pgrows_count(rows); r++) {
+        Sequence *seq = &sequences->all[pgrows_i64(rows, r, 0)];
+        seq->last_value = pgrows_i64(rows, r, 2);
+        seq->is_called = pgrows_bool(rows, r, 3);
+    }
+    return true;
+}
+
+bool sequences_read(PgConn *source, Arena *arena, Sequences *out_sequences, Error *err)
+{
+    Sequences sequences = {0};
+    if (!read_definitions(source, arena, &sequences, err))
+        return err_context(err, "reading the sequences of the %s", pgconn_side(source));
+    for (int first = 0; first < sequences.count; first += BATCH) {
+        int last = sequences.count - first < BATCH ? sequences.count : first + BATCH;
+        if (!read_values(source, &sequences, first, last, err))
+            return err_context(err, "reading the sequences of the %s", pgconn_side(source));
+    }
+    *out_sequences = sequences;
+    return true;
+}
+
+void sequences_keep_scope(Sequences *sequences, const Relations *rels)
+{
+    Map roots = MAP_INIT;
+    for (int i = 0; i < rels->count; i++) {
+        Relation *rel = rels->all[i];
+        if (rel->is_partition)
+            map_put(&roots, &rel->parent_oid, sizeof rel->parent_oid, rel);
+    }
+    int kept = 0;
+    for (int i = 0; i < sequences->count; i++) {
+        const Sequence *seq = &sequences->all[i];
+        if (seq->owner_oid == 0 || relations_by_oid(rels, seq->owner_oid) != NULL ||
+            map_get(&roots, &seq->owner_oid, sizeof seq->owner_oid) != NULL)
+            sequences->all[kept++] = *seq;
+    }
+    sequences->count = kept;
+    map_done(&roots);
+}
+
+/* Where the target shall stand: the source's value moved on, but never so far that the sequence
+ * runs out for the sake of the margin. */
+static int64_t moved_on(const Sequence *seq, int64_t margin)
+{
+    int64_t steps = margin;
+    if (steps < seq->cache)
+        steps = seq->cache;
+    if (steps < 32)
+        steps = 32;
+    /* Unsigned: the distance of two int64 may not fit into one. */
+    uint64_t left, step;
+    if (seq->increment > 0) {
+        left = (uint64_t)seq->max_value - (uint64_t)seq->last_value;
+        step = (uint64_t)seq->increment;
+    } else {
+        left = (uint64_t)seq->last_value - (uint64_t)seq->min_value;
+        step = -(uint64_t)seq->increment;
+    }
+    uint64_t steps_left = left / step;
+    if ((uint64_t)steps > steps_left / 2)
+        steps = (int64_t)(steps_left / 2);
+    return (int64_t)((uint64_t)seq->last_value + (uint64_t)steps * (uint64_t)seq->increment);
+}
+
+static bool raise_batch(PgConn *target, Sequences *sequences, int first, int last, int *raised,
+                        Error *err)
+{
+    CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
+    CLEANUP_BUF Buf index = BUF_INIT;
+    CLEANUP_BUF Buf value = BUF_INIT;
+    CLEANUP_BUF Buf called = BUF_INIT;
+    CLEANUP_BUF Buf up = BUF_INIT;
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    for (int i = first; i < last; i++) {
+        const Sequence *seq = &sequences->all[i];
+        char sep = i > first ? ',' : '{';
+        buf_printf(&index, "%c%d", sep, i);
+        buf_printf(&value, "%c%lld", sep, (long long)seq->set_to);
+        /* Not moved at all: the source's own state, so that the next value is the same one. */
+        buf_printf(&called, "%c%c", sep,
+                   seq->is_called || seq->set_to != seq->last_value ? 't' : 'f');
+        buf_printf(&up, "%c%c", sep, seq->increment > 0 ? 't' : 'f');
+    }
+    buf_putc(&index, '}');
+    buf_putc(&value, '}');
+    buf_putc(&called, '}');
+    buf_putc(&up, '}');
+    sqltext_put(&st,
+                "SELECT own.i, CASE WHEN (CASE WHEN new.up THEN new.value > own.value "
+                "ELSE new.value < own.value END) "
+                "OR (new.value = own.value AND new.called AND NOT own.called) "
+                "THEN pg_catalog.setval(own.seq::pg_catalog.regclass, new.value, new.called) END, "
+                "own.value FROM (");
+    put_values(&st, sequences, first, last);
+    sqltext_put(&st, ") own (i, seq, value, called) JOIN pg_catalog.unnest($1::pg_catalog.int4[], "
+                     "$2::pg_catalog.int8[], $3::pg_catalog.bool[], $4::pg_catalog.bool[]) "
+                     "new (i, value, called, up) ON new.i = own.i");
+    if (!pgconn_query(target, sqltext_sql(&st),
+                      PG_PARAMS(PG_TEXT(buf_str(&index)), PG_TEXT(buf_str(&value)),
+                                PG_TEXT(buf_str(&called)), PG_TEXT(buf_str(&up))),
+                      &rows, err)) {
+        if (strcmp(err->sqlstate, "42P01") == 0)
+            err->cls = ERR_SCHEMA_DIFFERS;
+        return err_hint(err, "Create the sequence on the target (or let target.prepare: create do "
+                             "it) and give the role UPDATE on it.");
+    }
+    if (pgrows_count(rows) != last - first)
+        return ERR(err, ERR_PROTOCOL, "%d sequences to set, %d answered", last - first,
+                   pgrows_count(rows));
+    for (int r = 0; r < pgrows_count(rows); r++) {
+        Sequence *seq = &sequences->all[pgrows_i64(rows, r, 0)];
+        seq->raised = !pgrows_null(rows, r, 1);
+        if (seq->raised)
+            (*raised)++;
+        else
+            seq->set_to = pgrows_i64(rows, r, 2);
+    }
+    return true;
+}
+
+bool sequences_raise(PgConn *target, Sequences *sequences, int64_t margin, int *out_raised,
+                     Error *err)
+{
+    int raised = 0;
+    for (int i = 0; i < sequences->count; i++)
+        sequences->all[i].set_to = moved_on(&sequences->all[i], margin);
+    for (int first = 0; first < sequences->count; first += BATCH) {
+        int last = sequences->count - first < BATCH ? sequences->count : first + BATCH;
+        if (!raise_batch(target, sequences, first, last, &raised, err))
+            return err_context(err, "raising the sequences of the %s", pgconn_side(target));
+    }
+    *out_raised = raised;
+    return true;
+}

@@ -1,0 +1,52 @@
+-- source_fingerprint: one line of text for each fact that must not change while rows are moving
+-- params:  $1 oid[] tables
+-- returns: fact
+-- needs:   pg_catalog only; PostgreSQL 14+
+-- The file of a table is not a fact: TRUNCATE changes it.
+WITH RECURSIVE parts (oid) AS (
+    SELECT a.atttypid FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = ANY ($1::pg_catalog.oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+  UNION
+    SELECT part.oid
+    FROM parts
+    JOIN pg_catalog.pg_type t ON t.oid = parts.oid
+    CROSS JOIN LATERAL (
+        SELECT t.typelem AS oid WHERE t.typelem <> 0
+        UNION ALL
+        SELECT t.typbasetype WHERE t.typbasetype <> 0
+        UNION ALL
+        SELECT r.rngsubtype FROM pg_catalog.pg_range r
+        WHERE r.rngtypid = t.oid OR r.rngmultitypid = t.oid
+        UNION ALL
+        SELECT f.atttypid FROM pg_catalog.pg_attribute f
+        WHERE t.typtype = 'c' AND f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped
+    ) part
+)
+SELECT pg_catalog.concat_ws(E'\x01', 'table', c.oid, n.nspname, c.relname, c.relkind,
+                            c.relpersistence, c.relreplident, c.relispartition)
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = ANY ($1::pg_catalog.oid[])
+UNION ALL
+SELECT pg_catalog.concat_ws(E'\x01', 'column', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod,
+                            a.attnotnull, a.attidentity, a.attgenerated, a.attcollation)
+FROM pg_catalog.pg_attribute a
+WHERE a.attrelid = ANY ($1::pg_catalog.oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+UNION ALL
+SELECT pg_catalog.concat_ws(E'\x01', 'key', i.indrelid, i.indkey, i.indnkeyatts, i.indisprimary,
+                            i.indisreplident, i.indimmediate, i.indisvalid)
+FROM pg_catalog.pg_index i
+WHERE i.indrelid = ANY ($1::pg_catalog.oid[]) AND (i.indisprimary OR i.indisreplident)
+UNION ALL
+SELECT pg_catalog.concat_ws(E'\x01', 'enum', e.enumtypid, e.enumsortorder, e.enumlabel)
+FROM pg_catalog.pg_enum e
+WHERE e.enumtypid IN (SELECT oid FROM parts)
+UNION ALL
+SELECT pg_catalog.concat_ws(E'\x01', 'field', t.oid, f.attnum, f.attname, f.atttypid, f.atttypmod)
+FROM parts
+JOIN pg_catalog.pg_type t ON t.oid = parts.oid AND t.typtype = 'c'
+JOIN pg_catalog.pg_attribute f ON f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped
+UNION ALL
+SELECT pg_catalog.concat_ws(E'\x01', 'domain', t.oid, t.typbasetype, t.typtypmod, t.typnotnull)
+FROM parts
+JOIN pg_catalog.pg_type t ON t.oid = parts.oid AND t.typtype = 'd'
