@@ -160,7 +160,7 @@ def assert_slot_behind_target(source, target, task="move", slot=None):
     """confirmed <= durable: what the slot may forget is already in the target's resume row."""
     confirmed = source.value("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = %s",
                              (slot or f"bascule_{task}",))
-    resume = target.value("SELECT resume_lsn FROM bascule.resume WHERE task = %s", (task,))
+    resume = target.value("SELECT lsn FROM bascule.resume WHERE task = %s", (task,))
     assert confirmed is not None, "the slot is gone"
     assert resume is not None, "no resume row on the target"
     assert lsn_number(confirmed) <= lsn_number(resume), f"slot confirmed {confirmed}, target resumes at {resume}"
