@@ -6,7 +6,8 @@
  *            bytea_output hex, lc_monetary C, xmloption content, row_security off, statement/lock/idle
  *            timeouts 0, array_nulls on, default_transaction_read_only off, client_encoding = the
  *            endpoint's `encoding` (the source database's own, set by the caller after a probe; UTF8
- *            until then), standard_conforming_strings on, jit off.
+ *            until then), standard_conforming_strings on, jit off; also isolation read committed,
+ *            quote_all_identifiers off and client_min_messages warning (wal2json's warnings must come).
  * Threads    one owner at a time; pgconn_cancel() may be called from anywhere.
  * Errors     server errors become a class by SQLSTATE (src/pg/sqlstate.c), with message and hint of the
  *            server and without DETAIL (row data). A broken connection is ERR_CONN_LOST.
@@ -55,6 +56,9 @@ bool pgconn_usable(const PgConn *conn);                      /* not broken, no h
 bool pgconn_in_transaction(const PgConn *conn);
 /* Asks the server to cancel what runs; the running call then fails with SQLSTATE 57014. */
 void pgconn_cancel(PgConn *conn);
+/* Replaces the endpoint's stop token; NULL: later calls do not end early. For what must still be said
+ * to the server after a stop. */
+void pgconn_set_stop(PgConn *conn, StopToken *stop);
 /* Notices are handed to this; default: logged at debug. */
 void pgconn_on_notice(PgConn *conn, void (*fn)(void *arg, const char *sqlstate, const char *message),
                       void *arg);
@@ -136,7 +140,8 @@ MUST_CHECK bool pgconn_pipeline_send_prepared(PgConn *conn, const char *name, co
                                               int nparams, Error *err);
 MUST_CHECK bool pgconn_pipeline_sync(PgConn *conn, Error *err);
 /* The next answer: affected rows of a statement (-1 for a prepare), or the error of the first that
- * failed. After an error the rest of the pipeline is drained by pgconn_pipeline_end. */
+ * failed; waits without a sync, too. After an error the rest of the pipeline is drained by pgconn_pipeline_end. */
 MUST_CHECK bool pgconn_pipeline_result(PgConn *conn, int64_t *out_affected, Error *err);
-/* Drains to the sync and leaves pipeline mode. */
+/* Drains to the sync and leaves pipeline mode. false only for an error that pgconn_pipeline_result has
+ * not told. */
 MUST_CHECK bool pgconn_pipeline_end(PgConn *conn, Error *err);

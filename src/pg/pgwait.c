@@ -1,0 +1,148 @@
+/* pgwait - waiting on a session, and collecting its results (see pg/session.h). */
+#include <poll.h>
+#include <stdlib.h>
+
+#include "bascule/base/clock.h"
+#include "pg/session.h"
+
+#define CANCEL_PATIENCE_US INT64_C(5000000)
+
+void pg_cancel_for_stop(PgConn *conn)
+{
+    if (conn->cancel_deadline_us != 0)
+        return;
+    pgconn_cancel(conn);
+    conn->cancel_deadline_us = clock_now_us() + CANCEL_PATIENCE_US;
+}
+
+void pg_statement_ended(PgConn *conn)
+{
+    conn->cancel_deadline_us = 0;
+    conn->mode = PG_READY;
+    conn->unflushed = 0;
+    buf_clear(&conn->copy_out);
+}
+
+bool pg_may_start(PgConn *conn, Error *err)
+{
+    if (conn->broken || PQstatus(conn->pq) == CONNECTION_BAD)
+        return ERR(err, ERR_CONN_LOST, "%s: the session is broken", conn->side);
+    if (conn->mode != PG_READY)
+        return ERR(err, ERR_BUG, "%s: a COPY or a pipeline is still open", conn->side);
+    if (stop_requested(conn->stop))
+        return ERR(err, ERR_STOPPED, "%s: stopped before a statement", conn->side);
+    return true;
+}
+
+bool pg_wait(PgConn *conn, bool for_output, Error *err)
+{
+    short events = (short)(POLLIN | (for_output ? POLLOUT : 0));
+
+    for (;;) {
+        bool cancelled = conn->cancel_deadline_us != 0;
+        int revents = stop_poll(cancelled ? NULL : conn->stop, PQsocket(conn->pq), events,
+                                cancelled ? conn->cancel_deadline_us : CLOCK_NEVER);
+        if (revents == 0 && !cancelled) {
+            pg_cancel_for_stop(conn);
+            continue;
+        }
+        if (revents == 0) {
+            conn->broken = true;
+            return ERR(err, ERR_STOPPED, "%s: stopped; the server did not confirm the cancel",
+                       conn->side);
+        }
+        if ((revents & ~POLLOUT) != 0 && !PQconsumeInput(conn->pq))
+            return pg_fail_lost(conn, err);
+        return true;
+    }
+}
+
+bool pg_flush(PgConn *conn, Error *err)
+{
+    for (;;) {
+        int rc = PQflush(conn->pq);
+        if (rc == 0) {
+            conn->unflushed = 0;
+            return true;
+        }
+        if (rc < 0)
+            return pg_fail_lost(conn, err);
+        if (!pg_wait(conn, true, err))
+            return false;
+    }
+}
+
+bool pg_next_result(PgConn *conn, PGresult **out_result, Error *err)
+{
+    if (!pg_flush(conn, err))
+        return false;
+    while (PQisBusy(conn->pq))
+        if (!pg_wait(conn, false, err))
+            return false;
+    *out_result = PQgetResult(conn->pq);
+    return true;
+}
+
+/* Takes one result in: false with *err filled when it is an error. */
+static bool take_result(PgConn *conn, PGresult *result, Error *err)
+{
+    switch (PQresultStatus(result)) {
+    case PGRES_COMMAND_OK:
+    case PGRES_TUPLES_OK:
+    case PGRES_EMPTY_QUERY:
+        return true;
+    case PGRES_COPY_IN:
+        /* The end of a CopyBoth, or a COPY where a query was expected. */
+        if (PQputCopyEnd(conn->pq, conn->mode == PG_STREAM ? NULL : "not expected here") == 1)
+            return conn->mode == PG_STREAM ||
+                   ERR(err, ERR_BUG, "%s: COPY in a plain query", conn->side);
+        return pg_fail_call(conn, err);
+    case PGRES_COPY_OUT:
+    case PGRES_COPY_BOTH:
+        conn->broken = true;
+        return ERR(err, ERR_BUG, "%s: COPY in a plain query", conn->side);
+    default:
+        return pg_fail_result(conn, result, err);
+    }
+}
+
+bool pg_collect(PgConn *conn, PGresult **out_last, Error *err)
+{
+    PGresult *last = NULL;
+    bool failed = false;
+
+    for (;;) {
+        PGresult *result;
+        Error later;
+        if (!pg_next_result(conn, &result, failed ? &later : err)) {
+            failed = true;
+            break;
+        }
+        if (result == NULL)
+            break;
+        if (!take_result(conn, result, failed ? &later : err))
+            failed = true;
+        if (failed) {
+            PQclear(result);
+            if (conn->broken && PQstatus(conn->pq) != CONNECTION_BAD)
+                break; /* an unexpected COPY: its data must not be waited for */
+        } else {
+            PQclear(last);
+            last = result;
+        }
+    }
+    pg_statement_ended(conn);
+    if (failed || out_last == NULL) {
+        PQclear(last);
+        last = NULL;
+    }
+    if (!failed && out_last != NULL)
+        *out_last = last;
+    return !failed;
+}
+
+int64_t pg_affected(PGresult *result)
+{
+    const char *tuples = result != NULL ? PQcmdTuples(result) : "";
+    return tuples[0] != '\0' ? strtoll(tuples, NULL, 10) : 0;
+}
