@@ -1,0 +1,58 @@
+# bash completion for bascule; made by `bascule inspect completion`
+# shellcheck shell=bash
+
+_bascule()
+{
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
+    local command="" words="" i
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        -c | --config) i=$((i + 1)) ;;
+        -*) ;;
+        *)
+            command=${COMP_WORDS[i]}
+            break
+            ;;
+        esac
+    done
+    case $before in
+    --until) words="caught-up" ;;
+    --format) words="markdown json scdoc yaml bash mermaid text" ;;
+    --mode) words="full-load cdc full-load-and-cdc" ;;
+    --plugin) words="auto wal2json pgoutput" ;;
+    --source-sslmode) words="disable allow prefer require verify-ca verify-full" ;;
+    --target-sslmode) words="disable allow prefer require verify-ca verify-full" ;;
+    --target-prepare) words="create truncate nothing" ;;
+    --load-binary) words="true false" ;;
+    --load-analyze) words="true false" ;;
+    --cutover-verify | --verify) words="full count" ;;
+    --log-level) words="error warn info debug trace" ;;
+    --log-format) words="text json" ;;
+    -c | --config | \
+        --work-dir | \
+        --source-passfile | \
+        --source-sslrootcert | \
+        --source-sslcert | \
+        --source-sslkey | \
+        --target-passfile | \
+        --target-sslrootcert | \
+        --target-sslcert | \
+        --target-sslkey | \
+        --stream-spill-dir | \
+        --control-socket)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        compopt -o filenames 2>/dev/null
+        return
+        ;;
+    esac
+    if [[ -z $words ]]; then
+        case $command in
+        "" | help) words="config help version --config --help --version" ;;
+        config) words="--config --help --json --task --work-dir --mode --plugin --source-dsn --source-host --source-port --source-database --source-user --source-passfile --source-service --source-sslmode --source-sslrootcert --source-sslcert --source-sslkey --source-connect-timeout --target-dsn --target-host --target-port --target-database --target-user --target-passfile --target-service --target-sslmode --target-sslrootcert --target-sslcert --target-sslkey --target-connect-timeout --target-prepare --slot-name --slot-create-timeout --publication-name --cdc-start-lsn --tables-include --tables-exclude --load-jobs --load-chunk-size --load-binary --load-analyze --stream-memory --stream-spill-dir --stream-spill-limit --stream-batch-size --stream-batch-changes --stream-status-interval --max-downtime --cutover-max-downtime --max-lag --cutover-max-lag --cutover-max-lag-size --cutover-lock-timeout --cutover-lock-tries --cutover-sequence-margin --verify --cutover-verify --cutover-jobs --control-socket --log-level --log-format" ;;
+        version) words="--config --help --json" ;;
+        esac
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+complete -F _bascule bascule

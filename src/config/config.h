@@ -1,0 +1,48 @@
+/*
+ * config - what the operator asked for: file, environment and flags, merged and checked once.
+ *
+ * Order     flag > environment > file > default; config_where() says which one it was.
+ * Checks    unknown and duplicate keys, types, bounds, rules that span options: the first fault is
+ * the error, with file:line:col. CONFIG for file and environment, USAGE for flags. Secrets   are
+ * only given out by config_text (and config_endpoint, endpoint.h); config_shown masks them. Threads
+ * immutable after config_load; then any.
+ */
+#pragma once
+
+#include "bascule/base/arena.h"
+#include "bascule/model/lsn.h"
+#include "config/flags.h"
+#include "config/options.h"
+
+typedef struct Config Config;
+
+Config *config_new(void);
+void config_free(Config *config); /* NULL is fine; wipes secrets */
+
+/* argv: what stands behind the command's name. `path`: --config given in front of it, or NULL; then
+ * $BASCULE_CONFIG, then ./bascule.yaml where it exists. `flags`: what the command takes. */
+MUST_CHECK bool config_load(Config *config, const char *path, int argc, char *const *argv,
+                            const FlagSet *flags, Error *err);
+
+/* Values --------------------------------------------------------------------------------------- */
+const char *config_text(const Config *config, OptionId id); /* NULL unset */
+bool config_set(const Config *config, OptionId id);         /* by the operator, not by default */
+int64_t config_i64(const Config *config, OptionId id);
+bool config_bool(const Config *config, OptionId id);
+int64_t config_size_bytes(const Config *config, OptionId id);
+int64_t config_duration_us(const Config *config, OptionId id);
+int config_choice(const Config *config, OptionId id); /* index into Option.allowed */
+Lsn config_lsn(const Config *config, OptionId id);    /* LSN_UNKNOWN unset */
+const char *const *config_list(const Config *config, OptionId id, int *out_n);
+/* "flag --load-jobs", "env BASCULE_LOAD_JOBS", "file bascule.yaml:3:5", "default" */
+const char *config_where(const Config *config, OptionId id);
+/* For people: secrets masked, "" unset. */
+const char *config_shown(const Config *config, OptionId id, Arena *arena);
+
+/* The command's own flags and what is no flag. */
+bool config_flag(const Config *config, FlagId id);
+const char *config_flag_text(const Config *config, FlagId id); /* NULL: not given */
+const char *const *config_args(const Config *config, int *out_n);
+const char *config_path(const Config *config); /* NULL: no file */
+/* Things to tell the operator that are no error; main logs them. */
+const char *const *config_warnings(const Config *config, int *out_n);

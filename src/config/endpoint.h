@@ -1,0 +1,20 @@
+/*
+ * endpoint - from options to what the engine takes: where each side is, and which tables.
+ *
+ * Connection  the dsn, overridden by the single fields; service and password files and libpq's PG*
+ *             environment are honoured as psql would. sslmode is verify-full unless one of them
+ * says otherwise (over a unix socket libpq needs none). Connects to nothing.
+ */
+#pragma once
+
+#include "bascule/model/rules.h"
+#include "bascule/port/pgconn.h"
+#include "config/config.h"
+
+/* Complete conninfo and `shown`, the same for people: "host=db1 port=5432 dbname=app user=mig
+ * sslmode=verify-full". ->stop and ->encoding are left NULL. CONFIG when nothing says where the
+ * server is. */
+MUST_CHECK bool config_endpoint(const Config *config, bool source, PgEndpoint *out_endpoint,
+                                Arena *arena, Error *err);
+/* tables.include and tables.exclude, compiled; CONFIG with the place of a pattern that is wrong. */
+MUST_CHECK bool config_rules(const Config *config, Rules *out_rules, Arena *arena, Error *err);
