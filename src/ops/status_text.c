@@ -97,10 +97,26 @@ static void verdict(const Screen *s)
     line(s, "Cutover", YELLOW, buf_str(&text));
 }
 
+/* true, and one word printed, when none of the figures under `key` is known. */
+static bool all_unknown(const Screen *s, const char *label, const char *key)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)json_get(s->status, key), name, value)
+    {
+        if (!json_is_null(value))
+            return false;
+    }
+    line(s, label, NULL, "unknown");
+    return true;
+}
+
 static void lag(const Screen *s)
 {
     char text[LIST_LENGTH], a[TEXT_NUMBER_SIZE], b[TEXT_NUMBER_SIZE], c[TEXT_NUMBER_SIZE],
         d[TEXT_NUMBER_SIZE];
+    if (all_unknown(s, "Lag", "lag"))
+        return;
     snprintf(text, sizeof text, "%s, %s behind (capture %s, apply %s)", bytes_at(s, "lag.bytes", a),
              text_duration(json_get_us(s->status, "lag.seconds", 1e6), b),
              bytes_at(s, "lag.capture_bytes", c), bytes_at(s, "lag.apply_bytes", d));
@@ -110,6 +126,8 @@ static void lag(const Screen *s)
 static void positions(const Screen *s)
 {
     char text[LIST_LENGTH];
+    if (all_unknown(s, "LSN", "lsn"))
+        return;
     snprintf(text, sizeof text, "source %s, received %s, applied %s, durable %s, confirmed %s",
              json_get_text(s->status, "lsn.source_end", "unknown"),
              json_get_text(s->status, "lsn.received", "unknown"),
@@ -122,12 +140,14 @@ static void positions(const Screen *s)
 static void wal(const Screen *s)
 {
     char text[LIST_LENGTH], a[TEXT_NUMBER_SIZE], b[TEXT_NUMBER_SIZE];
+    if (all_unknown(s, "WAL", "wal"))
+        return;
     const char *status = json_get_text(s->status, "wal.status", "unknown");
     bool known_no_limit = json_get_number(s->status, "wal.left_bytes") == PROGRESS_UNKNOWN &&
                           strcmp(status, "reserved") == 0;
     snprintf(text, sizeof text, "retained %s, left until the slot is lost: %s, slot %s",
              bytes_at(s, "wal.retained_bytes", a),
-             known_no_limit ? "unknown or no limit" : bytes_at(s, "wal.left_bytes", b), status);
+             known_no_limit ? "no limit, or unknown" : bytes_at(s, "wal.left_bytes", b), status);
     bool danger = strcmp(status, "unreserved") == 0 || strcmp(status, "lost") == 0;
     line(s, "WAL", danger ? RED : NULL, text);
 }
@@ -135,6 +155,8 @@ static void wal(const Screen *s)
 static void load(const Screen *s)
 {
     char text[LIST_LENGTH], n[8][TEXT_NUMBER_SIZE], percent[16] = "";
+    if (all_unknown(s, "Load", "load"))
+        return;
     int64_t bytes = json_get_number(s->status, "load.bytes");
     int64_t total = json_get_number(s->status, "load.bytes_total");
     if (bytes != PROGRESS_UNKNOWN && total > 0)
@@ -156,6 +178,8 @@ static void load(const Screen *s)
 static void stream(const Screen *s)
 {
     char text[LIST_LENGTH], n[5][TEXT_NUMBER_SIZE];
+    if (all_unknown(s, "Stream", "stream"))
+        return;
     snprintf(text, sizeof text,
              "%s transactions, %s changes, queued %s, spilled %s, batches row by row: %s",
              count_at(s, "stream.transactions", n[0]), count_at(s, "stream.changes", n[1]),
@@ -255,8 +279,8 @@ typedef struct TableColumn {
 } TableColumn;
 
 static const TableColumn COLUMNS[] = {
-    {"full_load_rows", "Loaded", 0}, {"inserts", "Inserts", 60},      {"updates", "Updates", 60},
-    {"deletes", "Deletes", 60},      {"truncates", "Truncates", 100},
+    {"full_load_rows", "Loaded", 0}, {"inserts", "Inserts", 72},      {"updates", "Updates", 72},
+    {"deletes", "Deletes", 72},      {"truncates", "Truncates", 100},
 };
 enum { COLUMN_COUNT = sizeof COLUMNS / sizeof *COLUMNS, NUMBER_WIDTH = 11, STATE_WIDTH = 15 };
 
