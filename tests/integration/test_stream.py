@@ -23,7 +23,7 @@ INSERT INTO def SELECT i, i, 'a' || i, repeat('x' || i, 2000) FROM generate_seri
 INSERT INTO ful SELECT i % 10, nullif(i % 4, 0), '{"a": 1,  "a": 2}', point(i % 10, 1), NULL FROM generate_series(1, 60) i;
 INSERT INTO idx SELECT i, 'c' || i, 'v', repeat('y', 9000) FROM generate_series(1, 100) i;
 INSERT INTO two SELECT 'a' || i % 10, i, i FROM generate_series(1, 100) i;
-INSERT INTO longkey SELECT repeat('key' || i, 700), i FROM generate_series(1, 20) i;
+INSERT INTO longkey SELECT repeat(md5(i::text), 81), i FROM generate_series(1, 20) i;
 INSERT INTO parent SELECT generate_series(1, 20);
 INSERT INTO kid SELECT i, 1 + i % 20 FROM generate_series(1, 100) i;
 """

@@ -1,0 +1,161 @@
+"""kill -9: at random moments ten times in a row with writers on, and once at each failpoint. Equal at the end, nothing
+acknowledged lost, and the slot never ahead of the target."""
+import random
+import re
+
+import pytest
+from harness import oracle, place, workload
+from harness.flow import finish
+
+
+FAULTS = re.findall(r"^F\((\w+),", (place.ROOT / "include/bascule/base/fault.def").read_text(), re.M)
+
+# Which part of the way a failpoint belongs to, and what brings the engine there.
+CUTOVER = [f for f in FAULTS if f.startswith("CUTOVER_")]
+SPILL = ["STREAM_SPILL"]
+STREAM = [f for f in FAULTS if f.startswith(("STREAM_", "APPLY_", "FEEDBACK_")) and f not in SPILL]
+LOAD = [f for f in FAULTS if f not in CUTOVER + SPILL + STREAM]
+# After these the fence or the opening is durable: `cutover` again finishes it.
+DECIDED = {"CUTOVER_COMMITTED", "CUTOVER_OPENED"}
+
+
+def killed(task, timeout=60):
+    code = task.wait_exit(timeout)
+    assert code == -9, f"ended with {code} instead of being killed\n{task.tail()}"
+    phase = task.phase()
+    print(f"killed in phase: {phase}")
+    return phase
+
+
+def test_ten_times_in_a_row_at_random_moments(app, target, make_task, make_writers):
+    rng = random.Random()
+    seed = rng.randrange(1 << 30)
+    rng.seed(seed)
+    print(f"seed {seed}")
+    workload.add_bulk(app, 120)
+    writers = make_writers(count=2, seed=seed % 1000, kind="random")
+    task = make_task(load={"jobs": 2, "chunk_size": "8MB"}, stream={"memory": "16MB"})
+    phases = []
+    for number in range(10):
+        task.start()
+        # Half of the kills early, so that the load is hit too; not a sleep but a moment by chance.
+        moment = rng.uniform(0.2, 1.2) if number < 5 else rng.uniform(0.2, 4.0)
+        try:
+            task.process.wait(moment)
+            pytest.fail(f"bascule ended by itself: {task.tail()}")
+        except Exception as e:
+            if type(e).__name__ != "TimeoutExpired":
+                raise
+        phases.append(task.phase())
+        task.kill()
+        if target.value("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'bascule')"
+                        " AND EXISTS (SELECT FROM bascule.resume)") and app.slots():
+            oracle.assert_slot_behind_target(app, target, task.task)
+        print(f"kill {number + 1}: after {moment:.2f} s in phase {phases[-1]}")
+    task.start().wait_streaming(90)
+    finish(task, app, target, writers)
+
+
+@pytest.mark.parametrize("fault", LOAD)
+def test_kill_in_the_load(fault, app, target, make_task, make_writers):
+    workload.add_bulk(app, 16)
+    writers = make_writers(count=2, kind="gentle")
+    task = make_task(load={"jobs": 2, "chunk_size": "4MB"})
+    task.start(env={"BASCULE_FAULT": f"{fault}@2:kill" if fault in ("COPY_AFTER_COMMIT", "INDEX_AFTER")
+                    else f"{fault}@1:kill"})
+    killed(task)
+    task.start().wait_streaming()
+    finish(task, app, target, writers)
+
+
+@pytest.mark.parametrize("hit", [1, 40])
+@pytest.mark.parametrize("fault", STREAM)
+def test_kill_in_the_stream(fault, hit, app, target, make_task, make_writers):
+    writers = make_writers(count=2, kind="random")
+    task = make_task(stream={"status_interval": "1s"})
+    if fault == "FEEDBACK_BEFORE" and hit > 1:
+        hit = 5
+    task.start(env={"BASCULE_FAULT": f"{fault}@{hit}:kill"})
+    killed(task)
+    task.start().wait_streaming()
+    finish(task, app, target, writers)
+
+
+@pytest.mark.parametrize("hit", [1, 3])
+@pytest.mark.parametrize("fault", SPILL)
+def test_kill_while_spilling(fault, hit, source, target, make_task):
+    source.sql("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    task = make_task(stream={"memory": "8MB"})
+    task.start(env={"BASCULE_FAULT": f"{fault}@{hit}:kill"}).wait_streaming()
+    source.sql("INSERT INTO t SELECT i, repeat('v', 300) FROM generate_series(1, 150000) i;"
+               "UPDATE t SET v = 'u' WHERE id % 2 = 0")
+    killed(task)
+    assert target.value("SELECT count(*) FROM t") == 0
+    task.start().wait_streaming()
+    finish(task, source, target)
+
+
+@pytest.mark.parametrize("fault", CUTOVER)
+def test_kill_in_the_cutover(fault, app, target, make_task, make_writers):
+    """Before the fence's COMMIT the writers go on at the source by themselves; after it the next `cutover` finishes
+    what was decided. Never are both sides open."""
+    writers = make_writers(count=2, kind="gentle", after="probe")
+    task = make_task().start(env={"BASCULE_FAULT": f"{fault}@1:kill"}).wait_streaming()
+    task.wait_ready()
+    done = task.cutover()
+    assert done.code != 0, repr(done)
+    killed(task)
+    decision = task.cmd("status", "--json").json()["cutover"]["decision"]
+    print(f"decision after the kill at {fault}: {decision}")
+    if fault not in DECIDED:
+        assert decision in ("none", "revoked"), decision
+        writers.wait_more(50)
+        assert writers.downtime() is None, "a writer moved although nothing was decided"
+        task.start().wait_streaming()
+        finish(task, app, target, writers)
+        return
+    assert decision == {"CUTOVER_COMMITTED": "fenced", "CUTOVER_OPENED": "opened"}[fault]
+    again = task.cutover()
+    assert again.code == 0, repr(again)
+    writers.wait_moved()
+    writers.stop()
+    writers.assert_never_both_open()
+    oracle.assert_equal(app, target, where={"public.heartbeat": "via <> 'after'"})
+    writers.assert_nothing_lost(target)
+
+
+def test_revoke_after_a_kill_between_commit_and_opening(app, target, make_task, make_writers):
+    """The other way out of 'fenced': abort gives the source back, and the task can go on."""
+    writers = make_writers(count=2, kind="gentle", after="continue")
+    task = make_task().start(env={"BASCULE_FAULT": "CUTOVER_COMMITTED@1:kill"}).wait_streaming()
+    task.wait_ready()
+    task.cutover()
+    killed(task)
+    done = task.cmd("abort")
+    assert done.code == 0, repr(done)
+    writers.wait_more(50)
+    writers.stop()
+    assert task.cmd("status", "--json").json()["cutover"]["decision"] in ("none", "revoked")
+    task.start().wait_streaming()
+    finish(task, app, target)
+    writers.assert_nothing_lost(target)
+
+
+@pytest.mark.parametrize("fault,action", [("APPLY_BEFORE_COMMIT", "lost"), ("APPLY_MID", "lost"), ("COPY_MID", "lost"),
+                                          ("STREAM_RECEIVED", "lost"), ("APPLY_AFTER_COMMIT", "lost")])
+def test_lost_connections_are_mended_without_a_restart(fault, action, app, target, make_task, make_writers):
+    writers = make_writers(count=2, kind="random")
+    task = make_task().start(env={"BASCULE_FAULT": f"{fault}@3:{action}"})
+    task.wait_streaming()
+    writers.wait_more(200)
+    finish(task, app, target, writers)
+
+
+def test_every_failpoint_is_in_one_of_the_lists():
+    assert sorted(LOAD + STREAM + SPILL + CUTOVER) == sorted(FAULTS) and len(FAULTS) > 20
+
+
+def test_unknown_failpoint_is_refused(app, target, make_task):
+    done = make_task().cmd("check", env={"BASCULE_FAULT": "NO_SUCH_POINT:kill"})
+    assert done.code != 0 and "NO_SUCH_POINT" in done.text, repr(done)
+
