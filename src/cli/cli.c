@@ -149,7 +149,7 @@ void cli_print_error(const Error *err)
 {
     const char *hint = err_hint_of(err);
     fflush(stdout);
-    fprintf(stderr, "bascule: %s\n", err->message);
+    fprintf(stderr, "bascule: %s: %s\n", err_slug(err->cls), err->message);
     if (hint[0] != '\0')
-        fprintf(stderr, "         %s\n", hint);
+        fprintf(stderr, "hint: %s\n", hint);
 }
