@@ -1,16 +1,19 @@
 /*
  * reader - owns the walsender session: START_REPLICATION, receive, decode, assemble, feedback.
  *
- * One step receives what is there, up to some messages. It never blocks on a full queue: then it stops
- * reading, and keeps answering the server (status every `status_interval_us` and when asked).
- * Confirms  only progress->durable_lsn, which the applier sets after a flushed commit. Never a keepalive
- *           position by itself: that goes through the queue as FLOW_POSITION and comes back durable.
- * Skips     transactions with end_lsn <= the position it was started from (the server may resend).
- * Lost      on any error it puts FLOW_LOST, closes its session and fails the step; the worker's
- *           reset and next step start again from the target's resume row (`resume_lsn` callback).
- * Notices   of wal2json about missing identities ("no tuple identifier", "no old tuple data", ...) for a
- *           relation in scope stop the task: such a row was dropped by the plugin.
- * Threads   the reader's worker only.
+ * One step receives what is there, up to some messages. It never blocks on a full queue: then it
+ * stops reading, and keeps answering the server (status every `status_interval_us` and when asked).
+ * Confirms  only progress->durable_lsn, which the applier sets after a flushed commit. Never a
+ * keepalive position by itself: that goes through the queue as FLOW_POSITION and comes back
+ * durable. Skips     transactions with end_lsn <= the position it was started from (the server may
+ * resend). Lost      on any error it puts FLOW_LOST, closes its session and fails the step; the
+ * worker's reset and next step start again from the target's resume row (`resume_lsn` callback),
+ * once the consumer of the queue is through with everything that was put before
+ * (flow_queue_settled). Refuses   to start when the slot is gone, invalidated, or confirmed beyond
+ * the resume row (SLOT_LOST), and when the resume row lies beyond the source's WAL (TARGET_STATE).
+ * Notices   of wal2json about missing identities ("no tuple identifier", "no old tuple data", ...)
+ * for a relation in scope stop the task: such a row was dropped by the plugin. Threads   the
+ * reader's worker only.
  */
 #pragma once
 
@@ -24,15 +27,15 @@
 typedef struct ReaderSpec {
     PgEndpoint endpoint;
     const char *slot_name;
-    const char *publication;        /* pgoutput */
-    Decoder *decoder;               /* borrowed */
+    const char *publication; /* pgoutput */
+    Decoder *decoder;        /* borrowed */
     const Relations *rels;
     FlowQueue *queue;
     Progress *progress;
     StopToken *stop;
-    size_t part_bytes;              /* a transaction is cut into parts of about this size (1 MB) */
-    int64_t status_interval_us;     /* 0: 5 s; the reader also confirms soon after durable_lsn moved */
-    int64_t position_interval_us;   /* how often an idle keepalive becomes a FLOW_POSITION; 0: 1 s */
+    size_t part_bytes;          /* a transaction is cut into parts of about this size (1 MB) */
+    int64_t status_interval_us; /* 0: 5 s; the reader also confirms soon after durable_lsn moved */
+    int64_t position_interval_us; /* how often an idle keepalive becomes a FLOW_POSITION; 0: 1 s */
     /* The durable resume position on the target, asked at every (re)start of the stream. */
     bool (*resume_lsn)(void *arg, Lsn *out_lsn, Error *err);
     void *resume_arg;
@@ -42,5 +45,7 @@ typedef struct Reader Reader;
 
 Reader *reader_new(const ReaderSpec *spec);
 void reader_free(Reader *reader);
-StepResult reader_step(void *reader, Error *err);  /* WorkerSpec.step */
-void reader_reset(void *reader);                   /* WorkerSpec.reset */
+/* From any thread: progress->durable_lsn moved, tell the source now and not at the next look. */
+void reader_wake(Reader *reader);
+StepResult reader_step(void *reader, Error *err); /* WorkerSpec.step */
+void reader_reset(void *reader);                  /* WorkerSpec.reset */

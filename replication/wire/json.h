@@ -1,0 +1,36 @@
+/*
+ * json - reads JSON where it lies: strings are unescaped in place, numbers keep their source text,
+ * nothing is allocated. Only what a wal2json message needs.
+ *
+ * Holds    start <= p <= end; nothing outside is read; what is behind p may have been overwritten,
+ * what is before it never. Errors   DECODE, with the byte position and never with the data.
+ */
+#pragma once
+
+#include "bascule/base/error.h"
+
+typedef struct Json {
+    char *start, *p, *end;
+} Json;
+
+typedef struct JsonText {
+    char *data;
+    size_t len;
+} JsonText;
+
+typedef enum JsonKind { JSON_NULL, JSON_TRUE, JSON_FALSE, JSON_NUMBER, JSON_STRING } JsonKind;
+
+#define JSON_MAX_DEPTH 32
+
+bool json_error(const Json *json, const char *expected, Error *err);
+/* Skips white space, then takes the character, or fails. */
+MUST_CHECK bool json_expect(Json *json, char c, Error *err);
+/* Skips white space; true and takes it when the character is next. */
+bool json_accept(Json *json, char c);
+MUST_CHECK bool json_string(Json *json, JsonText *out_text, Error *err);
+/* A string, number or literal; *out_text is a number's source text or a string's text. */
+MUST_CHECK bool json_scalar(Json *json, JsonKind *out_kind, JsonText *out_text, Error *err);
+/* Any value, left as it is: it can be read again later. */
+MUST_CHECK bool json_skip(Json *json, Error *err);
+/* Only white space is left. */
+MUST_CHECK bool json_end(Json *json, Error *err);
