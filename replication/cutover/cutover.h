@@ -15,6 +15,7 @@
 #include "bascule/base/stop.h"
 #include "bascule/model/progress.h"
 #include "bascule/model/relation.h"
+#include "bascule/model/rules.h"
 #include "bascule/port/pgconn.h"
 #include "source/sequences.h"
 #include "verify/compare.h"
@@ -22,7 +23,7 @@
 typedef enum CutoverVerify { CUTOVER_VERIFY_FULL, CUTOVER_VERIFY_COUNT } CutoverVerify;
 
 typedef struct CutoverEvent {
-    const char *step;       /* "preflight", "arm", "freeze", "barrier", "drain", "sequences", "prove", "commit",
+    const char *step;       /* "preflight", "plan", "arm", "freeze", "drain", "sequences", "prove", "commit",
                                "open", "abort", "done" */
     const char *text;       /* one line for people */
     int64_t elapsed_us;     /* since the command began */
@@ -36,11 +37,12 @@ typedef struct CutoverPhase {
 } CutoverPhase;
 
 typedef struct CutoverReport {
-    char outcome[24];       /* "cut-over", "dry-run", "aborted", "refused", "already-done" */
+    char outcome[24];       /* "cut-over", "dry-run", "aborted", "refused", "already-done", "undecided" */
     int64_t epoch;
     int64_t lag_bytes_before, lag_us_before;    /* PROGRESS_UNKNOWN when unknown */
     Lsn barrier_lsn;        /* on the source */
-    int64_t downtime_us;    /* lock granted .. target opened (or writes given back); -1 when never frozen */
+    int64_t downtime_us;    /* LOCK sent .. target opened (or writes given back); -1 when never frozen, or
+                               not known because an earlier run froze */
     CutoverPhase phases[16];
     int phase_count;
     int table_count;
@@ -55,6 +57,7 @@ typedef struct CutoverSpec {
     const char *task;
     const char *slot_name;
     Relations *rels;
+    Rules *rules;               /* to see tables that are new or changed since the load; NULL: not looked at */
     Progress *progress;
     StopToken *stop;            /* the program ends */
     StopToken *abort;           /* the operator aborts */
@@ -92,6 +95,7 @@ typedef enum CutoverDecision {
     DECISION_REVOKED,
     DECISION_UNKNOWN,       /* a side could not be read: printed "unknown" */
 } CutoverDecision;
+/* source or target may be NULL (does not answer): UNKNOWN, unless the other side alone decides it. */
 MUST_CHECK bool cutover_read_decision(PgConn *source, PgConn *target, const char *task,
                                       CutoverDecision *out_decision, int64_t *out_epoch, Error *err);
 /* FENCED -> REVOKED + fence disabled. NONE: nothing to do. OPENED: WRONG_STATE. */

@@ -3,8 +3,13 @@
  * snapshots that belong together)?
  *
  * Method   both sides COPY their rows out at once with pinned sessions and the same column list (source
- *          order, generated columns left out), text form; each row is hashed (xxh3-128) and summed, so
- *          order does not matter. Numbers of rows and the 128-bit sums are compared.
+ *          order, generated columns left out); each row is hashed (xxh3-128) and summed, so order does not
+ *          matter. Numbers of rows and the 128-bit sums are compared. Big tables are cut into block
+ *          ranges, on each side by its own blocks: sums merge.
+ * Form     text; binary where both servers have the same major version and every column is of a
+ *          built-in type whose binary form holds no OIDs (traps.md, section 8).
+ * Threads  compare_go() returns when all is read; it starts `jobs` workers a side and joins them.
+ * Errors   ordinary ones: CONN_LOST, STOPPED (the stop token), SCHEMA_DIFFERS (a table is missing).
  */
 #pragma once
 
@@ -14,7 +19,7 @@
 #include "bascule/port/pgconn.h"
 
 typedef enum CompareVerdict {
-    COMPARE_NOT_DONE,   /* never shown as success */
+    COMPARE_NOT_DONE, /* never shown as success */
     COMPARE_EQUAL,
     COMPARE_DIFFERENT,
 } CompareVerdict;
@@ -23,20 +28,34 @@ typedef struct CompareTable {
     const Relation *rel;
     CompareVerdict verdict;
     RowsHash source, target;
-    int64_t bytes;          /* read on the source side */
+    int64_t bytes; /* read on the source side */
     int64_t elapsed_us;
-    char why[256];          /* when NOT_DONE */
+    char why[256]; /* when NOT_DONE */
 } CompareTable;
 
 typedef struct CompareSpec {
     PgEndpoint source, target;
     const Relations *rels;
-    int jobs;               /* tables (or halves of big ones) at once */
+    int jobs; /* tables (or parts of big ones) at once, on each side */
     bool count_only;
-    int64_t deadline_us;    /* monotonic; tables not reached are NOT_DONE; CLOCK_NEVER */
-    StopToken *stop;
-    _Atomic int64_t *done_bytes; /* progress; may be NULL */
+    int64_t deadline_us; /* monotonic; tables not reached are NOT_DONE; CLOCK_NEVER */
+    StopToken *stop;     /* may be NULL */
+    _Atomic int64_t *done_bytes; /* read on the source side; progress; may be NULL */
 } CompareSpec;
 
 /* Fills one CompareTable a relation, in the order of rels. false only on errors. */
 MUST_CHECK bool compare_run(const CompareSpec *spec, CompareTable *out_tables, Error *err);
+
+/* The same in two steps, for a caller whose clock runs: open connects and looks at sizes, go reads.
+ * go may be called once. spec->deadline_us is ignored, the argument counts. */
+typedef struct Compare Compare;
+MUST_CHECK bool compare_open(const CompareSpec *spec, Compare **out_compare, Error *err);
+MUST_CHECK bool compare_go(Compare *compare, int64_t deadline_us, CompareTable *out_tables,
+                           Error *err);
+void compare_close(Compare *compare); /* NULL is fine */
+/* How long reading everything would take, judged by a sample of at most 16 MB of the largest table on each
+ * side. *out_bytes is the size of all tables on the source. Between open and go only. */
+MUST_CHECK bool compare_predict(Compare *compare, int64_t *out_bytes, int64_t *out_predicted_us,
+                                Error *err);
+
+const char *compare_verdict_name(CompareVerdict verdict); /* "equal", "different", "not-done" */

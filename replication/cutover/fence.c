@@ -1,0 +1,212 @@
+/*
+ * fence - objects and scripts. CREATE TRIGGER and ALTER TABLE ... TRIGGER take SHARE ROW EXCLUSIVE, as the freeze
+ * does; DROP TRIGGER would need ACCESS EXCLUSIVE and wait behind every reader, so a fence is taken off by
+ * disabling it. Only `cleanup` drops.
+ */
+#include "cutover/fence.h"
+
+#include "bascule/base/log.h"
+#include "cutover/cutover.h"
+#include "sql_files.h"
+#include "verify/arrays.h"
+
+#define RELEASE_TRIES 10
+
+bool fence_set_read(PgConn *conn, Arena *arena, const Relations *rels, FenceSide side,
+                    FenceSet *out_set, Error *err)
+{
+    CLEANUP_BUF Buf schemas = BUF_INIT;
+    CLEANUP_BUF Buf names = BUF_INIT;
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    arrays_begin(&schemas);
+    arrays_begin(&names);
+    for (int i = 0; i < rels->count; i++) {
+        const Relation *rel = rels->all[i];
+        arrays_put_text(&schemas, side == FENCE_SOURCE ? rel->schema : rel->target_schema);
+        arrays_put_text(&names, side == FENCE_SOURCE ? rel->name : rel->target_name);
+    }
+    if (!pgconn_query(conn, SQL_FENCE_TABLES,
+                      PG_PARAMS(PG_TEXT(arrays_end(&schemas)), PG_TEXT(arrays_end(&names))), &rows,
+                      err))
+        return false;
+    int found = 0, count = pgrows_count(rows);
+    Fence *all = arena_new_array(arena, Fence, count + 1);
+    for (int r = 0; r < count; r++) {
+        all[r] = (Fence){
+            .schema = arena_strdup(arena, pgrows_text(rows, r, 0)),
+            .name = arena_strdup(arena, pgrows_text(rows, r, 1)),
+            .oid = pgrows_u32(rows, r, 2),
+            .in_scope = pgrows_bool(rows, r, 3),
+            .owned = pgrows_bool(rows, r, 4),
+        };
+        found += all[r].in_scope;
+    }
+    if (found != rels->count)
+        return ERR(err, ERR_SCHEMA_CHANGED, "%d of %d tables in scope are not on the %s any more",
+                   rels->count - found, rels->count, pgconn_side(conn));
+    *out_set = (FenceSet){.count = count, .all = all};
+    return true;
+}
+
+bool fence_objects_create(PgConn *source, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(source, SQL_FENCE_OBJECTS, PG_NO_PARAMS, &rows, err))
+        return false;
+    if (pgrows_bool(rows, 0, 2))
+        return true;
+    bool ok = pgrows_bool(rows, 0, 0) ||
+              pgconn_exec(source, SQL_FENCE_SCHEMA, PG_NO_PARAMS, NULL, err);
+    ok = ok && pgconn_exec(source, SQL_FENCE_FUNCTION, PG_NO_PARAMS, NULL, err) &&
+         pgconn_exec(source, SQL_FENCE_TABLE, PG_NO_PARAMS, NULL, err) &&
+         pgconn_exec(source, SQL_FENCE_ONE, PG_NO_PARAMS, NULL, err);
+    return ok || err_context(err, "creating the fence's objects in schema bascule on the source");
+}
+
+static void put_create(SqlText *out, const Fence *fence)
+{
+    sqltext_put(out, "CREATE OR REPLACE TRIGGER bascule_fence BEFORE INSERT OR UPDATE OR DELETE "
+                     "OR TRUNCATE ON ");
+    sqltext_qualified(out, fence->schema, fence->name);
+    sqltext_put(out, " FOR EACH STATEMENT ");
+}
+
+static void put_always(SqlText *out, const Fence *fence)
+{
+    sqltext_put(out, "ALTER TABLE ONLY ");
+    sqltext_qualified(out, fence->schema, fence->name);
+    sqltext_put(out, " ENABLE ALWAYS TRIGGER bascule_fence;\n");
+}
+
+void fence_write_arm(SqlText *out, const FenceSet *set, const char *task, const char *new_primary)
+{
+    for (int i = 0; i < set->count; i++) {
+        put_create(out, &set->all[i]);
+        sqltext_put(out, "EXECUTE FUNCTION bascule.fence_refuse(");
+        sqltext_string(out, task);
+        sqltext_put(out, ", ");
+        sqltext_string(out, new_primary);
+        sqltext_put(out, ");\n");
+        put_always(out, &set->all[i]);
+    }
+}
+
+bool fence_write_disarm(PgConn *conn, const char *task, FenceSide side, SqlText *out,
+                        int *out_count, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    const char *function = side == FENCE_SOURCE ? "fence_refuse" : "target_refuse";
+    if (!pgconn_query(conn, SQL_FENCE_TRIGGERS, PG_PARAMS(PG_TEXT(task), PG_TEXT(function)), &rows,
+                      err))
+        return false;
+    int count = 0;
+    for (int r = 0; r < pgrows_count(rows); r++) {
+        if (pgrows_text(rows, r, 3)[0] == 'D')
+            continue;
+        sqltext_put(out, "ALTER TABLE ONLY ");
+        sqltext_qualified(out, pgrows_text(rows, r, 0), pgrows_text(rows, r, 1));
+        sqltext_put(out, " DISABLE TRIGGER ");
+        sqltext_ident(out, pgrows_text(rows, r, 2));
+        sqltext_put(out, ";\n");
+        count++;
+    }
+    *out_count = count;
+    return true;
+}
+
+static void roll_back(PgConn *conn)
+{
+    Error ignored = ERROR_INIT;
+    if (pgconn_usable(conn) && pgconn_in_transaction(conn) &&
+        !pgconn_script(conn, SQL("ROLLBACK"), &ignored))
+        log_debug("rollback: %s", ignored.message);
+}
+
+static bool release_once(PgConn *source, const char *task, Error *err)
+{
+    CLEANUP_SQLTEXT SqlText disarm = SQLTEXT_INIT;
+    int count = 0;
+    bool ok = pgconn_script(source,
+                            SQL("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL "
+                                "lock_timeout = '2s'; SET LOCAL synchronous_commit = on"),
+                            err) &&
+              fence_write_disarm(source, task, FENCE_SOURCE, &disarm, &count, err) &&
+              (count == 0 || pgconn_script(source, sqltext_sql(&disarm), err)) &&
+              pgconn_exec(source, SQL_FENCE_ROW_RELEASE, PG_PARAMS(PG_TEXT(task)), NULL, err) &&
+              pgconn_script(source, SQL("COMMIT"), err);
+    if (!ok)
+        roll_back(source);
+    return ok;
+}
+
+bool fence_release(PgConn *source, const char *task, Error *err)
+{
+    for (int i = 1;; i++) {
+        if (release_once(source, task, err))
+            return true;
+        if (i == RELEASE_TRIES || err->cls != ERR_LOCK_TIMEOUT)
+            return err_context(err, "taking the fence off the source");
+        log_info("fence: a table is locked by somebody, trying again try=%d", i);
+    }
+}
+
+/* Own role exempted by name: a setting could be set by anybody, session_user by superusers only. */
+static void write_target_arm(SqlText *out, const FenceSet *set, const char *task, const char *role)
+{
+    for (int i = 0; i < set->count; i++) {
+        put_create(out, &set->all[i]);
+        sqltext_put(out, "WHEN (SESSION_USER <> ");
+        sqltext_string(out, role);
+        sqltext_put(out, ") EXECUTE FUNCTION bascule.target_refuse(");
+        sqltext_string(out, task);
+        sqltext_put(out, ");\n");
+        put_always(out, &set->all[i]);
+    }
+}
+
+static bool install(PgConn *target, Arena *arena, const char *task, const Relations *rels,
+                    bool *out_skipped, Error *err)
+{
+    FenceSet set;
+    CLEANUP_PGROWS PgRows *role = NULL;
+    CLEANUP_SQLTEXT SqlText arm = SQLTEXT_INIT;
+    if (!fence_set_read(target, arena, rels, FENCE_TARGET, &set, err))
+        return false;
+    for (int i = 0; i < set.count; i++) {
+        if (!set.all[i].owned) {
+            log_info("target fence left out: table '%s.%s' belongs to another role",
+                     set.all[i].schema, set.all[i].name);
+            *out_skipped = true;
+            return true;
+        }
+    }
+    if (!pgconn_query(target, SQL("SELECT SESSION_USER"), PG_NO_PARAMS, &role, err) ||
+        !pgconn_exec(target, SQL_FENCE_TARGET_FUNCTION, PG_NO_PARAMS, NULL, err))
+        return false;
+    write_target_arm(&arm, &set, task, pgrows_text(role, 0, 0));
+    return set.count == 0 || pgconn_script(target, sqltext_sql(&arm), err);
+}
+
+bool target_fence_install(PgConn *target, const char *task, const Relations *rels,
+                          bool *out_skipped, Error *err)
+{
+    bool skipped = false;
+    Arena *arena = arena_new(0);
+    bool ok = pgconn_script(target,
+                            SQL("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL "
+                                "lock_timeout = '30s'"),
+                            err) &&
+              install(target, arena, task, rels, &skipped, err) &&
+              pgconn_script(target, SQL("COMMIT"), err);
+    if (!ok)
+        roll_back(target);
+    arena_free(arena);
+    if (!ok && err->cls == ERR_PRIVILEGE) {
+        log_info("target fence left out: %s", err->message);
+        err_clear(err);
+        skipped = ok = true;
+    }
+    if (ok)
+        *out_skipped = skipped;
+    return ok || err_context(err, "fencing the target until it opens");
+}

@@ -1,0 +1,39 @@
+/*
+ * fence - the statement triggers that refuse writes: on the source from the cutover on, on the target until it
+ * opens. A trigger's existence and state are read from the catalog as of now, so an old snapshot is refused like
+ * a new one; ENABLE ALWAYS reaches superusers and session_replication_role=replica.
+ */
+#pragma once
+
+#include "bascule/base/arena.h"
+#include "bascule/model/relation.h"
+#include "bascule/port/pgconn.h"
+#include "sqltext/sqltext.h"
+
+typedef struct Fence {
+    uint32_t oid;
+    const char *schema, *name;
+    bool in_scope; /* false: a root or parent above tables in scope */
+    bool owned;    /* our role may alter it */
+} Fence;
+
+/* Every table in scope and everything above it, parents first: also the order of locking. */
+typedef struct FenceSet {
+    int count;
+    Fence *all;
+} FenceSet;
+
+typedef enum FenceSide { FENCE_SOURCE, FENCE_TARGET } FenceSide;
+
+/* SCHEMA_CHANGED when a table of rels is not there. */
+MUST_CHECK bool fence_set_read(PgConn *conn, Arena *arena, const Relations *rels, FenceSide side,
+                               FenceSet *out_set, Error *err);
+/* Schema, function, table on the source; committed by themselves; idempotent. */
+MUST_CHECK bool fence_objects_create(PgConn *source, Error *err);
+/* One script that arms every table: create (or replace) and ENABLE ALWAYS. */
+void fence_write_arm(SqlText *out, const FenceSet *set, const char *task, const char *new_primary);
+/* Statements that disable the task's fence triggers of this side; *out_count may be 0. */
+MUST_CHECK bool fence_write_disarm(PgConn *conn, const char *task, FenceSide side, SqlText *out,
+                                   int *out_count, Error *err);
+/* Disables the source's fence and marks its row, in one durable transaction; idempotent. */
+MUST_CHECK bool fence_release(PgConn *source, const char *task, Error *err);

@@ -1,0 +1,123 @@
+/*
+ * internal - the Cutover itself, for the files of replication/cutover only.
+ *
+ * Threads  the caller's thread walks the table; one worker, the watcher, keeps the frozen transaction alive and
+ *          gives it up when the time is over or somebody aborts.
+ * Guard    `lock` guards freeze (state, why, and the use of freeze.conn from FROZEN on). Everything else
+ *          belongs to the caller's thread; the watcher only reads spec and started_us.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "apply/control.h"
+#include "bascule/base/clock.h"
+#include "bascule/base/worker.h"
+#include "cutover/cutover.h"
+#include "cutover/cutover_fsm.h"
+#include "cutover/fence.h"
+#include "sqltext/sqltext.h"
+
+typedef enum FreezeState {
+    FREEZE_NONE,     /* nothing is locked */
+    FREEZE_HELD,     /* locks and fence triggers, not committed; the watcher may give them up */
+    FREEZE_RELEASED, /* given up: `why` says why */
+    FREEZE_FINAL,    /* the COMMIT is ours: the watcher has stood down */
+} FreezeState;
+
+typedef struct Freeze {
+    PgConn *conn;           /* the lock session */
+    StopToken *stop;        /* ends its waits */
+    FreezeState state;
+    bool gave_up;           /* with or without a freeze: nothing goes on */
+    Error why;              /* ERR_NONE until given up */
+    int64_t begun_us;       /* writers wait from here on; 0: never frozen */
+    int64_t released_us;    /* 0: not */
+    int64_t watchdog_us;    /* 80 % of the budget */
+    int64_t next_beat_us;
+    uint32_t pid;
+} Freeze;
+
+struct Cutover {
+    const CutoverSpec *spec;
+    Arena *arena;
+    CutoverReport *report;
+    int64_t started_us, step_us;
+    pthread_mutex_t lock;
+    Freeze freeze;
+    StopToken *give_up;     /* ends every wait but the lock session's */
+    StopToken *watch_stop;
+    Worker *watcher;
+    PgConn *source, *target; /* everything but locks and comparison */
+    Compare *compare;
+    FenceSet fences;        /* of the source */
+    Sequences sequences;
+    char fingerprint[33];
+    char barrier[128];      /* content of the barrier message */
+    int64_t epoch, newest_fenced;
+    bool opening_prepared;  /* the target's transaction is complete but for its COMMIT */
+    bool rolling_forward;
+    bool deadlock_timeout_set;
+    int64_t server_deadlock_us;
+    StopToken *opening_stop; /* of sessions opened after the fence's COMMIT */
+};
+
+/* cutover.c */
+void cutover_tell(Cutover *cut, const char *step, bool failed, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+void cutover_phase(Cutover *cut, const char *name); /* ends the phase that began at step_us */
+/* The reason of the watcher in place of what its stop made fail. Returns CUT_EV_FAILED. */
+CutoverFsmEvent cutover_fail(Cutover *cut, Error *err);
+bool cutover_given_up(Cutover *cut, Error *err);
+MUST_CHECK PgConn *cutover_connect(const PgEndpoint *endpoint, StopToken *stop, const char *what,
+                                   Error *err);
+
+/* freeze.c */
+MUST_CHECK bool freeze_open_session(Cutover *cut, Error *err);
+MUST_CHECK bool freeze_watch_start(Cutover *cut, Error *err);
+void freeze_watch_stop(Cutover *cut);
+/* Takes the transaction from the watcher for good; false: it has been given up already. */
+MUST_CHECK bool freeze_take(Cutover *cut, Error *err);
+/* Rolls back what is held; writers go on. Idempotent. */
+void freeze_give_back(Cutover *cut);
+
+/* decision.c */
+typedef struct DecisionRows {
+    bool fenced;
+    int64_t fence_epoch, newest_fenced;
+    char verdict[16];       /* of fence_epoch; "" none */
+    int64_t newest_epoch;
+    char newest_verdict[16];
+} DecisionRows;
+MUST_CHECK bool decision_read_rows(PgConn *source, PgConn *target, const char *task,
+                                   DecisionRows *out_rows, Error *err);
+CutoverDecision decision_of(const DecisionRows *rows, int64_t *out_epoch);
+
+/* blockers.c */
+/* Lists who holds the tables, for an error's message; "" when nobody is seen. *out_only_vacuum: nobody but
+ * autovacuum. */
+MUST_CHECK bool blockers_describe(PgConn *conn, const FenceSet *fences, uint32_t but_pid, Buf *out,
+                                  bool *out_only_vacuum, Error *err);
+/* Those that a cutover should not even try to wait for (idle in transaction for long) and those to know of. */
+MUST_CHECK bool blockers_judge(PgConn *conn, const FenceSet *fences, Buf *out_hopeless,
+                               Buf *out_slow, Error *err);
+
+/* Actions of the table: cutover.c, preflight.c, freeze.c, steps.c, commit.c */
+CutoverFsmEvent cutover_look(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_check(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_plan(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_plan_rest(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_arm(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_freeze(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_drain(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_raise(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_prove(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_commit(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_ask(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_open(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_finish_open(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_finish(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_already(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_unfence(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_unfence_revoked(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_give_back(Cutover *cut, Error *err);

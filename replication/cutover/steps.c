@@ -1,0 +1,189 @@
+/*
+ * steps - from arming to the proof: everything that can still be undone by a ROLLBACK.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "bascule/base/fault.h"
+#include "cutover/internal.h"
+#include "source/catalog.h"
+#include "sql_files.h"
+
+#define SLICE_US     50000 /* how soon an abort is noticed while waiting */
+#define RESERVE_PCT  5     /* of the budget, kept from the comparison for commit and opening */
+
+/* Arm: everything slow is done before writers wait ------------------------------------------------- */
+
+static bool take_epoch(Cutover *cut, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    char newest[24];
+    unsigned char nonce[8];
+    snprintf(newest, sizeof newest, "%lld", (long long)cut->newest_fenced);
+    if (!pgconn_query(cut->target, SQL_CUTOVER_EPOCH_TAKE,
+                      PG_PARAMS(PG_TEXT(cut->spec->task), PG_TEXT(newest)), &rows, err))
+        return err_context(err, "taking a new epoch");
+    cut->report->epoch = cut->epoch = pgrows_i64(rows, 0, 0);
+    if (getrandom(nonce, sizeof nonce, 0) != (ssize_t)sizeof nonce)
+        return ERR_OS(err, ERR_IO, "getrandom");
+    int len = snprintf(cut->barrier, sizeof cut->barrier, "%s:%lld:", cut->spec->task,
+                       (long long)cut->epoch);
+    for (size_t i = 0; i < sizeof nonce; i++)
+        len += snprintf(cut->barrier + len, sizeof cut->barrier - (size_t)len, "%02x", nonce[i]);
+    return true;
+}
+
+static bool open_comparison(Cutover *cut, Error *err)
+{
+    if (cut->compare != NULL)
+        return true; /* by the preflight's prediction */
+    CompareSpec spec = {
+        .source = cut->spec->source,
+        .target = cut->spec->target,
+        .rels = cut->spec->rels,
+        .jobs = cut->spec->jobs,
+        .count_only = cut->spec->verify == CUTOVER_VERIFY_COUNT,
+        .stop = cut->give_up,
+    };
+    return compare_open(&spec, &cut->compare, err);
+}
+
+CutoverFsmEvent cutover_arm(Cutover *cut, Error *err)
+{
+    cut->step_us = clock_now_us();
+    if (!fence_objects_create(cut->source, err) || !open_comparison(cut, err) ||
+        !freeze_open_session(cut, err) || !take_epoch(cut, err))
+        return cutover_fail(cut, err);
+    cutover_phase(cut, "arm");
+    cutover_tell(cut, "arm", false, "epoch %lld, fence objects are there, all sessions are open",
+                 (long long)cut->epoch);
+    FAULT(CUTOVER_ARMED);
+    if (FAULT_ERROR(CUTOVER_ARMED, err) || cutover_given_up(cut, err))
+        return cutover_fail(cut, err);
+    return CUT_EV_DONE;
+}
+
+/* Drain -------------------------------------------------------------------------------------------- */
+
+static bool write_barrier(Cutover *cut, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(cut->source, SQL_CUTOVER_BARRIER, PG_PARAMS(PG_TEXT(cut->barrier)), &rows,
+                      err))
+        return err_context(err, "writing the barrier message");
+    cut->report->barrier_lsn = pgrows_lsn(rows, 0, 0);
+    return true;
+}
+
+/* Nothing can change the tables' shape any more; did something between the preflight and the locks? */
+static bool same_schema(Cutover *cut, Error *err)
+{
+    char now[33];
+    if (!catalog_fingerprint(cut->source, cut->spec->rels, now, err))
+        return false;
+    if (strcmp(now, cut->fingerprint) != 0)
+        return ERR(err, ERR_SCHEMA_CHANGED,
+                   "a table in scope changed its shape between the checks and the freeze");
+    return true;
+}
+
+static bool wait_barrier(Cutover *cut, Error *err)
+{
+    for (;;) {
+        Error waited = ERROR_INIT;
+        if (cutover_given_up(cut, err))
+            return false;
+        if (cut->spec->wait_message(cut->spec->engine, cut->barrier, clock_now_us() + SLICE_US,
+                                    &waited))
+            return true;
+        if (waited.cls != ERR_DEADLINE) {
+            *err = waited;
+            return false;
+        }
+        if (clock_now_us() >= cut->freeze.watchdog_us)
+            return ERR(err, ERR_DEADLINE,
+                       "the changes up to the freeze have not all reached the target in time");
+    }
+}
+
+CutoverFsmEvent cutover_drain(Cutover *cut, Error *err)
+{
+    cut->step_us = clock_now_us();
+    if (!write_barrier(cut, err))
+        return cutover_fail(cut, err);
+    cutover_phase(cut, "barrier");
+    FAULT(CUTOVER_BARRIER);
+    if (FAULT_ERROR(CUTOVER_BARRIER, err) || !same_schema(cut, err) || !wait_barrier(cut, err))
+        return cutover_fail(cut, err);
+    cutover_phase(cut, "drain");
+    cutover_tell(cut, "drain", false, "everything up to " LSN_FMT " is on the target",
+                 LSN_ARGS(cut->report->barrier_lsn));
+    FAULT(CUTOVER_DRAINED);
+    return FAULT_ERROR(CUTOVER_DRAINED, err) ? cutover_fail(cut, err) : CUT_EV_DONE;
+}
+
+/* Sequences ---------------------------------------------------------------------------------------- */
+
+CutoverFsmEvent cutover_raise(Cutover *cut, Error *err)
+{
+    int raised = 0;
+    cut->step_us = clock_now_us();
+    if (!sequences_read(cut->source, cut->arena, &cut->sequences, err) ||
+        !sequences_raise(cut->target, &cut->sequences, cut->spec->sequence_margin, &raised, err)) {
+        err_context(err, "setting the sequences");
+        return cutover_fail(cut, err);
+    }
+    cut->report->sequences_total = cut->sequences.count;
+    cut->report->sequences_raised = raised;
+    cutover_phase(cut, "sequences");
+    cutover_tell(cut, "sequences", false, "%d of %d raised", raised, cut->sequences.count);
+    FAULT(CUTOVER_SEQUENCES);
+    return FAULT_ERROR(CUTOVER_SEQUENCES, err) ? cutover_fail(cut, err) : CUT_EV_DONE;
+}
+
+/* Proof -------------------------------------------------------------------------------------------- */
+
+static bool judge_tables(Cutover *cut, Error *err)
+{
+    CLEANUP_BUF Buf different = BUF_INIT;
+    CLEANUP_BUF Buf open = BUF_INIT;
+    CutoverReport *report = cut->report;
+    for (int i = 0; i < report->table_count; i++) {
+        const CompareTable *t = &report->tables[i];
+        report->rows_compared += (int64_t)t->source.rows;
+        report->bytes_compared += t->bytes;
+        if (t->verdict == COMPARE_EQUAL)
+            continue;
+        Buf *list = t->verdict == COMPARE_DIFFERENT ? &different : &open;
+        buf_printf(list, "%s%s", list->len > 0 ? ", " : "", t->rel->display);
+        if (t->verdict == COMPARE_DIFFERENT)
+            buf_printf(list, " (%llu rows, %llu on the target)", (unsigned long long)t->source.rows,
+                       (unsigned long long)t->target.rows);
+    }
+    if (different.len > 0)
+        return ERR(err, ERR_DIFFERENT, "source and target differ: %s", buf_str(&different));
+    if (open.len > 0)
+        return ERR(err, ERR_DEADLINE, "there was not time enough to compare: %s", buf_str(&open));
+    return true;
+}
+
+CutoverFsmEvent cutover_prove(Cutover *cut, Error *err)
+{
+    CutoverReport *report = cut->report;
+    int64_t reserve_us = cut->spec->max_downtime_us / 100 * RESERVE_PCT;
+    cut->step_us = clock_now_us();
+    report->tables = arena_new_array(cut->arena, CompareTable, cut->spec->rels->count + 1);
+    report->table_count = cut->spec->rels->count;
+    for (int i = 0; i < report->table_count; i++)
+        report->tables[i].rel = cut->spec->rels->all[i];
+    if (!compare_go(cut->compare, cut->freeze.watchdog_us - reserve_us, report->tables, err) ||
+        !judge_tables(cut, err))
+        return cutover_fail(cut, err);
+    cutover_phase(cut, "prove");
+    cutover_tell(cut, "prove", false, "%d tables equal, %lld rows%s", report->table_count,
+                 (long long)report->rows_compared,
+                 cut->spec->verify == CUTOVER_VERIFY_COUNT ? " counted, contents not compared" : "");
+    FAULT(CUTOVER_PROVEN);
+    return FAULT_ERROR(CUTOVER_PROVEN, err) ? cutover_fail(cut, err) : CUT_EV_DONE;
+}

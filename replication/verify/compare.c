@@ -1,0 +1,224 @@
+/*
+ * compare - sessions, lanes, deadline, and the verdicts.
+ */
+#include "verify/compare.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bascule/base/clock.h"
+#include "verify/compare_internal.h"
+
+#define SAMPLE_BYTES ((int64_t)16 << 20)
+
+const char *compare_verdict_name(CompareVerdict verdict)
+{
+    static const char *const NAMES[] = {"not-done", "equal", "different"};
+    return NAMES[verdict];
+}
+
+static bool open_lanes(Compare *compare, Error *err)
+{
+    for (int i = 0; i < compare->lane_count; i++) {
+        CompareLane *lane = &compare->lanes[i];
+        lane->compare = compare;
+        lane->side = i % SIDE_COUNT;
+        PgEndpoint endpoint =
+            lane->side == SIDE_SOURCE ? compare->spec.source : compare->spec.target;
+        endpoint.stop = compare->halt;
+        snprintf(lane->name, sizeof lane->name, "compare-%c%d", endpoint.side[0],
+                 i / SIDE_COUNT + 1);
+        lane->conn = pgconn_open(&endpoint, PG_SESSION_SQL, "compare", err);
+        if (lane->conn == NULL)
+            return false;
+    }
+    return true;
+}
+
+static Compare *new_compare(const CompareSpec *spec)
+{
+    Compare *compare = calloc(1, sizeof *compare);
+    ASSERT(compare != NULL);
+    compare->spec = *spec;
+    if (compare->spec.jobs < 1)
+        compare->spec.jobs = 1;
+    compare->halt = stop_new();
+    compare->finished = stop_new();
+    pthread_mutex_init(&compare->lock, NULL);
+    compare->lane_count = compare->spec.jobs * SIDE_COUNT;
+    compare->lanes = calloc((size_t)compare->lane_count, sizeof *compare->lanes);
+    ASSERT(compare->lanes != NULL);
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        compare->parts[side] = calloc((size_t)spec->rels->count + 1, sizeof(ComparePart));
+        ASSERT(compare->parts[side] != NULL);
+    }
+    return compare;
+}
+
+bool compare_open(const CompareSpec *spec, Compare **out_compare, Error *err)
+{
+    Compare *compare = new_compare(spec);
+    bool ok = open_lanes(compare, err);
+    for (int side = 0; ok && side < SIDE_COUNT; side++) {
+        ok = compare_plan_sizes(compare, side, compare->lanes[side].conn, err);
+        if (ok)
+            compare_plan_units(compare, side);
+    }
+    if (!ok) {
+        compare_close(compare);
+        return false;
+    }
+    compare->binary_possible =
+        pgconn_server_version(compare->lanes[SIDE_SOURCE].conn) / 10000 ==
+        pgconn_server_version(compare->lanes[SIDE_TARGET].conn) / 10000;
+    *out_compare = compare;
+    return true;
+}
+
+void compare_close(Compare *compare)
+{
+    if (compare == NULL)
+        return;
+    for (int i = 0; i < compare->lane_count; i++) {
+        pgconn_close(compare->lanes[i].conn);
+        sqltext_done(&compare->lanes[i].sql);
+    }
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        free(compare->parts[side]);
+        free(compare->units[side]);
+    }
+    free(compare->lanes);
+    stop_free(compare->halt);
+    stop_free(compare->finished);
+    pthread_mutex_destroy(&compare->lock);
+    free(compare);
+}
+
+/* Waits for the lanes, the deadline or the stop; then nobody reads any more. */
+static bool run_lanes(Compare *compare, int64_t deadline_us, Error *err)
+{
+    int started = 0;
+    bool ok = true;
+    atomic_store(&compare->lanes_left, compare->lane_count);
+    for (; ok && started < compare->lane_count; started++) {
+        CompareLane *lane = &compare->lanes[started];
+        WorkerSpec spec = {
+            .name = lane->name,
+            .self = lane,
+            .step = compare_lane_step,
+            .on_end = compare_lane_end,
+        };
+        lane->worker = worker_start(&spec, compare->halt, err);
+        ok = lane->worker != NULL;
+    }
+    if (ok) {
+        StopToken *stop = compare->spec.stop != NULL ? compare->spec.stop : compare->halt;
+        stop_poll(stop, stop_fd(compare->finished), POLLIN, deadline_us);
+    }
+    if (!stop_requested(compare->finished))
+        stop_request(compare->halt);
+    for (int i = 0; i < started; i++) {
+        if (compare->lanes[i].worker != NULL)
+            worker_join(compare->lanes[i].worker, NULL);
+        compare->lanes[i].worker = NULL;
+    }
+    return ok;
+}
+
+static void judge(Compare *compare, int i, int64_t now_us, CompareTable *out)
+{
+    const ComparePart *source = &compare->parts[SIDE_SOURCE][i];
+    const ComparePart *target = &compare->parts[SIDE_TARGET][i];
+    *out = (CompareTable){
+        .rel = compare->spec.rels->all[i],
+        .source = source->hash,
+        .target = target->hash,
+        .bytes = source->read_bytes,
+        .elapsed_us = source->end_us > target->end_us ? source->end_us : target->end_us,
+    };
+    if (source->units_left > 0 || target->units_left > 0) {
+        out->verdict = COMPARE_NOT_DONE;
+        out->elapsed_us = now_us - compare->started_us;
+        snprintf(out->why, sizeof out->why, "the time ran out before the %s was read",
+                 source->units_left > 0 ? "source" : "target");
+    } else {
+        out->verdict =
+            rows_hash_equal(&source->hash, &target->hash) ? COMPARE_EQUAL : COMPARE_DIFFERENT;
+    }
+}
+
+bool compare_go(Compare *compare, int64_t deadline_us, CompareTable *out_tables, Error *err)
+{
+    compare->started_us = clock_now_us();
+    if (!run_lanes(compare, deadline_us, err))
+        return false;
+    int64_t now_us = clock_now_us();
+    for (int i = 0; i < compare->spec.rels->count; i++)
+        judge(compare, i, now_us, &out_tables[i]);
+    if (compare->failed) {
+        *err = compare->failure;
+        return false;
+    }
+    if (compare->spec.stop != NULL && stop_requested(compare->spec.stop) &&
+        stop_requested(compare->halt))
+        return ERR(err, ERR_STOPPED, "stopped while comparing");
+    return true;
+}
+
+bool compare_run(const CompareSpec *spec, CompareTable *out_tables, Error *err)
+{
+    Compare *compare = NULL;
+    if (!compare_open(spec, &compare, err))
+        return false;
+    bool ok = compare_go(compare, spec->deadline_us, out_tables, err);
+    compare_close(compare);
+    return ok;
+}
+
+/* Microseconds a byte on disk, by reading the head of the side's largest table. */
+static bool sample_side(Compare *compare, int side, double *out_us_per_byte, Error *err)
+{
+    *out_us_per_byte = 0;
+    if (compare->unit_count[side] == 0)
+        return true;
+    CompareUnit unit = compare->units[side][0];
+    ComparePart *part = &compare->parts[side][unit.table];
+    if (part->heap_blocks == 0 || part->bytes == 0)
+        return true;
+    int64_t blocks = (int64_t)((double)part->heap_blocks * SAMPLE_BYTES / (double)part->bytes);
+    if (blocks < 1)
+        blocks = 1;
+    if (blocks > part->heap_blocks)
+        blocks = part->heap_blocks;
+    unit.ranged = true;
+    unit.first_block = 0;
+    unit.end_block = blocks;
+    RowsHash hash = {0};
+    int64_t bytes = 0, begin_us = clock_now_us();
+    if (!compare_lane_read(&compare->lanes[side], &unit, &hash, &bytes, err))
+        return false;
+    double read_bytes = (double)part->bytes * (double)blocks / (double)part->heap_blocks;
+    *out_us_per_byte = (double)(clock_now_us() - begin_us) / read_bytes;
+    return true;
+}
+
+bool compare_predict(Compare *compare, int64_t *out_bytes, int64_t *out_predicted_us, Error *err)
+{
+    int64_t bytes[SIDE_COUNT] = {0};
+    double slowest_us = 0;
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        double us_per_byte = 0;
+        if (!sample_side(compare, side, &us_per_byte, err))
+            return false;
+        for (int i = 0; i < compare->spec.rels->count; i++)
+            bytes[side] += compare->parts[side][i].bytes;
+        double us = us_per_byte * (double)bytes[side] / compare->spec.jobs;
+        if (us > slowest_us)
+            slowest_us = us;
+    }
+    *out_bytes = bytes[SIDE_SOURCE];
+    *out_predicted_us = (int64_t)slowest_us;
+    return true;
+}

@@ -1,0 +1,190 @@
+/*
+ * compare_lane - one session that reads units and hashes their rows as they arrive.
+ */
+#include <string.h>
+
+#include "bascule/base/clock.h"
+#include "verify/compare_internal.h"
+
+#define BINARY_HEADER_BYTES 19 /* signature 11, flags 4, length of the extension 4 */
+
+static const Relation *relation_of(const CompareLane *lane, const CompareUnit *unit)
+{
+    return lane->compare->spec.rels->all[unit->table];
+}
+
+static void put_source_of_rows(CompareLane *lane, const CompareUnit *unit)
+{
+    const Relation *rel = relation_of(lane, unit);
+    bool source = lane->side == SIDE_SOURCE;
+    SqlText *st = &lane->sql;
+    sqltext_put(st, " FROM ");
+    if (lane->compare->parts[lane->side][unit->table].only)
+        sqltext_put(st, "ONLY ");
+    sqltext_qualified(st, source ? rel->schema : rel->target_schema,
+                      source ? rel->name : rel->target_name);
+    if (!unit->ranged)
+        return;
+    sqltext_put(st, " WHERE ctid >= '(");
+    sqltext_i64(st, unit->first_block);
+    sqltext_put(st, ",0)'::pg_catalog.tid");
+    if (unit->end_block >= 0) {
+        sqltext_put(st, " AND ctid < '(");
+        sqltext_i64(st, unit->end_block);
+        sqltext_put(st, ",0)'::pg_catalog.tid");
+    }
+}
+
+static bool count_rows(CompareLane *lane, const CompareUnit *unit, RowsHash *out_hash, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    sqltext_clear(&lane->sql);
+    sqltext_put(&lane->sql, "SELECT pg_catalog.count(*)");
+    put_source_of_rows(lane, unit);
+    if (!pgconn_query(lane->conn, sqltext_sql(&lane->sql), PG_NO_PARAMS, &rows, err))
+        return false;
+    *out_hash = (RowsHash){.rows = (uint64_t)pgrows_i64(rows, 0, 0)};
+    return true;
+}
+
+static void build_copy(CompareLane *lane, const CompareUnit *unit, bool binary)
+{
+    const Relation *rel = relation_of(lane, unit);
+    SqlText *st = &lane->sql;
+    sqltext_clear(st);
+    sqltext_put(st, "COPY (SELECT ");
+    for (int i = 0; i < rel->column_count; i++) {
+        if (i > 0)
+            sqltext_put(st, ", ");
+        sqltext_ident(st, lane->side == SIDE_SOURCE ? rel->columns[i].name
+                                                    : rel->columns[i].target_name);
+    }
+    put_source_of_rows(lane, unit);
+    if (binary)
+        sqltext_put(st, ") TO STDOUT (FORMAT binary)");
+    else
+        sqltext_put(st, ") TO STDOUT");
+}
+
+/* The header comes in front of the first row, in one message with it. */
+static bool skip_binary_header(const char **data, int *len, Error *err)
+{
+    uint32_t extension = 0;
+    if (*len >= BINARY_HEADER_BYTES) {
+        const unsigned char *p = (const unsigned char *)*data + BINARY_HEADER_BYTES - 4;
+        extension = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    }
+    if (*len < BINARY_HEADER_BYTES || memcmp(*data, "PGCOPY\n\377\r\n", 11) != 0 ||
+        extension > (uint32_t)(*len - BINARY_HEADER_BYTES))
+        return ERR(err, ERR_PROTOCOL, "a binary COPY begins with something else than its header");
+    *data += BINARY_HEADER_BYTES + extension;
+    *len -= BINARY_HEADER_BYTES + (int)extension;
+    return true;
+}
+
+static bool hash_row(RowsHash *hash, const char *data, int len, bool binary, bool *first,
+                     Error *err)
+{
+    if (binary) {
+        if (*first && !skip_binary_header(&data, &len, err))
+            return false;
+        *first = false;
+        if (len == 2 && memcmp(data, "\377\377", 2) == 0)
+            return true; /* the end mark */
+    }
+    rows_hash_add(hash, data, (size_t)len);
+    return true;
+}
+
+static bool copy_rows(CompareLane *lane, bool binary, RowsHash *out_hash, int64_t *out_bytes,
+                      Error *err)
+{
+    bool first = true, ok = true;
+    int64_t bytes = 0;
+    RowsHash hash = {0};
+    if (!pgconn_copy_out(lane->conn, sqltext_sql(&lane->sql), err))
+        return false;
+    while (ok) {
+        char *data = NULL;
+        int len = 0;
+        PgRead got = pgconn_copy_get(lane->conn, &data, &len, err);
+        if (got == PG_READ_CLOSED)
+            break;
+        if (got != PG_READ_MESSAGE)
+            return false;
+        ok = hash_row(&hash, data, len, binary, &first, err);
+        bytes += len;
+        pgconn_copy_free(data);
+    }
+    if (!ok)
+        return false;
+    int64_t announced = pgconn_copy_rows(lane->conn);
+    if (announced >= 0 && hash.rows != (uint64_t)announced)
+        return ERR(err, ERR_PROTOCOL, "the server says it sent %lld rows, %llu arrived",
+                   (long long)announced, (unsigned long long)hash.rows);
+    *out_hash = hash;
+    *out_bytes = bytes;
+    return true;
+}
+
+bool compare_lane_read(CompareLane *lane, const CompareUnit *unit, RowsHash *out_hash,
+                       int64_t *out_bytes, Error *err)
+{
+    if (lane->compare->spec.count_only) {
+        *out_bytes = 0;
+        return count_rows(lane, unit, out_hash, err);
+    }
+    bool binary = compare_plan_binary(lane->compare, relation_of(lane, unit));
+    build_copy(lane, unit, binary);
+    return copy_rows(lane, binary, out_hash, out_bytes, err);
+}
+
+static void add_result(CompareLane *lane, const CompareUnit *unit, const RowsHash *hash,
+                       int64_t bytes)
+{
+    Compare *compare = lane->compare;
+    ComparePart *part = &compare->parts[lane->side][unit->table];
+    pthread_mutex_lock(&compare->lock);
+    rows_hash_merge(&part->hash, hash);
+    part->read_bytes += bytes;
+    part->units_left--;
+    part->end_us = clock_now_us() - compare->started_us;
+    pthread_mutex_unlock(&compare->lock);
+    if (lane->side == SIDE_SOURCE && compare->spec.done_bytes != NULL)
+        atomic_fetch_add(compare->spec.done_bytes, bytes);
+}
+
+/* Never STEP_FAILED: the first error of any lane halts all, nothing is tried again here. */
+StepResult compare_lane_step(void *self, Error *err)
+{
+    CompareLane *lane = self;
+    Compare *compare = lane->compare;
+    int mine = atomic_fetch_add(&compare->next_unit[lane->side], 1);
+    if (mine >= compare->unit_count[lane->side] || stop_requested(compare->halt))
+        return STEP_DONE;
+    const CompareUnit *unit = &compare->units[lane->side][mine];
+    RowsHash hash = {0};
+    int64_t bytes = 0;
+    if (compare_lane_read(lane, unit, &hash, &bytes, err)) {
+        add_result(lane, unit, &hash, bytes);
+        return STEP_AGAIN;
+    }
+    pthread_mutex_lock(&compare->lock);
+    if (!compare->failed && !stop_requested(compare->halt)) {
+        compare->failed = true;
+        compare->failure = *err;
+        err_context(&compare->failure, "comparing table '%s' on the %s",
+                    relation_of(lane, unit)->display, pgconn_side(lane->conn));
+    }
+    pthread_mutex_unlock(&compare->lock);
+    stop_request(compare->halt);
+    return STEP_DONE;
+}
+
+void compare_lane_end(void *self, const Error *err)
+{
+    CompareLane *lane = self;
+    (void)err;
+    if (atomic_fetch_sub(&lane->compare->lanes_left, 1) == 1)
+        stop_request(lane->compare->finished);
+}
