@@ -1,6 +1,6 @@
 /*
- * blockers - who holds the tables that the freeze wants, in words for the operator. Queries are shown without
- * literals: what is in them may be somebody's data.
+ * blockers - who holds the tables that the freeze wants, in words for the operator. Queries are
+ * shown without literals: what is in them may be somebody's data.
  */
 #include <ctype.h>
 #include <string.h>
@@ -9,9 +9,9 @@
 #include "sql_files.h"
 #include "verify/arrays.h"
 
-#define QUERY_CHARS   60
-#define SHOWN         5
-#define HOPELESS_US   5000000 /* idle in transaction for longer: nobody knows when it ends */
+#define QUERY_CHARS 60
+#define SHOWN       5
+#define HOPELESS_US 5000000 /* idle in transaction for longer: nobody knows when it ends */
 
 static bool read_holders(PgConn *conn, const FenceSet *fences, uint32_t but_pid, PgRows **out_rows,
                          Error *err)
@@ -53,7 +53,7 @@ static const char *skip_dollar_quoted(const char *p)
 }
 
 /* Strings and numbers become ?, white space one blank, at most QUERY_CHARS. */
-static void put_masked(Buf *out, const char *query)
+void blockers_mask(Buf *out, const char *query)
 {
     size_t limit = out->len + QUERY_CHARS;
     const char *p = query;
@@ -104,7 +104,7 @@ static void put_holder(Buf *out, const PgRows *rows, int r)
     buf_printf(out, ", %s) on %s", age, pgrows_text(rows, r, 6));
     if (pgrows_length(rows, r, 7) > 0) {
         buf_puts(out, ": ");
-        put_masked(out, pgrows_text(rows, r, 7));
+        blockers_mask(out, pgrows_text(rows, r, 7));
     }
 }
 

@@ -1,9 +1,9 @@
 /*
- * cleanup - takes off one side what bascule left there. Statements can be shown before they run, and run by hand
- * with psql just as well.
+ * cleanup - takes off one side what bascule left there. Statements can be shown before they run,
+ * and run by hand with psql just as well.
  *
- * DROP TRIGGER waits behind every reader of its table, so it is bounded; a fence that cannot be dropped is at least
- * disabled, so that writes work, and the error names it.
+ * DROP TRIGGER waits behind every reader of its table, so it is bounded; a fence that cannot be
+ * dropped is at least disabled, so that writes work, and the error names it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -174,7 +174,8 @@ static bool run_one(PgConn *conn, const CleanupWork *work, Error *err)
         return slot_drop(conn, work->name, err);
     if (work->kind == CLEAN_STATEMENT) {
         sqltext_append(&st, (Sql){work->item.statement});
-        return pgconn_script(conn, sqltext_sql(&st), err) || err_context(err, "%s", work->item.what);
+        return pgconn_script(conn, sqltext_sql(&st), err) ||
+               err_context(err, "%s", work->item.what);
     }
     build_statement(&st, work->kind, work->schema, work->name);
     if (pgconn_script(conn, sqltext_sql(&st), err))

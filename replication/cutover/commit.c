@@ -1,11 +1,12 @@
 /*
  * commit - the point of no return and what comes after it.
  *
- * Before the fence's COMMIT is sent, the target's transaction that opens it is complete but for its own COMMIT:
- * whatever can fail in it (a lock, a missing trigger) fails while a ROLLBACK still gives everything back, and the
- * time in which neither side takes writes is one round trip.
- * A COMMIT whose answer is lost is never guessed at: the lock session's advisory lock shows when that session has
- * ended, and then the row is there or it is not. On the target the verdict's row lock does the same.
+ * Before the fence's COMMIT is sent, the target's transaction that opens it is complete but for its
+ * own COMMIT: whatever can fail in it (a lock, a missing trigger) fails while a ROLLBACK still
+ * gives everything back, and the time in which neither side takes writes is one round trip. A
+ * COMMIT whose answer is lost is never guessed at: the lock session's advisory lock shows when that
+ * session has ended, and then the row is there or it is not. On the target the verdict's row lock
+ * does the same.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,10 +16,10 @@
 #include "cutover/internal.h"
 #include "sql_files.h"
 
-#define ANSWER_US        10000000 /* a COMMIT that is not answered by then is taken for lost */
-#define ASK_US           30000000 /* how long to look for what became of it */
-#define OPEN_US          60000000 /* how long to try to open the target */
-#define RETRY_US         100000
+#define ANSWER_US 10000000 /* a COMMIT that is not answered by then is taken for lost */
+#define ASK_US    30000000 /* how long to look for what became of it */
+#define OPEN_US   60000000 /* how long to try to open the target */
+#define RETRY_US  100000
 
 /* Ends the waits of a session when the time has come: for calls that must not hang for ever. */
 typedef struct Alarm {
@@ -59,7 +60,8 @@ static bool alarm_set(Alarm *alarm, StopToken *fire, int64_t in_us, Error *err)
     return alarm->worker != NULL;
 }
 
-/* The target's transaction -------------------------------------------------------------------------- */
+/* The target's transaction
+ * -------------------------------------------------------------------------- */
 
 static void put_enable(SqlText *out, const PgRows *rows, int r)
 {
@@ -131,7 +133,8 @@ static bool prepare_opening(Cutover *cut, int64_t wait_us, bool *out_mine, Error
     return true;
 }
 
-/* The source's COMMIT ------------------------------------------------------------------------------- */
+/* The source's COMMIT
+ * ------------------------------------------------------------------------------- */
 
 static bool raise_again(Cutover *cut, Error *err)
 {
@@ -212,7 +215,8 @@ CutoverFsmEvent cutover_commit(Cutover *cut, Error *err)
     return event;
 }
 
-/* A lost answer ------------------------------------------------------------------------------------- */
+/* A lost answer
+ * ------------------------------------------------------------------------------------- */
 
 static bool old_session_gone(PgConn *conn, const Cutover *cut, bool *out_gone, Error *err)
 {
@@ -281,23 +285,27 @@ CutoverFsmEvent cutover_ask(Cutover *cut, Error *err)
     stop_free(stop);
     if (!known) {
         char why[512];
-        snprintf(why, sizeof why, "%s", err->message);
+        snprintf(why, sizeof why, "%.500s", err->message);
         ERR(err, ERR_UNDECIDED,
-            "the fence's COMMIT of epoch %lld was sent, its answer was lost, and the source does not "
+            "the fence's COMMIT of epoch %lld was sent, its answer was lost, and the source does "
+            "not "
             "say what became of it: %s",
             (long long)cut->epoch, why);
-        err_hint(err, "Do not write to either side. Run 'bascule cutover' again when the source answers: it "
-                      "reads the decision and goes on, or 'bascule abort' to take the fence back.");
+        err_hint(
+            err,
+            "Do not write to either side. Run 'bascule cutover' again when the source answers: it "
+            "reads the decision and goes on, or 'bascule abort' to take the fence back.");
         return CUT_EV_UNKNOWN;
     }
     cutover_phase(cut, "commit");
-    cutover_tell(cut, "commit", false, committed ? "the source says: committed"
-                                                 : "the source says: not committed");
+    cutover_tell(cut, "commit", false,
+                 committed ? "the source says: committed" : "the source says: not committed");
     *err = lost;
     return committed ? CUT_EV_COMMITTED : cutover_fail(cut, err);
 }
 
-/* Opening ------------------------------------------------------------------------------------------- */
+/* Opening
+ * ------------------------------------------------------------------------------------------- */
 
 static CutoverFsmEvent read_verdict(Cutover *cut, Error *err)
 {
@@ -314,7 +322,8 @@ static CutoverFsmEvent read_verdict(Cutover *cut, Error *err)
             (long long)cut->epoch);
         return CUT_EV_REVOKED;
     }
-    ERR(err, ERR_TARGET_STATE, "the target has no verdict row for epoch %lld", (long long)cut->epoch);
+    ERR(err, ERR_TARGET_STATE, "the target has no verdict row for epoch %lld",
+        (long long)cut->epoch);
     return CUT_EV_UNKNOWN;
 }
 
@@ -363,12 +372,14 @@ static CutoverFsmEvent open_target(Cutover *cut, Error *err)
     if (event == CUT_EV_UNKNOWN) {
         const Error *why = last.cls != ERR_NONE ? &last : err;
         char text[512];
-        snprintf(text, sizeof text, "%s", why->message);
+        snprintf(text, sizeof text, "%.500s", why->message);
         ERR(err, ERR_UNDECIDED,
             "the source is fenced (epoch %lld), but the target could not be opened: %s",
             (long long)cut->epoch, text);
-        err_hint(err, "Run 'bascule cutover' again when the target answers: it opens it. To go back to the "
-                      "source instead, run 'bascule abort'; without any target, 'bascule cleanup'.");
+        err_hint(
+            err,
+            "Run 'bascule cutover' again when the target answers: it opens it. To go back to the "
+            "source instead, run 'bascule abort'; without any target, 'bascule cleanup'.");
     }
     return event;
 }
@@ -388,8 +399,8 @@ CutoverFsmEvent cutover_open(Cutover *cut, Error *err)
     return event;
 }
 
-/* What a crash left between the fence's COMMIT and the verdict: all was proven before that COMMIT, and
- * nothing was written since but what nextval() drew. */
+/* What a crash left between the fence's COMMIT and the verdict: all was proven before that COMMIT,
+ * and nothing was written since but what nextval() drew. */
 CutoverFsmEvent cutover_finish_open(Cutover *cut, Error *err)
 {
     cut->rolling_forward = true;

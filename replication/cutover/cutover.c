@@ -1,6 +1,6 @@
 /*
- * cutover - walks the table: event, row, keep, action, event. Also what all steps share: sessions, events,
- * phases, and why it ended.
+ * cutover - walks the table: event, row, keep, action, event. Also what all steps share: sessions,
+ * events, phases, and why it ended.
  */
 #include "cutover/cutover.h"
 
@@ -13,7 +13,8 @@
 #include "cutover/internal.h"
 #include "sql_files.h"
 
-/* Shared by the steps ------------------------------------------------------------------------------- */
+/* Shared by the steps
+ * ------------------------------------------------------------------------------- */
 
 static int64_t frozen_for_us(const Cutover *cut, int64_t now_us)
 {
@@ -80,7 +81,8 @@ PgConn *cutover_connect(const PgEndpoint *endpoint, StopToken *stop, const char 
     return pgconn_open(&with_stop, PG_SESSION_SQL, what, err);
 }
 
-/* Actions of the beginning and the end --------------------------------------------------------------- */
+/* Actions of the beginning and the end
+ * --------------------------------------------------------------- */
 
 static bool lock_task(Cutover *cut, Error *err)
 {
@@ -89,8 +91,8 @@ static bool lock_task(Cutover *cut, Error *err)
     if (cut->spec->dry_run)
         return true;
     buf_printf(&what, "cutover of %s", cut->spec->task);
-    if (!pgconn_query(cut->target, SQL_CUTOVER_TRY_LOCK, PG_PARAMS(PG_TEXT(buf_str(&what))), &locked,
-                      err))
+    if (!pgconn_query(cut->target, SQL_CUTOVER_TRY_LOCK, PG_PARAMS(PG_TEXT(buf_str(&what))),
+                      &locked, err))
         return false;
     return pgrows_bool(locked, 0, 0) ||
            ERR(err, ERR_ALREADY_RUNNING, "another cutover of task '%s' is under way",
@@ -147,7 +149,8 @@ CutoverFsmEvent cutover_unfence_revoked(Cutover *cut, Error *err)
     PgConn *conn = cutover_connect(&cut->spec->source, cut->opening_stop, "cutover", &failed);
     if (conn == NULL || !fence_release(conn, cut->spec->task, &failed)) {
         why = failed;
-        err_context(&why, "epoch %lld was revoked, but the fence is still on", (long long)cut->epoch);
+        err_context(&why, "epoch %lld was revoked, but the fence is still on",
+                    (long long)cut->epoch);
         err_hint(&why, "Run 'bascule abort' when the source answers.");
     }
     pgconn_close(conn);
@@ -189,14 +192,15 @@ CutoverFsmEvent cutover_give_back(Cutover *cut, Error *err)
     return CUT_EV_FAILED;
 }
 
-/* The walk ------------------------------------------------------------------------------------------ */
+/* The walk
+ * ------------------------------------------------------------------------------------------ */
 
 static bool keep(Cutover *cut, const CutoverRow *row, Error *err)
 {
     if (row->keep != CUT_JOURNAL)
         return true;
-    return control_journal(cut->target, cut->spec->task, cut->epoch, cutover_fsm_state_name(row->to),
-                           row->comment, err);
+    return control_journal(cut->target, cut->spec->task, cut->epoch,
+                           cutover_fsm_state_name(row->to), row->comment, err);
 }
 
 /* For people who read the journal later; the decision rows are what counts. */

@@ -1,13 +1,13 @@
 /*
  * cutover - freeze, drain, prove, commit, open: the switch of one task from source to target.
  *
- * Protocol  ../docs/operations/cutover.md; states and rows in cutover/cutover_fsm.h. Journal first, action
- *           second. Two rows decide: bascule.fence on the source (written in the transaction that arms the
- *           fence triggers), bascule.verdict on the target (compare-and-set NULL -> OPENED | REVOKED).
+ * Protocol  ../docs/operations/cutover.md; states and rows in cutover/cutover_fsm.h. Journal first,
+ * action second. Two rows decide: bascule.fence on the source (written in the transaction that arms
+ * the fence triggers), bascule.verdict on the target (compare-and-set NULL -> OPENED | REVOKED).
  * Invariant never (source un-fenced and target OPEN) in one epoch, whatever crashes.
- * Abort     before the fence's COMMIT: ROLLBACK gives writes back at once. Between COMMIT and OPENED: verdict
- *           REVOKED first, then the fence is disabled. After OPENED: refused.
- * Budget    max_downtime is enforced by a watchdog at 80 % and by the server: the lock session's
+ * Abort     before the fence's COMMIT: ROLLBACK gives writes back at once. Between COMMIT and
+ * OPENED: verdict REVOKED first, then the fence is disabled. After OPENED: refused. Budget
+ * max_downtime is enforced by a watchdog at 80 % and by the server: the lock session's
  *           idle_in_transaction_session_timeout is re-set by each heartbeat to min(2 s, time left).
  */
 #pragma once
@@ -23,11 +23,11 @@
 typedef enum CutoverVerify { CUTOVER_VERIFY_FULL, CUTOVER_VERIFY_COUNT } CutoverVerify;
 
 typedef struct CutoverEvent {
-    const char *step;       /* "preflight", "plan", "arm", "freeze", "drain", "sequences", "prove", "commit",
-                               "open", "abort", "done" */
-    const char *text;       /* one line for people */
-    int64_t elapsed_us;     /* since the command began */
-    int64_t frozen_us;      /* since writes were frozen; -1 when they are not */
+    const char *step;   /* "preflight", "plan", "arm", "freeze", "drain", "sequences", "prove",
+                           "commit",   "open", "abort", "done" */
+    const char *text;   /* one line for people */
+    int64_t elapsed_us; /* since the command began */
+    int64_t frozen_us;  /* since writes were frozen; -1 when they are not */
     bool failed;
 } CutoverEvent;
 
@@ -37,16 +37,16 @@ typedef struct CutoverPhase {
 } CutoverPhase;
 
 typedef struct CutoverReport {
-    char outcome[24];       /* "cut-over", "dry-run", "aborted", "refused", "already-done", "undecided" */
+    char outcome[24]; /* "cut-over", "dry-run", "aborted", "refused", "already-done", "undecided" */
     int64_t epoch;
-    int64_t lag_bytes_before, lag_us_before;    /* PROGRESS_UNKNOWN when unknown */
-    Lsn barrier_lsn;        /* on the source */
-    int64_t downtime_us;    /* LOCK sent .. target opened (or writes given back); -1 when never frozen, or
-                               not known because an earlier run froze */
+    int64_t lag_bytes_before, lag_us_before; /* PROGRESS_UNKNOWN when unknown */
+    Lsn barrier_lsn;                         /* on the source */
+    int64_t downtime_us; /* LOCK sent .. target opened (or writes given back); -1 when never frozen,
+                            or not known because an earlier run froze */
     CutoverPhase phases[16];
     int phase_count;
     int table_count;
-    CompareTable *tables;   /* in the arena given */
+    CompareTable *tables; /* in the arena given */
     int64_t rows_compared, bytes_compared;
     int sequences_raised, sequences_total;
     int64_t started_wall_us, frozen_wall_us, opened_wall_us;
@@ -57,22 +57,24 @@ typedef struct CutoverSpec {
     const char *task;
     const char *slot_name;
     Relations *rels;
-    Rules *rules;               /* to see tables that are new or changed since the load; NULL: not looked at */
+    Rules *rules; /* to see tables that are new or changed since the load; NULL: not looked at */
     Progress *progress;
-    StopToken *stop;            /* the program ends */
-    StopToken *abort;           /* the operator aborts */
-    bool dry_run;               /* preflight and plan only; changes nothing */
+    StopToken *stop;  /* the program ends */
+    StopToken *abort; /* the operator aborts */
+    bool dry_run;     /* preflight and plan only; changes nothing */
     CutoverVerify verify;
     int jobs;
     int64_t max_downtime_us;
     int64_t max_lag_us, max_lag_bytes;
-    int64_t lock_timeout_us;    /* per attempt, 700 ms: below the server's deadlock_timeout */
-    int lock_tries;             /* 30 */
+    int64_t lock_timeout_us; /* per attempt, 700 ms: below the server's deadlock_timeout */
+    int lock_tries;          /* 30 */
     int64_t sequence_margin;
-    const char *new_primary;    /* shown in the hint of refused writes: host:port/database of the target */
+    const char
+        *new_primary; /* shown in the hint of refused writes: host:port/database of the target */
     /* Asked of the engine (replication/sync). */
     void *engine;
-    /* Steady CDC? false with WRONG_STATE saying what is missing (load running, table suspended, ...). */
+    /* Steady CDC? false with WRONG_STATE saying what is missing (load running, table suspended,
+     * ...). */
     bool (*ready)(void *engine, Error *err);
     /* Waits until the message with this content has been applied and is durable on the target. The
      * engine answers at once when it failed. */
@@ -83,35 +85,39 @@ typedef struct CutoverSpec {
     void *event_arg;
 } CutoverSpec;
 
-/* Runs the whole protocol, or finishes one that a crash left between COMMIT and OPENED. The report is
- * filled as far as it came, also on failure. Exit classes: DEADLINE, ABORTED, DIFFERENT, LAG, WRONG_STATE. */
-MUST_CHECK bool cutover_run(const CutoverSpec *spec, Arena *arena, CutoverReport *out_report, Error *err);
+/* Runs the whole protocol, or finishes one that a crash left between COMMIT and OPENED. The report
+ * is filled as far as it came, also on failure. Exit classes: DEADLINE, ABORTED, DIFFERENT, LAG,
+ * WRONG_STATE. */
+MUST_CHECK bool cutover_run(const CutoverSpec *spec, Arena *arena, CutoverReport *out_report,
+                            Error *err);
 
 /* What the two decision rows say, without an engine: for recovery, status, abort and cleanup. */
 typedef enum CutoverDecision {
-    DECISION_NONE,          /* no fence in this epoch: the source is open */
-    DECISION_FENCED,        /* fence committed, no verdict */
+    DECISION_NONE,   /* no fence in this epoch: the source is open */
+    DECISION_FENCED, /* fence committed, no verdict */
     DECISION_OPENED,
     DECISION_REVOKED,
-    DECISION_UNKNOWN,       /* a side could not be read: printed "unknown" */
+    DECISION_UNKNOWN, /* a side could not be read: printed "unknown" */
 } CutoverDecision;
-/* source or target may be NULL (does not answer): UNKNOWN, unless the other side alone decides it. */
+/* source or target may be NULL (does not answer): UNKNOWN, unless the other side alone decides it.
+ */
 MUST_CHECK bool cutover_read_decision(PgConn *source, PgConn *target, const char *task,
-                                      CutoverDecision *out_decision, int64_t *out_epoch, Error *err);
+                                      CutoverDecision *out_decision, int64_t *out_epoch,
+                                      Error *err);
 /* FENCED -> REVOKED + fence disabled. NONE: nothing to do. OPENED: WRONG_STATE. */
 MUST_CHECK bool cutover_revoke(PgConn *source, PgConn *target, const char *task, Error *err);
 
-/* The fence on the target keeps everybody but our own session_user from writing until it opens. Installed by sync
- * when the load is done; skipped with *out_skipped when the role may not. */
+/* The fence on the target keeps everybody but our own session_user from writing until it opens.
+ * Installed by sync when the load is done; skipped with *out_skipped when the role may not. */
 MUST_CHECK bool target_fence_install(PgConn *target, const char *task, const Relations *rels,
                                      bool *out_skipped, Error *err);
 
-/* For `cleanup`: what bascule left on the source (fence triggers, function, schema), as statements to show and
- * to run; works while frozen. */
+/* For `cleanup`: what bascule left on the source (fence triggers, function, schema), as statements
+ * to show and to run; works while frozen. */
 typedef struct CleanupItem {
-    const char *what;       /* "slot bascule_x", "fence trigger on public.t", ... */
-    const char *statement;  /* shown to the operator */
+    const char *what;      /* "slot bascule_x", "fence trigger on public.t", ... */
+    const char *statement; /* shown to the operator */
 } CleanupItem;
-MUST_CHECK bool cutover_cleanup_list(PgConn *conn, const char *task, Arena *arena, CleanupItem **out_items,
-                                     int *out_count, Error *err);
+MUST_CHECK bool cutover_cleanup_list(PgConn *conn, const char *task, Arena *arena,
+                                     CleanupItem **out_items, int *out_count, Error *err);
 MUST_CHECK bool cutover_cleanup_run(PgConn *conn, const char *task, Error *err);

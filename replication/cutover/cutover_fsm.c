@@ -88,11 +88,11 @@ const CutoverRow CUTOVER_FSM[] = {
 const int CUTOVER_FSM_ROWS = (int)(sizeof CUTOVER_FSM / sizeof CUTOVER_FSM[0]);
 
 static const char *const STATES[CUT_STATE_COUNT] = {
-    "streaming", "looking", "checking", "arming",  "freezing", "draining", "raising",
-    "proving",   "committing", "asking", "opening", "open",     "planned",  "undecided"};
-static const char *const EVENTS[CUT_EV_COUNT] = {"start",   "nothing",   "fenced", "done",
-                                                 "opened",  "revoked",   "committed",
-                                                 "lost",    "unknown",   "failed"};
+    "streaming", "looking",    "checking", "arming",  "freezing", "draining", "raising",
+    "proving",   "committing", "asking",   "opening", "open",     "planned",  "undecided"};
+static const char *const EVENTS[CUT_EV_COUNT] = {"start",   "nothing", "fenced",    "done",
+                                                 "opened",  "revoked", "committed", "lost",
+                                                 "unknown", "failed"};
 static const char *const KEEPS[] = {"", "journal", "decision row"};
 
 const char *cutover_fsm_state_name(CutoverState state)

@@ -1,21 +1,21 @@
 /*
  * cutover_fsm - the states of a cutover, as a table.
  *
- * streaming -> looking -> checking -> arming -> freezing -> draining -> raising -> proving -> committing ->
- * opening -> open
+ * streaming -> looking -> checking -> arming -> freezing -> draining -> raising -> proving ->
+ * committing -> opening -> open
  *
- * A row is taken when its event comes in its state and its guard agrees; the first match counts. What the row
- * keeps is stored before its action runs; the action does the work that the new state is named after and
- * answers with the next event. So a restart that finds the stored state does that work again.
- * Durable  JOURNAL rows are written to bascule.journal on the target. DECISION rows are made durable by one of
- *          the two rows that decide: bascule.fence on the source (committed with the fence triggers),
- *          bascule.verdict on the target. Everything between arming and the fence's COMMIT lives in one open
- *          transaction on the source and is undone by the server when nobody holds it any more.
- * Two interleavings worth knowing:
- *  - killed in committing: the COMMIT may or may not have happened. The next run reads the fence row: there
- *    (looking -> opening: roll forward), or not there (nothing happened).
- *  - `abort` against a tool that comes back from the dead in opening: both set the same verdict row from NULL;
- *    the second one finds it set and follows it.
+ * A row is taken when its event comes in its state and its guard agrees; the first match counts.
+ * What the row keeps is stored before its action runs; the action does the work that the new state
+ * is named after and answers with the next event. So a restart that finds the stored state does
+ * that work again. Durable  JOURNAL rows are written to bascule.journal on the target. DECISION
+ * rows are made durable by one of the two rows that decide: bascule.fence on the source (committed
+ * with the fence triggers), bascule.verdict on the target. Everything between arming and the
+ * fence's COMMIT lives in one open transaction on the source and is undone by the server when
+ * nobody holds it any more. Two interleavings worth knowing:
+ *  - killed in committing: the COMMIT may or may not have happened. The next run reads the fence
+ * row: there (looking -> opening: roll forward), or not there (nothing happened).
+ *  - `abort` against a tool that comes back from the dead in opening: both set the same verdict row
+ * from NULL; the second one finds it set and follows it.
  */
 #pragma once
 
@@ -34,8 +34,8 @@ typedef enum CutoverState {
     CUT_ASKING,     /* the answer to that COMMIT was lost */
     CUT_OPENING,    /* source fenced for good; verdict to be set */
     CUT_OPEN,
-    CUT_PLANNED,    /* dry run: nothing was changed */
-    CUT_UNDECIDED,  /* a server that knows does not answer */
+    CUT_PLANNED,   /* dry run: nothing was changed */
+    CUT_UNDECIDED, /* a server that knows does not answer */
     CUT_STATE_COUNT,
 } CutoverState;
 

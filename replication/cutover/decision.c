@@ -1,8 +1,8 @@
 /*
  * decision - reads the two rows that decide, and takes a fence back.
  *
- * The fence row counts while it is not released; the verdict of its epoch says what became of it. An epoch that
- * was taken and never fenced has a verdict row without verdict and means nothing.
+ * The fence row counts while it is not released; the verdict of its epoch says what became of it.
+ * An epoch that was taken and never fenced has a verdict row without verdict and means nothing.
  */
 #include <string.h>
 
@@ -117,9 +117,11 @@ bool cutover_revoke(PgConn *source, PgConn *target, const char *task, Error *err
         decision = decision_of(&rows, &epoch);
     }
     if (decision == DECISION_OPENED) {
-        ERR(err, ERR_WRONG_STATE, "the target of task '%s' is open since epoch %lld: too late to abort",
-            task, (long long)epoch);
-        return err_hint(err, "Writes may be on the target already. See docs/operations/rollback.md.");
+        ERR(err, ERR_WRONG_STATE,
+            "the target of task '%s' is open since epoch %lld: too late to abort", task,
+            (long long)epoch);
+        return err_hint(err,
+                        "Writes may be on the target already. See docs/operations/rollback.md.");
     }
     if (!fence_release(source, task, err))
         return false;

@@ -1,7 +1,7 @@
 /*
- * fence - objects and scripts. CREATE TRIGGER and ALTER TABLE ... TRIGGER take SHARE ROW EXCLUSIVE, as the freeze
- * does; DROP TRIGGER would need ACCESS EXCLUSIVE and wait behind every reader, so a fence is taken off by
- * disabling it. Only `cleanup` drops.
+ * fence - objects and scripts. CREATE TRIGGER and ALTER TABLE ... TRIGGER take SHARE ROW EXCLUSIVE,
+ * as the freeze does; DROP TRIGGER would need ACCESS EXCLUSIVE and wait behind every reader, so a
+ * fence is taken off by disabling it. Only `cleanup` drops.
  */
 #include "cutover/fence.h"
 
@@ -55,8 +55,8 @@ bool fence_objects_create(PgConn *source, Error *err)
         return false;
     if (pgrows_bool(rows, 0, 2))
         return true;
-    bool ok = pgrows_bool(rows, 0, 0) ||
-              pgconn_exec(source, SQL_FENCE_SCHEMA, PG_NO_PARAMS, NULL, err);
+    bool ok =
+        pgrows_bool(rows, 0, 0) || pgconn_exec(source, SQL_FENCE_SCHEMA, PG_NO_PARAMS, NULL, err);
     ok = ok && pgconn_exec(source, SQL_FENCE_FUNCTION, PG_NO_PARAMS, NULL, err) &&
          pgconn_exec(source, SQL_FENCE_TABLE, PG_NO_PARAMS, NULL, err) &&
          pgconn_exec(source, SQL_FENCE_ONE, PG_NO_PARAMS, NULL, err);

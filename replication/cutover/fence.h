@@ -1,7 +1,8 @@
 /*
- * fence - the statement triggers that refuse writes: on the source from the cutover on, on the target until it
- * opens. A trigger's existence and state are read from the catalog as of now, so an old snapshot is refused like
- * a new one; ENABLE ALWAYS reaches superusers and session_replication_role=replica.
+ * fence - the statement triggers that refuse writes: on the source from the cutover on, on the
+ * target until it opens. A trigger's existence and state are read from the catalog as of now, so an
+ * old snapshot is refused like a new one; ENABLE ALWAYS reaches superusers and
+ * session_replication_role=replica.
  */
 #pragma once
 

@@ -1,16 +1,17 @@
 /*
- * freeze - one transaction on the source that makes all writers wait, and the watcher that keeps it alive and
- * ends it.
+ * freeze - one transaction on the source that makes all writers wait, and the watcher that keeps it
+ * alive and ends it.
  *
- * The transaction: LOCK ... IN SHARE ROW EXCLUSIVE MODE on every table (granted means: no uncommitted change is
- * left on them, and readers go on), then the fence triggers, created but not committed. ROLLBACK is an instant
- * un-freeze; a killed tool is rolled back by the server when the socket closes; a tool that hangs or is cut off is
- * rolled back by idle_in_transaction_session_timeout, which every beat sets to min(2 s, time left).
+ * The transaction: LOCK ... IN SHARE ROW EXCLUSIVE MODE on every table (granted means: no
+ * uncommitted change is left on them, and readers go on), then the fence triggers, created but not
+ * committed. ROLLBACK is an instant un-freeze; a killed tool is rolled back by the server when the
+ * socket closes; a tool that hangs or is cut off is rolled back by
+ * idle_in_transaction_session_timeout, which every beat sets to min(2 s, time left).
  *
- * A LOCK that waits makes later writers wait behind it, so each attempt is short: lock_timeout a table,
- * statement_timeout over all. With deadlock_timeout at 100 ms (where the role may set it) autovacuum yields at
- * once and in a deadlock it is always us who give up. Where it may not be set, attempts that were in
- * autovacuum's way wait longer than the server's own deadlock_timeout, once.
+ * A LOCK that waits makes later writers wait behind it, so each attempt is short: lock_timeout a
+ * table, statement_timeout over all. With deadlock_timeout at 100 ms (where the role may set it)
+ * autovacuum yields at once and in a deadlock it is always us who give up. Where it may not be set,
+ * attempts that were in autovacuum's way wait longer than the server's own deadlock_timeout, once.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -188,7 +189,8 @@ bool freeze_open_session(Cutover *cut, Error *err)
     if (!cut->deadlock_timeout_set)
         log_info("deadlock_timeout may not be set by our role on the source: a running autovacuum "
                  "can delay the freeze");
-    /* Whoever holds this is the lock session, or it is gone: how a lost COMMIT answer is decided. */
+    /* Whoever holds this is the lock session, or it is gone: how a lost COMMIT answer is decided.
+     */
     buf_printf(&what, "lock session of %s", cut->spec->task);
     if (!pgconn_query(freeze->conn, SQL_CUTOVER_TRY_LOCK, PG_PARAMS(PG_TEXT(buf_str(&what))),
                       &locked, err))
@@ -287,8 +289,9 @@ static bool lock_tables(Cutover *cut, Error *err)
     }
     ERR(err, ERR_LOCK_TIMEOUT, "the tables could not be locked in %d attempts; held by: %s",
         cut->spec->lock_tries, holders.len > 0 ? buf_str(&holders) : "nobody that is still there");
-    return err_hint(err, "End those transactions (pg_terminate_backend), or choose a quieter moment. "
-                         "Nothing was changed.");
+    return err_hint(err,
+                    "End those transactions (pg_terminate_backend), or choose a quieter moment. "
+                    "Nothing was changed.");
 }
 
 static bool arm_triggers(Cutover *cut, Error *err)
@@ -312,7 +315,8 @@ CutoverFsmEvent cutover_freeze(Cutover *cut, Error *err)
     FAULT(CUTOVER_LOCKED);
     freeze->watchdog_us = freeze->begun_us + cut->spec->max_downtime_us / 100 * BUDGET_PERCENT;
     cut->report->frozen_wall_us = clock_wall_us();
-    /* Held from here on: the triggers are a quick write of ours, then the watcher may use the session. */
+    /* Held from here on: the triggers are a quick write of ours, then the watcher may use the
+     * session. */
     pthread_mutex_lock(&cut->lock);
     freeze->state = FREEZE_HELD;
     freeze->next_beat_us = clock_now_us() + BEAT_US;

@@ -1,10 +1,10 @@
 /*
  * internal - the Cutover itself, for the files of replication/cutover only.
  *
- * Threads  the caller's thread walks the table; one worker, the watcher, keeps the frozen transaction alive and
- *          gives it up when the time is over or somebody aborts.
- * Guard    `lock` guards freeze (state, why, and the use of freeze.conn from FROZEN on). Everything else
- *          belongs to the caller's thread; the watcher only reads spec and started_us.
+ * Threads  the caller's thread walks the table; one worker, the watcher, keeps the frozen
+ * transaction alive and gives it up when the time is over or somebody aborts. Guard    `lock`
+ * guards freeze (state, why, and the use of freeze.conn from FROZEN on). Everything else belongs to
+ * the caller's thread; the watcher only reads spec and started_us.
  */
 #pragma once
 
@@ -26,14 +26,14 @@ typedef enum FreezeState {
 } FreezeState;
 
 typedef struct Freeze {
-    PgConn *conn;           /* the lock session */
-    StopToken *stop;        /* ends its waits */
+    PgConn *conn;    /* the lock session */
+    StopToken *stop; /* ends its waits */
     FreezeState state;
-    bool gave_up;           /* with or without a freeze: nothing goes on */
-    Error why;              /* ERR_NONE until given up */
-    int64_t begun_us;       /* writers wait from here on; 0: never frozen */
-    int64_t released_us;    /* 0: not */
-    int64_t watchdog_us;    /* 80 % of the budget */
+    bool gave_up;        /* with or without a freeze: nothing goes on */
+    Error why;           /* ERR_NONE until given up */
+    int64_t begun_us;    /* writers wait from here on; 0: never frozen */
+    int64_t released_us; /* 0: not */
+    int64_t watchdog_us; /* 80 % of the budget */
     int64_t next_beat_us;
     uint32_t pid;
 } Freeze;
@@ -45,17 +45,17 @@ struct Cutover {
     int64_t started_us, step_us;
     pthread_mutex_t lock;
     Freeze freeze;
-    StopToken *give_up;     /* ends every wait but the lock session's */
+    StopToken *give_up; /* ends every wait but the lock session's */
     StopToken *watch_stop;
     Worker *watcher;
     PgConn *source, *target; /* everything but locks and comparison */
     Compare *compare;
-    FenceSet fences;        /* of the source */
+    FenceSet fences; /* of the source */
     Sequences sequences;
     char fingerprint[33];
-    char barrier[128];      /* content of the barrier message */
+    char barrier[128]; /* content of the barrier message */
     int64_t epoch, newest_fenced;
-    bool opening_prepared;  /* the target's transaction is complete but for its COMMIT */
+    bool opening_prepared; /* the target's transaction is complete but for its COMMIT */
     bool rolling_forward;
     bool deadlock_timeout_set;
     int64_t server_deadlock_us;
@@ -85,7 +85,7 @@ void freeze_give_back(Cutover *cut);
 typedef struct DecisionRows {
     bool fenced;
     int64_t fence_epoch, newest_fenced;
-    char verdict[16];       /* of fence_epoch; "" none */
+    char verdict[16]; /* of fence_epoch; "" none */
     int64_t newest_epoch;
     char newest_verdict[16];
 } DecisionRows;
@@ -94,11 +94,14 @@ MUST_CHECK bool decision_read_rows(PgConn *source, PgConn *target, const char *t
 CutoverDecision decision_of(const DecisionRows *rows, int64_t *out_epoch);
 
 /* blockers.c */
-/* Lists who holds the tables, for an error's message; "" when nobody is seen. *out_only_vacuum: nobody but
- * autovacuum. */
+/* A query without what may be somebody's data: literals become ?, cut after 60 characters. */
+void blockers_mask(Buf *out, const char *query);
+/* Lists who holds the tables, for an error's message; "" when nobody is seen. *out_only_vacuum:
+ * nobody but autovacuum. */
 MUST_CHECK bool blockers_describe(PgConn *conn, const FenceSet *fences, uint32_t but_pid, Buf *out,
                                   bool *out_only_vacuum, Error *err);
-/* Those that a cutover should not even try to wait for (idle in transaction for long) and those to know of. */
+/* Those that a cutover should not even try to wait for (idle in transaction for long) and those to
+ * know of. */
 MUST_CHECK bool blockers_judge(PgConn *conn, const FenceSet *fences, Buf *out_hopeless,
                                Buf *out_slow, Error *err);
 

@@ -1,9 +1,10 @@
 /*
- * preflight - what stands between now and a cutover, and what it would cost. The same checks run in front of the
- * real thing and in the dry run; they change nothing.
+ * preflight - what stands between now and a cutover, and what it would cost. The same checks run in
+ * front of the real thing and in the dry run; they change nothing.
  *
- * Every blocker is collected before the refusal, so that the operator mends all of them at once. What is not
- * known (a lag nobody has measured, a server that may not be read) refuses too: unknown is not zero.
+ * Every blocker is collected before the refusal, so that the operator mends all of them at once.
+ * What is not known (a lag nobody has measured, a server that may not be read) refuses too: unknown
+ * is not zero.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,10 +16,11 @@
 #include "sql_files.h"
 #include "verify/arrays.h"
 
-#define STALE_US         5000000 /* a lag measured longer ago is not known */
-#define PREDICT_FROM     ((int64_t)32 << 20) /* smaller databases need no sample before a real cutover */
-#define PER_TABLE_US     200 /* lock, trigger, catalog work a table, measured with 500 tables */
-#define FIXED_US         20000 /* round trips and two synchronous commits */
+#define STALE_US 5000000 /* a lag measured longer ago is not known */
+#define PREDICT_FROM                                                                               \
+    ((int64_t)32 << 20)    /* smaller databases need no sample before a real cutover */
+#define PER_TABLE_US 200   /* lock, trigger, catalog work a table, measured with 500 tables */
+#define FIXED_US     20000 /* round trips and two synchronous commits */
 
 typedef struct Findings {
     Cutover *cut;
@@ -42,7 +44,8 @@ static void block(Findings *f, ErrorClass cls, const char *fmt, ...)
     buf_puts(&f->blockers, text);
 }
 
-/* Lag ---------------------------------------------------------------------------------------------- */
+/* Lag
+ * ---------------------------------------------------------------------------------------------- */
 
 static void check_lag(Findings *f)
 {
@@ -66,7 +69,8 @@ static void check_lag(Findings *f)
               (long long)report->lag_bytes_before, (long long)spec->max_lag_bytes);
 }
 
-/* Source ------------------------------------------------------------------------------------------- */
+/* Source
+ * ------------------------------------------------------------------------------------------- */
 
 static bool check_source_facts(Findings *f, Error *err)
 {
@@ -76,26 +80,30 @@ static bool check_source_facts(Findings *f, Error *err)
     arrays_begin(&oids);
     for (int i = 0; i < rels->count; i++)
         arrays_put_u32(&oids, rels->all[i]->oid);
-    if (!pgconn_query(f->cut->source, SQL_CUTOVER_SOURCE_FACTS, PG_PARAMS(PG_TEXT(arrays_end(&oids))),
-                      &rows, err))
+    if (!pgconn_query(f->cut->source, SQL_CUTOVER_SOURCE_FACTS,
+                      PG_PARAMS(PG_TEXT(arrays_end(&oids))), &rows, err))
         return false;
     if (pgrows_bool(rows, 0, 0))
         block(f, ERR_BLOCKED, "the source is a standby: writes cannot be fenced there");
     if (!pgrows_null(rows, 0, 1))
         block(f, ERR_BLOCKED,
-              "prepared transactions are open on the source (%s): COMMIT PREPARED or ROLLBACK PREPARED them",
+              "prepared transactions are open on the source (%s): COMMIT PREPARED or ROLLBACK "
+              "PREPARED them",
               pgrows_text(rows, 0, 1));
     if (!pgrows_null(rows, 0, 2))
         block(f, ERR_BLOCKED,
-              "a subscription writes to tables in scope (%s), and its worker passes statement triggers by: ALTER "
+              "a subscription writes to tables in scope (%s), and its worker passes statement "
+              "triggers by: ALTER "
               "SUBSCRIPTION ... DISABLE",
               pgrows_text(rows, 0, 2));
     if (!pgrows_bool(rows, 0, 3))
-        block(f, ERR_BLOCKED, "the source lacks plpgsql, in which the fence is written: CREATE "
-                              "EXTENSION plpgsql");
+        block(f, ERR_BLOCKED,
+              "the source lacks plpgsql, in which the fence is written: CREATE "
+              "EXTENSION plpgsql");
     if (!pgrows_bool(rows, 0, 4))
-        block(f, ERR_PRIVILEGE, "role %s may not create schema bascule on the source: GRANT CREATE ON DATABASE "
-                                "... TO %s",
+        block(f, ERR_PRIVILEGE,
+              "role %s may not create schema bascule on the source: GRANT CREATE ON DATABASE "
+              "... TO %s",
               pgrows_text(rows, 0, 5), pgrows_text(rows, 0, 5));
     f->cut->server_deadlock_us = pgrows_i64(rows, 0, 6);
     return true;
@@ -116,7 +124,8 @@ static bool check_ownership(Findings *f, Error *err)
     }
     if (foreign > 0)
         block(f, ERR_PRIVILEGE,
-              "our role on the source is no member of the owner of %d tables (%s.%s%s): the fence needs it",
+              "our role on the source is no member of the owner of %d tables (%s.%s%s): the fence "
+              "needs it",
               foreign, first->schema, first->name, foreign > 1 ? ", ..." : "");
     return true;
 }
@@ -150,7 +159,8 @@ static bool check_slot(Findings *f, Error *err)
     return true;
 }
 
-/* Shape: what was loaded is what is there ------------------------------------------------------------ */
+/* Shape: what was loaded is what is there
+ * ------------------------------------------------------------ */
 
 static bool same_columns(const Relation *a, const Relation *b)
 {
@@ -175,8 +185,9 @@ static void check_relation(Findings *f, const Relation *then, const Relation *no
               then->display);
     else if (now->key_count < then->key_count ||
              (now->replica_identity != then->replica_identity && now->replica_identity != 'f'))
-        block(f, ERR_REPLICA_IDENTITY, "table '%s' lost its replica identity: its updates and "
-                                       "deletes may be missing from the stream",
+        block(f, ERR_REPLICA_IDENTITY,
+              "table '%s' lost its replica identity: its updates and "
+              "deletes may be missing from the stream",
               then->display);
 }
 
@@ -210,7 +221,8 @@ static void tell_unlogged(Cutover *cut)
     }
 }
 
-/* Target ------------------------------------------------------------------------------------------- */
+/* Target
+ * ------------------------------------------------------------------------------------------- */
 
 static bool check_target(Findings *f, Error *err)
 {
@@ -231,7 +243,8 @@ static bool check_target(Findings *f, Error *err)
     return true;
 }
 
-/* Prediction --------------------------------------------------------------------------------------- */
+/* Prediction
+ * --------------------------------------------------------------------------------------- */
 
 typedef struct Prediction {
     int64_t lock_us, drain_us, compare_us, compare_bytes, total_us;
@@ -281,7 +294,8 @@ static bool check_prediction(Findings *f, Error *err)
     clock_format_duration(spec->max_downtime_us, budget, sizeof budget);
     if (p.total_us > spec->max_downtime_us)
         block(f, ERR_BLOCKED,
-              "comparing %lld MB would take about %s, the downtime budget is %s: raise --max-downtime, or "
+              "comparing %lld MB would take about %s, the downtime budget is %s: raise "
+              "--max-downtime, or "
               "--verify count",
               (long long)(p.compare_bytes >> 20), compare, budget);
     else if (p.total_us > spec->max_downtime_us / 2)

@@ -10,10 +10,11 @@
 #include "source/catalog.h"
 #include "sql_files.h"
 
-#define SLICE_US     50000 /* how soon an abort is noticed while waiting */
-#define RESERVE_PCT  5     /* of the budget, kept from the comparison for commit and opening */
+#define SLICE_US    50000 /* how soon an abort is noticed while waiting */
+#define RESERVE_PCT 5     /* of the budget, kept from the comparison for commit and opening */
 
-/* Arm: everything slow is done before writers wait ------------------------------------------------- */
+/* Arm: everything slow is done before writers wait
+ * ------------------------------------------------- */
 
 static bool take_epoch(Cutover *cut, Error *err)
 {
@@ -64,7 +65,8 @@ CutoverFsmEvent cutover_arm(Cutover *cut, Error *err)
     return CUT_EV_DONE;
 }
 
-/* Drain -------------------------------------------------------------------------------------------- */
+/* Drain
+ * -------------------------------------------------------------------------------------------- */
 
 static bool write_barrier(Cutover *cut, Error *err)
 {
@@ -76,7 +78,8 @@ static bool write_barrier(Cutover *cut, Error *err)
     return true;
 }
 
-/* Nothing can change the tables' shape any more; did something between the preflight and the locks? */
+/* Nothing can change the tables' shape any more; did something between the preflight and the locks?
+ */
 static bool same_schema(Cutover *cut, Error *err)
 {
     char now[33];
@@ -123,7 +126,8 @@ CutoverFsmEvent cutover_drain(Cutover *cut, Error *err)
     return FAULT_ERROR(CUTOVER_DRAINED, err) ? cutover_fail(cut, err) : CUT_EV_DONE;
 }
 
-/* Sequences ---------------------------------------------------------------------------------------- */
+/* Sequences
+ * ---------------------------------------------------------------------------------------- */
 
 CutoverFsmEvent cutover_raise(Cutover *cut, Error *err)
 {
@@ -142,7 +146,8 @@ CutoverFsmEvent cutover_raise(Cutover *cut, Error *err)
     return FAULT_ERROR(CUTOVER_SEQUENCES, err) ? cutover_fail(cut, err) : CUT_EV_DONE;
 }
 
-/* Proof -------------------------------------------------------------------------------------------- */
+/* Proof
+ * -------------------------------------------------------------------------------------------- */
 
 static bool judge_tables(Cutover *cut, Error *err)
 {
@@ -183,7 +188,8 @@ CutoverFsmEvent cutover_prove(Cutover *cut, Error *err)
     cutover_phase(cut, "prove");
     cutover_tell(cut, "prove", false, "%d tables equal, %lld rows%s", report->table_count,
                  (long long)report->rows_compared,
-                 cut->spec->verify == CUTOVER_VERIFY_COUNT ? " counted, contents not compared" : "");
+                 cut->spec->verify == CUTOVER_VERIFY_COUNT ? " counted, contents not compared"
+                                                           : "");
     FAULT(CUTOVER_PROVEN);
     return FAULT_ERROR(CUTOVER_PROVEN, err) ? cutover_fail(cut, err) : CUT_EV_DONE;
 }

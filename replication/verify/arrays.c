@@ -1,5 +1,6 @@
 /*
- * arrays - every text element is quoted, so that NULL, commas and braces in names are nothing special.
+ * arrays - every text element is quoted, so that NULL, commas and braces in names are nothing
+ * special.
  */
 #include "verify/arrays.h"
 

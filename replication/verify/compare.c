@@ -70,9 +70,8 @@ bool compare_open(const CompareSpec *spec, Compare **out_compare, Error *err)
         compare_close(compare);
         return false;
     }
-    compare->binary_possible =
-        pgconn_server_version(compare->lanes[SIDE_SOURCE].conn) / 10000 ==
-        pgconn_server_version(compare->lanes[SIDE_TARGET].conn) / 10000;
+    compare->binary_possible = pgconn_server_version(compare->lanes[SIDE_SOURCE].conn) / 10000 ==
+                               pgconn_server_version(compare->lanes[SIDE_TARGET].conn) / 10000;
     *out_compare = compare;
     return true;
 }

@@ -1,10 +1,10 @@
 /*
- * compare - are the rows of a table equal on both sides, as they stand now (both sides frozen, or under
- * snapshots that belong together)?
+ * compare - are the rows of a table equal on both sides, as they stand now (both sides frozen, or
+ * under snapshots that belong together)?
  *
- * Method   both sides COPY their rows out at once with pinned sessions and the same column list (source
- *          order, generated columns left out); each row is hashed (xxh3-128) and summed, so order does not
- *          matter. Numbers of rows and the 128-bit sums are compared. Big tables are cut into block
+ * Method   both sides COPY their rows out at once with pinned sessions and the same column list
+ * (source order, generated columns left out); each row is hashed (xxh3-128) and summed, so order
+ * does not matter. Numbers of rows and the 128-bit sums are compared. Big tables are cut into block
  *          ranges, on each side by its own blocks: sums merge.
  * Form     text; binary where both servers have the same major version and every column is of a
  *          built-in type whose binary form holds no OIDs (traps.md, section 8).
@@ -38,8 +38,8 @@ typedef struct CompareSpec {
     const Relations *rels;
     int jobs; /* tables (or parts of big ones) at once, on each side */
     bool count_only;
-    int64_t deadline_us; /* monotonic; tables not reached are NOT_DONE; CLOCK_NEVER */
-    StopToken *stop;     /* may be NULL */
+    int64_t deadline_us;         /* monotonic; tables not reached are NOT_DONE; CLOCK_NEVER */
+    StopToken *stop;             /* may be NULL */
     _Atomic int64_t *done_bytes; /* read on the source side; progress; may be NULL */
 } CompareSpec;
 
@@ -53,8 +53,8 @@ MUST_CHECK bool compare_open(const CompareSpec *spec, Compare **out_compare, Err
 MUST_CHECK bool compare_go(Compare *compare, int64_t deadline_us, CompareTable *out_tables,
                            Error *err);
 void compare_close(Compare *compare); /* NULL is fine */
-/* How long reading everything would take, judged by a sample of at most 16 MB of the largest table on each
- * side. *out_bytes is the size of all tables on the source. Between open and go only. */
+/* How long reading everything would take, judged by a sample of at most 16 MB of the largest table
+ * on each side. *out_bytes is the size of all tables on the source. Between open and go only. */
 MUST_CHECK bool compare_predict(Compare *compare, int64_t *out_bytes, int64_t *out_predicted_us,
                                 Error *err);
 

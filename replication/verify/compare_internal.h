@@ -1,10 +1,10 @@
 /*
  * compare_internal - what the files of the comparison share.
  *
- * A unit is what one session reads in one COPY: a table, or a range of blocks of a big one, on one side. Each
- * side has its own list of units, largest first, and its own sessions ("lanes") that take from it; nothing
- * pairs the sides but the sums.
- * Guard    `lock` guards parts and failure; everything else is written before the lanes start.
+ * A unit is what one session reads in one COPY: a table, or a range of blocks of a big one, on one
+ * side. Each side has its own list of units, largest first, and its own sessions ("lanes") that
+ * take from it; nothing pairs the sides but the sums. Guard    `lock` guards parts and failure;
+ * everything else is written before the lanes start.
  */
 #pragma once
 
@@ -20,25 +20,26 @@ enum { SIDE_SOURCE, SIDE_TARGET, SIDE_COUNT };
 typedef struct CompareUnit {
     int table;
     bool ranged;
-    int64_t first_block, end_block; /* end -1: to the end of the table, however long it is by then */
-    int64_t weight;                 /* bytes on disk */
+    int64_t first_block,
+        end_block;  /* end -1: to the end of the table, however long it is by then */
+    int64_t weight; /* bytes on disk */
 } CompareUnit;
 
 /* A table on one side. */
 typedef struct ComparePart {
-    bool only;           /* FROM ONLY: everything but a partitioned root */
+    bool only; /* FROM ONLY: everything but a partitioned root */
     int64_t heap_blocks;
-    int64_t bytes;       /* with toast */
+    int64_t bytes; /* with toast */
     int units_left;
     RowsHash hash;
     int64_t read_bytes;
-    int64_t end_us;      /* last unit done, since the start */
+    int64_t end_us; /* last unit done, since the start */
 } ComparePart;
 
 typedef struct CompareLane {
     Compare *compare;
     int side;
-    char name[16];
+    char name[32];
     PgConn *conn;
     Worker *worker;
     SqlText sql;

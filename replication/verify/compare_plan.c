@@ -1,9 +1,11 @@
 /*
- * compare_plan - what is read: sizes on each side, and units that keep all sessions busy to the end.
+ * compare_plan - what is read: sizes on each side, and units that keep all sessions busy to the
+ * end.
  *
- * Large tables are cut into about four pieces a session of the whole amount of work (not below 8 MB), so
- * that the last piece that runs alone is small. A range scan by ctid is an index-free direct read of blocks.
- * The last range of a table is open: rows that arrive behind the size seen here are read too.
+ * Large tables are cut into about four pieces a session of the whole amount of work (not below 8
+ * MB), so that the last piece that runs alone is small. A range scan by ctid is an index-free
+ * direct read of blocks. The last range of a table is open: rows that arrive behind the size seen
+ * here are read too.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +14,9 @@
 #include "verify/arrays.h"
 #include "verify/compare_internal.h"
 
-#define PIECE_MIN_BYTES   ((int64_t)8 << 20)
-#define PIECES_PER_LANE   4
-#define FIRST_NORMAL_OID  16384 /* types below have the same oid and form on every server */
+#define PIECE_MIN_BYTES  ((int64_t)8 << 20)
+#define PIECES_PER_LANE  4
+#define FIRST_NORMAL_OID 16384 /* types below have the same oid and form on every server */
 
 static const char *side_name(int side)
 {
