@@ -26,10 +26,12 @@ static bool read_holders(PgConn *conn, const FenceSet *fences, uint32_t but_pid,
                         PG_PARAMS(PG_TEXT(arrays_end(&oids)), PG_TEXT(pid)), out_rows, err);
 }
 
-static const char *skip_quoted(const char *p)
+static const char *skip_quoted(const char *p, bool escapes)
 {
     for (p++; *p != '\0'; p++) {
-        if (*p == '\'' && p[1] == '\'')
+        if (escapes && *p == '\\' && p[1] != '\0')
+            p++;
+        else if (*p == '\'' && p[1] == '\'')
             p++;
         else if (*p == '\'')
             return p + 1;
@@ -62,7 +64,7 @@ void blockers_mask(Buf *out, const char *query)
         char before = p > query ? p[-1] : ' ';
         bool in_word = isalnum((unsigned char)before) || before == '_' || before == '$';
         if (*p == '\'')
-            end = skip_quoted(p);
+            end = skip_quoted(p, before == 'E' || before == 'e');
         else if (*p == '$' && !in_word && !isdigit((unsigned char)p[1]))
             end = skip_dollar_quoted(p);
         else if (isdigit((unsigned char)*p) && !in_word)

@@ -22,7 +22,7 @@ static void literals_are_hidden(void **state)
     expect("UPDATE t SET name = 'O''Brien' WHERE id = 42", "UPDATE t SET name = ? WHERE id = ?");
     expect("SELECT $$secret$$, $tag$se$$cret$tag$", "SELECT ?, ?");
     expect("UPDATE t1 SET x = $1, y2 = 3.25e7", "UPDATE t1 SET x = $1, y2 = ?");
-    expect("INSERT INTO t VALUES (E'a\\'b', 0x1F)", "INSERT INTO t VALUES (E?b?");
+    expect("INSERT INTO t VALUES (E'a\\'b', 0x1F)", "INSERT INTO t VALUES (E?, ?)");
     expect("a\n\t  b", "a b");
     expect("'never closed", "?");
     expect("", "");
