@@ -387,3 +387,8 @@ void sync_cutover_end(Sync *sync, bool opened)
     sync->cutover_opened = opened;
     pthread_mutex_unlock(&sync->lock);
 }
+
+const char *sync_encoding(const Sync *sync)
+{
+    return sync->encoding[0] != '\0' ? sync->encoding : NULL;
+}

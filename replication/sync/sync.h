@@ -68,6 +68,8 @@ Progress *sync_progress(Sync *sync);
 /* NULL until the catalog was read; then valid until sync_free. */
 Relations *sync_relations(Sync *sync);
 const char *sync_plugin(const Sync *sync); /* "" until chosen */
+/* The source database's encoding, which every session is pinned to; NULL before it is known. */
+const char *sync_encoding(const Sync *sync);
 int64_t sync_epoch(const Sync *sync);
 /* What is wrong right now (a worker that backs off), "" when nothing is. */
 void sync_trouble(Sync *sync, char *out, size_t size);

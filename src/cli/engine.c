@@ -1,0 +1,260 @@
+/* engine - see the header. */
+#include "cli/engine.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bascule/base/clock.h"
+#include "bascule/base/log.h"
+#include "bascule/base/worker.h"
+#include "ops/control_api.h"
+
+struct Engine {
+    Task *task;
+    StopToken *stop;
+    Worker *worker;
+    ControlApi *api;
+    StatusRate rate;
+    pthread_mutex_t lock;
+    Worker *cutover;            /* lock: the last one started by the control socket */
+    struct CutoverJob *job;     /* lock */
+};
+
+/* One cutover asked for by the control socket, in a thread of its own. */
+typedef struct CutoverJob {
+    Engine *engine;
+    TaskCutover options;
+    ControlEvents *events;
+} CutoverJob;
+
+static StepResult task_step(void *self, Error *err)
+{
+    Engine *engine = self;
+    return task_run(engine->task, err) ? STEP_DONE : STEP_FAILED;
+}
+
+static StepResult cutover_step(void *self, Error *err)
+{
+    (void)err;
+    CutoverJob *job = self;
+    Arena *arena = arena_new(0);
+    CutoverReport report = {0};
+    Error failure = ERROR_INIT;
+    bool ok = task_cutover(job->engine->task, &job->options, arena, &report, &failure);
+    if (!ok)
+        log_error_value(LOG_WARN, &failure, "cutover ended");
+    control_events_finish(job->events, &report, ok ? NULL : &failure);
+    arena_free(arena);
+    return STEP_DONE; /* its end is the client's to judge; the stream goes on */
+}
+
+static bool on_status(void *self, Arena *arena, StatusReport *out_report, Error *err)
+{
+    (void)err;
+    engine_status(self, arena, out_report);
+    return true;
+}
+
+static bool on_stop(void *self, Error *err)
+{
+    (void)err;
+    Engine *engine = self;
+    log_info("asked to stop");
+    stop_request(engine->stop);
+    return true;
+}
+
+static void join_cutover(Engine *engine)
+{
+    if (engine->cutover != NULL)
+        worker_join(engine->cutover, NULL);
+    free(engine->job);
+    engine->cutover = NULL;
+    engine->job = NULL;
+}
+
+static bool on_cutover(void *self, const ControlCutoverRequest *request, ControlEvents *events, Error *err)
+{
+    Engine *engine = self;
+    bool ok = true;
+    pthread_mutex_lock(&engine->lock);
+    if (engine->cutover != NULL && !worker_ended(engine->cutover)) {
+        ok = ERR(err, ERR_WRONG_STATE, "a cutover is running already");
+    } else {
+        join_cutover(engine);
+        CutoverJob *job = calloc(1, sizeof *job);
+        ASSERT(job != NULL);
+        job->engine = engine;
+        job->events = events;
+        job->options = (TaskCutover){
+            .dry_run = request->dry_run,
+            .verify = request->verify,
+            .max_downtime_us = request->max_downtime_us,
+            .max_lag_us = request->max_lag_us,
+            .max_lag_bytes = request->max_lag_bytes,
+            .on_event = control_events_on_event,
+            .event_arg = events,
+        };
+        WorkerSpec spec = {.name = "cutover", .self = job, .step = cutover_step};
+        engine->cutover = worker_start(&spec, engine->stop, err);
+        engine->job = job;
+        ok = engine->cutover != NULL;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    return ok;
+}
+
+static bool on_abort(void *self, Error *err)
+{
+    Engine *engine = self;
+    return task_abort(engine->task, err);
+}
+
+static void free_engine(Engine *engine)
+{
+    control_api_stop(engine->api);
+    task_free(engine->task);
+    pthread_mutex_destroy(&engine->lock);
+    free(engine);
+}
+
+bool engine_start(const Config *config, StopToken *stop, bool until_caught_up, Engine **out_engine, Error *err)
+{
+    Engine *engine = calloc(1, sizeof *engine);
+    ASSERT(engine != NULL);
+    *engine = (Engine){.stop = stop, .rate = STATUS_RATE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER};
+    ControlOps ops = {
+        .self = engine, .status = on_status, .stop = on_stop, .cutover = on_cutover, .abort = on_abort};
+    WorkerSpec spec = {.name = "sync", .self = engine, .step = task_step, .max_restarts = 1};
+    if (!task_open(config, stop, until_caught_up, &engine->task, err) || !task_make_dirs(engine->task, err) ||
+        (engine->api = control_api_start(config_text(config, OPT_CONTROL_SOCKET), &ops, err)) == NULL ||
+        !task_preflight(engine->task, err) ||
+        (engine->worker = worker_start(&spec, stop, err)) == NULL) {
+        free_engine(engine);
+        return false;
+    }
+    *out_engine = engine;
+    return true;
+}
+
+bool engine_ended(const Engine *engine)
+{
+    return worker_ended(engine->worker);
+}
+
+bool engine_finish(Engine *engine, Error *err)
+{
+    bool ok = worker_join(engine->worker, err);
+    pthread_mutex_lock(&engine->lock);
+    join_cutover(engine);
+    pthread_mutex_unlock(&engine->lock);
+    free_engine(engine);
+    return ok;
+}
+
+Task *engine_task(Engine *engine)
+{
+    return engine->task;
+}
+
+static void convert(const SyncStatus *st, Arena *arena, StatusReport *out)
+{
+    out->engine_running = st->engine_running;
+    out->phase = st->phase;
+    out->mode = st->mode;
+    out->plugin = st->plugin;
+    out->slot = st->slot;
+    out->lag_bytes = st->lag_bytes;
+    out->capture_lag_bytes = st->capture_lag_bytes;
+    out->apply_lag_bytes = st->apply_lag_bytes;
+    out->lag_us = st->lag_us;
+    out->source_end_lsn = st->source_end_lsn;
+    out->received_lsn = st->received_lsn;
+    out->applied_lsn = st->applied_lsn;
+    out->durable_lsn = st->durable_lsn;
+    out->confirmed_lsn = st->confirmed_lsn;
+    out->wal_retained_bytes = st->wal_retained_bytes;
+    out->wal_left_bytes = st->wal_left_bytes;
+    out->wal_status = st->wal_status;
+    out->transactions = st->transactions;
+    out->changes = st->changes;
+    out->fallback_batches = st->fallback_batches;
+    out->queued_bytes = st->queued_bytes;
+    out->spilled_bytes = st->spilled_bytes;
+    out->epoch = st->epoch;
+    out->trouble = st->trouble;
+    out->table_count = st->table_count;
+    out->tables = arena_new_array(arena, StatusTable, st->table_count);
+    out->load_tables_total = st->table_count;
+    out->load_tables_done = 0;
+    out->load_rows = out->load_bytes = 0;
+    for (int i = 0; i < st->table_count; i++) {
+        const SyncTableStatus *t = &st->tables[i];
+        out->tables[i] = (StatusTable){
+            .table = t->table,
+            .state = t->state,
+            .start_lsn = t->start_lsn,
+            .full_load_rows = t->rows,
+            .inserts = t->inserts,
+            .updates = t->updates,
+            .deletes = t->deletes,
+            .truncates = t->truncates,
+            .message = t->message,
+        };
+        out->load_tables_done += strcmp(t->state, table_state_name(TABLE_COMPLETED)) == 0;
+        out->load_rows += t->rows;
+        out->load_bytes += t->bytes;
+    }
+}
+
+static void judge(Task *task, const SyncStatus *st, Arena *arena, StatusReport *out)
+{
+    char why[512];
+    int64_t epoch = 0;
+    out->decision = task_decision(task, &epoch);
+    if (out->decision != DECISION_UNKNOWN)
+        out->epoch = epoch;
+    out->ready_for_cutover = task_ready(task, st, out->decision, why, sizeof why);
+    out->not_ready_because = out->ready_for_cutover ? NULL : arena_strdup(arena, why);
+}
+
+void engine_status(Engine *engine, Arena *arena, StatusReport *out)
+{
+    *out = status_unknown(task_name(engine->task));
+    out->engine_running = true;
+    out->phase = "new";
+    Sync *sync = task_sync(engine->task);
+    if (sync == NULL)
+        return;
+    SyncStatus st;
+    sync_status(sync, arena, &st);
+    convert(&st, arena, out);
+    const Relations *rels = sync_relations(sync);
+    if (rels != NULL) {
+        status_fill_tables(out, arena, rels);
+        status_fill_rate(out, &engine->rate, clock_now_us());
+    }
+    judge(engine->task, &st, arena, out);
+}
+
+bool engine_status_offline(const Config *config, Arena *arena, StatusReport *out, bool *out_found, Error *err)
+{
+    Task *task = NULL;
+    StopToken *stop = stop_new();
+    *out_found = false;
+    bool ok = task_open(config, stop, false, &task, err);
+    if (ok) {
+        const SyncSpec *spec = task_sync_spec(task);
+        SyncStatus st;
+        *out = status_unknown(arena_strdup(arena, task_name(task)));
+        ok = sync_status_offline(&spec->source, &spec->target, spec->task, arena, &st, out_found, err);
+        if (ok && *out_found) {
+            convert(&st, arena, out);
+            judge(task, &st, arena, out);
+        }
+        task_free(task);
+    }
+    stop_free(stop);
+    return ok;
+}

@@ -1,0 +1,102 @@
+/* cleanup - see the header. */
+#include "task/cleanup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bascule/base/log.h"
+#include "sync/cleanup.h"
+
+static void append(TaskCleanup *out, Arena *arena, const char *side, const char *what, const char *statement)
+{
+    /* Two lists may name one thing (a slot that cutover finds by prefix and sync by name). */
+    for (int i = 0; i < out->count; i++) {
+        if (strcmp(out->items[i].statement, statement) == 0 &&
+            strncmp(out->items[i].what, side, strlen(side)) == 0)
+            return;
+    }
+    CleanupItem *grown = arena_new_array(arena, CleanupItem, out->count + 1);
+    if (out->count > 0)
+        memcpy(grown, out->items, sizeof *grown * (size_t)out->count);
+    grown[out->count] = (CleanupItem){.what = arena_printf(arena, "%s: %s", side, what), .statement = statement};
+    out->items = grown;
+    out->count++;
+}
+
+static bool list_source(Task *task, PgConn *conn, Arena *arena, TaskCleanup *out, Error *err)
+{
+    CleanupItem *items = NULL;
+    int count = 0;
+    CleanupPlan plan;
+    if (!cutover_cleanup_list(conn, task_name(task), arena, &items, &count, err) ||
+        !sync_cleanup_source_list(conn, task_sync_spec(task), arena, &plan, err))
+        return false;
+    for (int i = 0; i < count; i++)
+        append(out, arena, "source", items[i].what, items[i].statement);
+    for (int i = 0; i < plan.count; i++)
+        append(out, arena, "source", plan.what[i], plan.statement[i]);
+    return true;
+}
+
+static bool list_target(Task *task, PgConn *conn, Arena *arena, TaskCleanup *out, Error *err)
+{
+    CleanupItem *items = NULL;
+    int count = 0;
+    CleanupPlan plan;
+    if (!cutover_cleanup_list(conn, task_name(task), arena, &items, &count, err) ||
+        !sync_cleanup_target_list(conn, task_name(task), arena, &plan, err))
+        return false;
+    for (int i = 0; i < count; i++)
+        append(out, arena, "target", items[i].what, items[i].statement);
+    for (int i = 0; i < plan.count; i++)
+        append(out, arena, "target", plan.what[i], plan.statement[i]);
+    out->running = plan.running;
+    return true;
+}
+
+bool task_cleanup_list(Task *task, Arena *arena, TaskCleanup *out, Error *err)
+{
+    const SyncSpec *spec = task_sync_spec(task);
+    *out = (TaskCleanup){.decision = DECISION_UNKNOWN};
+    Error side = ERROR_INIT;
+    CLEANUP_PGCONN PgConn *source = pgconn_open(&spec->source, PG_SESSION_SQL, "cleanup", &side);
+    if (source == NULL || !list_source(task, source, arena, out, &side))
+        out->source_error = arena_strdup(arena, side.message);
+    CLEANUP_PGCONN PgConn *target = pgconn_open(&spec->target, PG_SESSION_SQL, "cleanup", &side);
+    if (target == NULL || !list_target(task, target, arena, out, &side))
+        out->target_error = arena_strdup(arena, side.message);
+    if (out->source_error != NULL && out->target_error != NULL)
+        return ERR(err, ERR_UNDECIDED, "neither side answers; source: %s; target: %s",
+                   out->source_error, out->target_error);
+    int64_t epoch = 0;
+    if (source != NULL && target != NULL &&
+        !cutover_read_decision(source, target, task_name(task), &out->decision, &epoch, &side))
+        out->decision = DECISION_UNKNOWN;
+    return true;
+}
+
+/* The target first: its lock says that no engine runs, and its rows are what a restart would go on from. */
+bool task_cleanup_run(Task *task, Error *err)
+{
+    const SyncSpec *spec = task_sync_spec(task);
+    Error source_err = ERROR_INIT, target_err = ERROR_INIT;
+    CLEANUP_PGCONN PgConn *target = pgconn_open(&spec->target, PG_SESSION_SQL, "cleanup", &target_err);
+    if (target != NULL && !sync_cleanup_target_lock(target, task_name(task), err))
+        return false;
+    CLEANUP_PGCONN PgConn *source = pgconn_open(&spec->source, PG_SESSION_SQL, "cleanup", &source_err);
+    bool source_ok = source != NULL && cutover_cleanup_run(source, task_name(task), &source_err) &&
+                     sync_cleanup_source_run(source, spec, &source_err);
+    bool target_ok = target != NULL && cutover_cleanup_run(target, task_name(task), &target_err);
+    /* The control rows know the slot's owner: they stay until the source is clean. */
+    if (target_ok && source_ok)
+        target_ok = sync_cleanup_target_run(target, task_name(task), &target_err);
+    if (!source_ok) {
+        *err = source_err;
+        return err_context(err, "cleaning the source (run cleanup again when it answers)");
+    }
+    if (!target_ok) {
+        *err = target_err;
+        return err_context(err, "cleaning the target (run cleanup again when it answers)");
+    }
+    return true;
+}

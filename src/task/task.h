@@ -1,0 +1,53 @@
+/*
+ * task - one migration as the program runs it: configuration to engine, cutover on the engine, abort.
+ *
+ * Owns     work_dir (0700), the Sync, the schema steps.
+ * Threads  task_run in one thread; task_cutover and task_abort from others while it runs.
+ */
+#pragma once
+
+#include "config/config.h"
+#include "cutover/cutover.h"
+#include "sync/plan.h"
+#include "sync/status.h"
+#include "sync/sync.h"
+
+typedef struct Task Task;
+
+/* Reads the configuration into engine specs; connects to nothing. `stop` is borrowed. */
+MUST_CHECK bool task_open(const Config *config, StopToken *stop, bool until_caught_up, Task **out_task,
+                          Error *err);
+void task_free(Task *task); /* NULL is fine */
+
+Sync *task_sync(Task *task);
+const SyncSpec *task_sync_spec(const Task *task);
+const char *task_name(const Task *task);
+
+/* work_dir and the spill directory, 0700. */
+MUST_CHECK bool task_make_dirs(const Task *task, Error *err);
+/* Refuses to begin what `check` would call blocked; a task that is under way is not asked again. */
+MUST_CHECK bool task_preflight(Task *task, Error *err);
+/* Blocks until stopped, done or failed. */
+MUST_CHECK bool task_run(Task *task, Error *err);
+
+/* -1: as configured. */
+typedef struct TaskCutover {
+    bool dry_run;
+    int verify;             /* CutoverVerify or -1 */
+    int64_t max_downtime_us, max_lag_us, max_lag_bytes;
+    void (*on_event)(void *arg, const CutoverEvent *event);
+    void *event_arg;
+} TaskCutover;
+
+/* On the running engine. Blocks; one at a time (WRONG_STATE). */
+MUST_CHECK bool task_cutover(Task *task, const TaskCutover *options, Arena *arena,
+                             CutoverReport *out_report, Error *err);
+/* Asks a running cutover to give up; WRONG_STATE when there is none. */
+MUST_CHECK bool task_abort(Task *task, Error *err);
+/* Without an engine: takes a fence back whose target is not open. */
+MUST_CHECK bool task_revoke(Task *task, Error *err);
+/* What the two decision rows say; UNKNOWN when a side does not answer. */
+CutoverDecision task_decision(Task *task, int64_t *out_epoch);
+/* What `status` shows of readiness: true, or false with one sentence. */
+bool task_ready(const Task *task, const SyncStatus *status, CutoverDecision decision, char *out_why,
+                size_t size);
