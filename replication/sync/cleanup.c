@@ -93,10 +93,12 @@ static void enable_statement(SqlText *st, const PgRows *rows, int r)
 
 static bool disabled_triggers(PgConn *target, const char *task, PgRows **out_rows, Error *err)
 {
-    return pgconn_query(target, SQL_SYNC_DISABLED_TRIGGERS, PG_PARAMS(PG_TEXT(task)), out_rows, err);
+    return pgconn_query(target, SQL_SYNC_DISABLED_TRIGGERS, PG_PARAMS(PG_TEXT(task)), out_rows,
+                        err);
 }
 
-bool sync_cleanup_target_list(PgConn *target, const char *task, Arena *arena, CleanupPlan *out, Error *err)
+bool sync_cleanup_target_list(PgConn *target, const char *task, Arena *arena, CleanupPlan *out,
+                              Error *err)
 {
     *out = (CleanupPlan){0};
     bool exists = false, found = false;
@@ -106,7 +108,8 @@ bool sync_cleanup_target_list(PgConn *target, const char *task, Arena *arena, Cl
     if (!exists)
         return true;
     CLEANUP_PGROWS PgRows *rows = NULL;
-    if (!control_read(target, task, &row, &found, err) || !disabled_triggers(target, task, &rows, err))
+    if (!control_read(target, task, &row, &found, err) ||
+        !disabled_triggers(target, task, &rows, err))
         return false;
     for (int r = 0; r < pgrows_count(rows); r++) {
         CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
@@ -118,7 +121,8 @@ bool sync_cleanup_target_list(PgConn *target, const char *task, Arena *arena, Cl
     }
     if (found)
         add(out, arena, arena_printf(arena, "control rows of task %s", task),
-            "DELETE FROM bascule.* WHERE task = ...; DROP SCHEMA bascule CASCADE with the last task;");
+            "DELETE FROM bascule.* WHERE task = ...; DROP SCHEMA bascule CASCADE with the last "
+            "task;");
     else
         add(out, arena, "schema bascule (removed when no other task uses it)",
             "DROP SCHEMA bascule CASCADE;");

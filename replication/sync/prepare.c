@@ -192,7 +192,11 @@ static bool start_at_position(Sync *sync, PgConn *source, Lsn *out_lsn, Error *e
                    "slot '%s' was confirmed up to " LSN_FMT ": the changes from " LSN_FMT
                    " on are gone",
                    sync->spec.slot_name, LSN_ARGS(slot.confirmed_lsn), LSN_ARGS(start));
-    snprintf(sync->plugin, sizeof sync->plugin, "%s", slot.plugin);
+    if (strcmp(slot.plugin, "wal2json") != 0 && strcmp(slot.plugin, "pgoutput") != 0)
+        return ERR(err, ERR_UNSUPPORTED,
+                   "slot '%s' decodes with plugin '%s'; bascule reads wal2json and pgoutput",
+                   sync->spec.slot_name, slot.plugin);
+    snprintf(sync->plugin, sizeof sync->plugin, "%.15s", slot.plugin);
     *out_lsn = start;
     return true;
 }

@@ -8,8 +8,8 @@ static json_t *list_json(const TaskCleanup *list, bool removed)
 {
     json_t *items = json_array();
     for (int i = 0; i < list->count; i++)
-        json_array_append_new(items, json_pack("{s:s,s:s}", "what", list->items[i].what, "statement",
-                                               list->items[i].statement));
+        json_array_append_new(items, json_pack("{s:s,s:s}", "what", list->items[i].what,
+                                               "statement", list->items[i].statement));
     return json_pack("{s:o,s:b,s:b,s:s?,s:s?}", "items", items, "removed", removed, "running",
                      list->running, "source_error", list->source_error, "target_error",
                      list->target_error);
@@ -26,9 +26,11 @@ static void list_text(const TaskCleanup *list, Buf *out)
     if (list->target_error != NULL)
         buf_printf(out, "target: unknown, %s\n", list->target_error);
     if (list->decision == DECISION_OPENED)
-        buf_puts(out, "NOTE: the target is open. Removing the fence lets the old source take writes again.\n");
+        buf_puts(out, "NOTE: the target is open. Removing the fence lets the old source take "
+                      "writes again.\n");
     if (list->decision == DECISION_FENCED)
-        buf_puts(out, "NOTE: the source is fenced and the target is not open; removing the fence gives writes "
+        buf_puts(out, "NOTE: the source is fenced and the target is not open; removing the fence "
+                      "gives writes "
                       "back to the source.\n");
 }
 
@@ -65,7 +67,8 @@ static int run(const Config *config, Error *err)
     Arena *arena = arena_new(0);
     TaskCleanup list;
     bool json = config_flag(config, FLAG_JSON);
-    bool ok = task_open(config, stop, false, &task, err) && task_cleanup_list(task, arena, &list, err);
+    bool ok =
+        task_open(config, stop, false, &task, err) && task_cleanup_list(task, arena, &list, err);
     if (ok) {
         bool remove = config_flag(config, FLAG_YES);
         if (!json || !remove)
@@ -73,7 +76,8 @@ static int run(const Config *config, Error *err)
         if (list.running && list.count > 0)
             ok = ERR(err, ERR_ALREADY_RUNNING, "an engine runs this task; nothing was removed");
         else
-            ok = agreed(config, &list, task, err) && (list.count == 0 || task_cleanup_run(task, err));
+            ok = agreed(config, &list, task, err) &&
+                 (list.count == 0 || task_cleanup_run(task, err));
         if (ok && json && remove)
             show(&list, json, true);
         else if (ok && !json && list.count > 0)
@@ -90,9 +94,12 @@ const Command CMD_CLEANUP = {
     .name = "cleanup",
     .summary = "list and remove slot, publication, fences and control schema on both sides",
     .usage = "",
-    .help = "Lists everything that the task left on source and target, with the statement that removes it, then\n"
-            "removes it when told to (--yes, or by typing the task's name on a terminal). Works without an engine,\n"
-            "with the source frozen, and with one side unreachable (that side is then reported as unknown).\n"
+    .help = "Lists everything that the task left on source and target, with the statement that "
+            "removes it, then\n"
+            "removes it when told to (--yes, or by typing the task's name on a terminal). Works "
+            "without an engine,\n"
+            "with the source frozen, and with one side unreachable (that side is then reported as "
+            "unknown).\n"
             "The tables themselves are never touched. Refused while an engine runs.",
     .example = "bascule --config clinic.yaml cleanup\n"
                "bascule -c clinic.yaml cleanup --yes",

@@ -18,31 +18,33 @@ static json_t *plan_json(const Task *task, const Plan *plan)
     for (int i = 0; i < plan->table_count; i++) {
         const PlanTable *t = &plan->tables[i];
         char identity[2] = {t->replica_identity, '\0'};
-        json_array_append_new(
-            tables, json_pack("{s:s,s:o,s:o,s:i,s:i,s:s,s:s,s:s}", "table", t->table, "rows_estimated",
-                              bytes_or_null(t->rows), "bytes", bytes_or_null(t->bytes), "chunks",
-                              t->chunks, "level", t->level, "copy", t->binary ? "binary" : "text",
-                              "replica_identity", identity, "note", t->note));
+        json_array_append_new(tables,
+                              json_pack("{s:s,s:o,s:o,s:i,s:i,s:s,s:s,s:s}", "table", t->table,
+                                        "rows_estimated", bytes_or_null(t->rows), "bytes",
+                                        bytes_or_null(t->bytes), "chunks", t->chunks, "level",
+                                        t->level, "copy", t->binary ? "binary" : "text",
+                                        "replica_identity", identity, "note", t->note));
     }
     for (int i = 0; i < plan->pattern_count; i++) {
         const RulePattern *p = &plan->patterns[i];
-        json_array_append_new(patterns, json_pack("{s:s,s:s,s:i}", "pattern", p->text, "action",
-                                                  p->exclude ? "exclude" : "include", "matched",
-                                                  p->matched));
+        json_array_append_new(patterns,
+                              json_pack("{s:s,s:s,s:i}", "pattern", p->text, "action",
+                                        p->exclude ? "exclude" : "include", "matched", p->matched));
     }
     for (int i = 0; i < plan->cycle_count; i++)
         json_array_append_new(cycles, json_string(plan->cycles[i]));
     return json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:o,s:o}", "task", task_name(task), "mode",
                      sync_mode_name(task_sync_spec(task)->mode), "prepare",
                      sync_prepare_name(task_sync_spec(task)->prepare), "plugin", plan->plugin,
-                     "plugin_why", plan->plugin_why, "bytes", (json_int_t)plan->bytes, "tables", tables,
-                     "rules", patterns, "cycles", cycles);
+                     "plugin_why", plan->plugin_why, "bytes", (json_int_t)plan->bytes, "tables",
+                     tables, "rules", patterns, "cycles", cycles);
 }
 
 static void put_tables(const Plan *plan, Arena *arena, Buf *out)
 {
-    OutTable *table = out_table_new(
-        arena, (const char *const[]){">level", "table", ">rows (est.)", ">size", ">chunks", "copy", "note", NULL});
+    OutTable *table =
+        out_table_new(arena, (const char *const[]){">level", "table", ">rows (est.)", ">size",
+                                                   ">chunks", "copy", "note", NULL});
     for (int i = 0; i < plan->table_count; i++) {
         const PlanTable *t = &plan->tables[i];
         const char *cells[] = {arena_printf(arena, "%d", t->level),
@@ -65,8 +67,8 @@ static void plan_text(const Task *task, const Plan *plan, Arena *arena, Buf *out
     buf_printf(out, "source  %s\ntarget  %s\n", spec->source.shown, spec->target.shown);
     if (plan->plugin[0] != '\0')
         buf_printf(out, "plugin  %s: %s\n", plan->plugin, plan->plugin_why);
-    buf_printf(out, "tables  %d, %s, %d at once\n\n", plan->table_count, out_bytes(arena, plan->bytes),
-               spec->load_jobs);
+    buf_printf(out, "tables  %d, %s, %d at once\n\n", plan->table_count,
+               out_bytes(arena, plan->bytes), spec->load_jobs);
     put_tables(plan, arena, out);
     for (int i = 0; i < plan->cycle_count; i++)
         buf_printf(out, "\ncycle of foreign keys: %s\n", plan->cycles[i]);
@@ -74,13 +76,15 @@ static void plan_text(const Task *task, const Plan *plan, Arena *arena, Buf *out
         buf_puts(out, "\nrules\n");
     for (int i = 0; i < plan->pattern_count; i++) {
         const RulePattern *p = &plan->patterns[i];
-        buf_printf(out, "  %s %s: %d table%s%s\n", p->exclude ? "exclude" : "include", p->text, p->matched,
-                   p->matched == 1 ? "" : "s", p->matched == 0 ? "  <- matches nothing" : "");
+        buf_printf(out, "  %s %s: %d table%s%s\n", p->exclude ? "exclude" : "include", p->text,
+                   p->matched, p->matched == 1 ? "" : "s",
+                   p->matched == 0 ? "  <- matches nothing" : "");
     }
     buf_puts(out, "\nsteps\n");
     int n = 1;
-    buf_printf(out, "  %d. lock the tables against rewriting DDL, create slot %s and its snapshot\n", n++,
-               spec->slot_name);
+    buf_printf(out,
+               "  %d. lock the tables against rewriting DDL, create slot %s and its snapshot\n",
+               n++, spec->slot_name);
     if (spec->prepare == PREPARE_CREATE)
         buf_printf(out, "  %d. restore the schema without indexes and foreign keys\n", n++);
     if (spec->prepare == PREPARE_TRUNCATE)
@@ -120,8 +124,10 @@ const Command CMD_PLAN = {
     .name = "plan",
     .summary = "show what run would do: tables in order, sizes, rules, plugin, steps",
     .usage = "",
-    .help = "Reads the source's catalog and prints the tables in the order of the load, how each would be copied,\n"
-            "what every rule matched (also those that matched nothing), which plugin would be taken and why, and\n"
+    .help = "Reads the source's catalog and prints the tables in the order of the load, how each "
+            "would be copied,\n"
+            "what every rule matched (also those that matched nothing), which plugin would be "
+            "taken and why, and\n"
             "the steps. Changes nothing.",
     .example = "bascule --config clinic.yaml plan\n"
                "bascule -c clinic.yaml plan --json",

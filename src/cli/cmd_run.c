@@ -57,15 +57,16 @@ static void status_line(Engine *engine)
         clock_format_duration(r.lag_us, lag, sizeof lag);
     if (r.lag_bytes != PROGRESS_UNKNOWN)
         snprintf(bytes, sizeof bytes, "%lld", (long long)r.lag_bytes);
-    log_info("status phase=%s tables=%lld/%lld lag_bytes=%s lag=%s changes=%lld ready=%s%s%s", r.phase,
-             (long long)r.load_tables_done, (long long)r.load_tables_total, bytes, lag,
+    log_info("status phase=%s tables=%lld/%lld lag_bytes=%s lag=%s changes=%lld ready=%s%s%s",
+             r.phase, (long long)r.load_tables_done, (long long)r.load_tables_total, bytes, lag,
              (long long)(r.changes == PROGRESS_UNKNOWN ? 0 : r.changes),
              r.ready_for_cutover ? "yes" : "no", r.ready_for_cutover ? "" : " because=",
              r.ready_for_cutover ? "" : r.not_ready_because);
     arena_free(arena);
 }
 
-/* First signal: finish the batch and end. Second: end now; nothing is lost, the next run goes on. */
+/* First signal: finish the batch and end. Second: end now; nothing is lost, the next run goes on.
+ */
 static void on_signal(int fd, StopToken *stop)
 {
     struct signalfd_siginfo info;
@@ -120,13 +121,16 @@ const Command CMD_RUN = {
     .name = "run",
     .summary = "load, follow and keep following, until stopped or cut over",
     .usage = "",
-    .help =
-        "Owns the engine of one task. The first time it prepares (locks, slot, snapshot), restores the schema,\n"
-        "copies the tables, builds indexes and then applies changes as they are committed on the source. Run it\n"
-        "again after a stop, a crash or a reboot: it goes on where it was. Nothing is asked, nothing is lost.\n"
-        "\n"
-        "SIGINT or SIGTERM (or 'bascule stop') finishes the batch and ends with 0; a second signal ends at once.\n"
-        "The other commands talk to it through the control socket in work_dir.",
+    .help = "Owns the engine of one task. The first time it prepares (locks, slot, snapshot), "
+            "restores the schema,\n"
+            "copies the tables, builds indexes and then applies changes as they are committed on "
+            "the source. Run it\n"
+            "again after a stop, a crash or a reboot: it goes on where it was. Nothing is asked, "
+            "nothing is lost.\n"
+            "\n"
+            "SIGINT or SIGTERM (or 'bascule stop') finishes the batch and ends with 0; a second "
+            "signal ends at once.\n"
+            "The other commands talk to it through the control socket in work_dir.",
     .example = "bascule --config clinic.yaml run\n"
                "bascule -c clinic.yaml run --until caught-up",
     .uses = USE_ALWAYS | USE_TASK | USE_CONNECT | USE_PLAN | USE_ENGINE | USE_CUTOVER,

@@ -17,8 +17,8 @@ struct Engine {
     ControlApi *api;
     StatusRate rate;
     pthread_mutex_t lock;
-    Worker *cutover;            /* lock: the last one started by the control socket */
-    struct CutoverJob *job;     /* lock */
+    Worker *cutover;        /* lock: the last one started by the control socket */
+    struct CutoverJob *job; /* lock */
 };
 
 /* One cutover asked for by the control socket, in a thread of its own. */
@@ -74,7 +74,8 @@ static void join_cutover(Engine *engine)
     engine->job = NULL;
 }
 
-static bool on_cutover(void *self, const ControlCutoverRequest *request, ControlEvents *events, Error *err)
+static bool on_cutover(void *self, const ControlCutoverRequest *request, ControlEvents *events,
+                       Error *err)
 {
     Engine *engine = self;
     bool ok = true;
@@ -119,16 +120,22 @@ static void free_engine(Engine *engine)
     free(engine);
 }
 
-bool engine_start(const Config *config, StopToken *stop, bool until_caught_up, Engine **out_engine, Error *err)
+bool engine_start(const Config *config, StopToken *stop, bool until_caught_up, Engine **out_engine,
+                  Error *err)
 {
     Engine *engine = calloc(1, sizeof *engine);
     ASSERT(engine != NULL);
     *engine = (Engine){.stop = stop, .rate = STATUS_RATE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER};
-    ControlOps ops = {
-        .self = engine, .status = on_status, .stop = on_stop, .cutover = on_cutover, .abort = on_abort};
+    ControlOps ops = {.self = engine,
+                      .status = on_status,
+                      .stop = on_stop,
+                      .cutover = on_cutover,
+                      .abort = on_abort};
     WorkerSpec spec = {.name = "sync", .self = engine, .step = task_step, .max_restarts = 1};
-    if (!task_open(config, stop, until_caught_up, &engine->task, err) || !task_make_dirs(engine->task, err) ||
-        (engine->api = control_api_start(config_text(config, OPT_CONTROL_SOCKET), &ops, err)) == NULL ||
+    if (!task_open(config, stop, until_caught_up, &engine->task, err) ||
+        !task_make_dirs(engine->task, err) ||
+        (engine->api = control_api_start(config_text(config, OPT_CONTROL_SOCKET), &ops, err)) ==
+            NULL ||
         !task_preflight(engine->task, err) ||
         (engine->worker = worker_start(&spec, stop, err)) == NULL) {
         free_engine(engine);
@@ -238,7 +245,8 @@ void engine_status(Engine *engine, Arena *arena, StatusReport *out)
     judge(engine->task, &st, arena, out);
 }
 
-bool engine_status_offline(const Config *config, Arena *arena, StatusReport *out, bool *out_found, Error *err)
+bool engine_status_offline(const Config *config, Arena *arena, StatusReport *out, bool *out_found,
+                           Error *err)
 {
     Task *task = NULL;
     StopToken *stop = stop_new();
@@ -248,7 +256,8 @@ bool engine_status_offline(const Config *config, Arena *arena, StatusReport *out
         const SyncSpec *spec = task_sync_spec(task);
         SyncStatus st;
         *out = status_unknown(arena_strdup(arena, task_name(task)));
-        ok = sync_status_offline(&spec->source, &spec->target, spec->task, arena, &st, out_found, err);
+        ok = sync_status_offline(&spec->source, &spec->target, spec->task, arena, &st, out_found,
+                                 err);
         if (ok && *out_found) {
             convert(&st, arena, out);
             judge(task, &st, arena, out);

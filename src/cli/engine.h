@@ -1,8 +1,10 @@
 /*
- * engine - the engine inside this process: the task in a worker, the control socket, and the threads that run
- * a cutover. `run` owns one for long, `cutover` starts one when no other process does.
+ * engine - the engine inside this process: the task in a worker, the control socket, and the
+ * threads that run a cutover. `run` owns one for long, `cutover` starts one when no other process
+ * does.
  *
- * Threads  engine_* from the main thread; the control socket's callbacks come from the worker "http".
+ * Threads  engine_* from the main thread; the control socket's callbacks come from the worker
+ * "http".
  */
 #pragma once
 
@@ -12,9 +14,10 @@
 
 typedef struct Engine Engine;
 
-/* Preflight, then control socket, then the task's worker. ALREADY_RUNNING when another process owns the task. */
-MUST_CHECK bool engine_start(const Config *config, StopToken *stop, bool until_caught_up, Engine **out_engine,
-                             Error *err);
+/* Preflight, then control socket, then the task's worker. ALREADY_RUNNING when another process owns
+ * the task. */
+MUST_CHECK bool engine_start(const Config *config, StopToken *stop, bool until_caught_up,
+                             Engine **out_engine, Error *err);
 bool engine_ended(const Engine *engine);
 /* Stops what runs and waits; true when the task ended well. Frees. */
 bool engine_finish(Engine *engine, Error *err);

@@ -7,7 +7,8 @@
 #include "bascule/base/log.h"
 #include "sync/cleanup.h"
 
-static void append(TaskCleanup *out, Arena *arena, const char *side, const char *what, const char *statement)
+static void append(TaskCleanup *out, Arena *arena, const char *side, const char *what,
+                   const char *statement)
 {
     /* Two lists may name one thing (a slot that cutover finds by prefix and sync by name). */
     for (int i = 0; i < out->count; i++) {
@@ -18,7 +19,8 @@ static void append(TaskCleanup *out, Arena *arena, const char *side, const char 
     CleanupItem *grown = arena_new_array(arena, CleanupItem, out->count + 1);
     if (out->count > 0)
         memcpy(grown, out->items, sizeof *grown * (size_t)out->count);
-    grown[out->count] = (CleanupItem){.what = arena_printf(arena, "%s: %s", side, what), .statement = statement};
+    grown[out->count] =
+        (CleanupItem){.what = arena_printf(arena, "%s: %s", side, what), .statement = statement};
     out->items = grown;
     out->count++;
 }
@@ -75,15 +77,18 @@ bool task_cleanup_list(Task *task, Arena *arena, TaskCleanup *out, Error *err)
     return true;
 }
 
-/* The target first: its lock says that no engine runs, and its rows are what a restart would go on from. */
+/* The target first: its lock says that no engine runs, and its rows are what a restart would go on
+ * from. */
 bool task_cleanup_run(Task *task, Error *err)
 {
     const SyncSpec *spec = task_sync_spec(task);
     Error source_err = ERROR_INIT, target_err = ERROR_INIT;
-    CLEANUP_PGCONN PgConn *target = pgconn_open(&spec->target, PG_SESSION_SQL, "cleanup", &target_err);
+    CLEANUP_PGCONN PgConn *target =
+        pgconn_open(&spec->target, PG_SESSION_SQL, "cleanup", &target_err);
     if (target != NULL && !sync_cleanup_target_lock(target, task_name(task), err))
         return false;
-    CLEANUP_PGCONN PgConn *source = pgconn_open(&spec->source, PG_SESSION_SQL, "cleanup", &source_err);
+    CLEANUP_PGCONN PgConn *source =
+        pgconn_open(&spec->source, PG_SESSION_SQL, "cleanup", &source_err);
     bool source_ok = source != NULL && cutover_cleanup_run(source, task_name(task), &source_err) &&
                      sync_cleanup_source_run(source, spec, &source_err);
     bool target_ok = target != NULL && cutover_cleanup_run(target, task_name(task), &target_err);

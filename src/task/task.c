@@ -11,6 +11,7 @@
 
 #include "bascule/base/clock.h"
 #include "bascule/base/log.h"
+#include "config/endpoint.h"
 #include "schema/schema.h"
 #include "source/preflight.h"
 
@@ -24,7 +25,7 @@ struct Task {
     Sync *sync;
     StopToken *stop, *abort;
     pthread_mutex_t lock;
-    bool cutting;           /* lock */
+    bool cutting;                  /* lock */
     CutoverDecision seen_decision; /* lock: the last answer of both sides, for status */
     int64_t seen_epoch, next_decision_us;
 };
@@ -57,7 +58,8 @@ static bool close_target(void *arg, PgConn *target, const Relations *rels, Error
     if (!target_fence_install(target, task->spec.task, rels, &skipped, err))
         return false;
     if (skipped)
-        log_warn("the target could not be closed to other writers: the role may not create triggers there");
+        log_warn("the target could not be closed to other writers: the role may not create "
+                 "triggers there");
     return true;
 }
 
@@ -94,7 +96,7 @@ static void fill_spec(Task *task)
 }
 
 bool task_open(const Config *config, StopToken *stop, bool until_caught_up, Task **out_task,
-                          Error *err)
+               Error *err)
 {
     Task *task = calloc(1, sizeof *task);
     ASSERT(task != NULL);
@@ -211,7 +213,8 @@ bool task_preflight(Task *task, Error *err)
     PreflightReport report;
     if (!preflight_run(&spec, task->arena, &report, err))
         return false;
-    log_info("preflight ok=%d warnings=%d blockers=%d", report.ok, report.warnings, report.blockers);
+    log_info("preflight ok=%d warnings=%d blockers=%d", report.ok, report.warnings,
+             report.blockers);
     return report.blockers == 0 || refuse(&report, err);
 }
 
@@ -228,8 +231,9 @@ bool task_run(Task *task, Error *err)
         SchemaRestoreSpec spec = {
             .source = s->source,
             .target = s->target,
-            .rules = s->rules,
+            .everything = s->rules->count == 0,
             .directory = config_text(task->config, OPT_WORK_DIR),
+            .jobs = s->load_jobs,
             .stop = task->stop,
         };
         task->restore = schema_restore_new(&spec, &task->schema);
@@ -353,8 +357,8 @@ CutoverDecision task_decision(Task *task, int64_t *out_epoch)
     CLEANUP_PGCONN PgConn *source = pgconn_open(&task->spec.source, PG_SESSION_SQL, "status", &err);
     CLEANUP_PGCONN PgConn *target =
         source == NULL ? NULL : pgconn_open(&task->spec.target, PG_SESSION_SQL, "status", &err);
-    if (target == NULL || !cutover_read_decision(source, target, task->spec.task, &decision,
-                                                 out_epoch, &err))
+    if (target == NULL ||
+        !cutover_read_decision(source, target, task->spec.task, &decision, out_epoch, &err))
         decision = DECISION_UNKNOWN;
     pthread_mutex_lock(&task->lock);
     task->seen_decision = decision;
@@ -376,8 +380,9 @@ bool task_ready(const Task *task, const SyncStatus *st, CutoverDecision decision
     else if (!st->engine_running)
         snprintf(out_why, size, "no engine is running: the lag is unknown");
     else if (decision == DECISION_FENCED)
-        snprintf(out_why, size, "a cutover stopped between fence and opening: 'cutover' finishes it, 'abort' "
-                                "takes it back");
+        snprintf(out_why, size,
+                 "a cutover stopped between fence and opening: 'cutover' finishes it, 'abort' "
+                 "takes it back");
     else if (strcmp(st->phase, "streaming") != 0)
         snprintf(out_why, size, "the task is %s", st->phase);
     else if (st->trouble[0] != '\0')
@@ -385,7 +390,8 @@ bool task_ready(const Task *task, const SyncStatus *st, CutoverDecision decision
     else if (st->lag_us == PROGRESS_UNKNOWN || st->lag_bytes == PROGRESS_UNKNOWN)
         snprintf(out_why, size, "the lag is unknown");
     else if (st->lag_us > max_us)
-        snprintf(out_why, size, "lag %s is above %s", clock_format_duration(st->lag_us, lag, sizeof lag),
+        snprintf(out_why, size, "lag %s is above %s",
+                 clock_format_duration(st->lag_us, lag, sizeof lag),
                  clock_format_duration(max_us, limit, sizeof limit));
     else if (st->lag_bytes > max_bytes)
         snprintf(out_why, size, "lag of %lld bytes is above %lld", (long long)st->lag_bytes,

@@ -1,5 +1,6 @@
 /*
- * task - one migration as the program runs it: configuration to engine, cutover on the engine, abort.
+ * task - one migration as the program runs it: configuration to engine, cutover on the engine,
+ * abort.
  *
  * Owns     work_dir (0700), the Sync, the schema steps.
  * Threads  task_run in one thread; task_cutover and task_abort from others while it runs.
@@ -15,8 +16,8 @@
 typedef struct Task Task;
 
 /* Reads the configuration into engine specs; connects to nothing. `stop` is borrowed. */
-MUST_CHECK bool task_open(const Config *config, StopToken *stop, bool until_caught_up, Task **out_task,
-                          Error *err);
+MUST_CHECK bool task_open(const Config *config, StopToken *stop, bool until_caught_up,
+                          Task **out_task, Error *err);
 void task_free(Task *task); /* NULL is fine */
 
 Sync *task_sync(Task *task);
@@ -33,7 +34,7 @@ MUST_CHECK bool task_run(Task *task, Error *err);
 /* -1: as configured. */
 typedef struct TaskCutover {
     bool dry_run;
-    int verify;             /* CutoverVerify or -1 */
+    int verify; /* CutoverVerify or -1 */
     int64_t max_downtime_us, max_lag_us, max_lag_bytes;
     void (*on_event)(void *arg, const CutoverEvent *event);
     void *event_arg;

@@ -1,0 +1,40 @@
+-- schema_outside: everything that cannot be restored without tables that are out of scope: the tables
+--   themselves and what depends on them (defaults, owned sequences, views, foreign keys, triggers, ...)
+-- params:  $1 oid[] of the tables in scope
+-- returns: catalog oid, oid oid, name text ("schema TABLE name" as a table of contents writes it, or NULL)
+-- needs:   SELECT on pg_catalog only; PostgreSQL 10+
+WITH RECURSIVE scope AS (
+    SELECT pg_catalog.unnest($1::pg_catalog.oid[]) AS oid
+), roots AS ( -- a partitioned table or parent of a table in scope comes along
+    SELECT oid FROM scope
+    UNION
+    SELECT h.inhparent FROM roots r JOIN pg_catalog.pg_inherits h ON h.inhrelid = r.oid
+), outside AS (
+    SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid AS classid, c.oid AS objid
+      FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind IN ('r', 'p', 'f')
+       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'bascule')
+       AND n.nspname !~ '^pg_(toast|temp)'
+       AND c.oid NOT IN (SELECT oid FROM roots)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                          AND d.objid = c.oid AND d.deptype = 'e')
+    UNION
+    SELECT more.classid, more.objid
+      FROM outside o
+     CROSS JOIN LATERAL (
+        SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
+         WHERE d.refclassid = o.classid AND d.refobjid = o.objid AND d.deptype IN ('n', 'a', 'i')
+        UNION ALL -- the view behind a rule of a view
+        SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, r.ev_class
+          FROM pg_catalog.pg_rewrite r
+         WHERE o.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = o.objid
+           AND r.rulename = '_RETURN') more
+)
+SELECT o.classid, o.objid,
+       CASE WHEN c.oid IS NOT NULL THEN n.nspname END, c.relname
+  FROM outside o
+  LEFT JOIN pg_catalog.pg_class c
+    ON o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = o.objid
+  LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

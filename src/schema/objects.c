@@ -1,0 +1,170 @@
+/* objects - see the header. */
+#include "schema/objects.h"
+
+#include <string.h>
+
+#include "bascule/base/log.h"
+#include "sql_files.h"
+#include "sqltext/sqltext.h"
+
+bool schema_objects_read(PgConn *conn, const char *schema, const char *table, Arena *arena,
+                         SchemaObjects *out, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(conn, SQL_SCHEMA_OBJECTS, PG_PARAMS(PG_TEXT(schema), PG_TEXT(table)), &rows,
+                      err))
+        return false;
+    int n = pgrows_count(rows);
+    SchemaObject *all = arena_new_array(arena, SchemaObject, n + 1);
+    for (int r = 0; r < n; r++) {
+        SchemaObject *o = &all[r];
+        o->id[0] = pgrows_u32(rows, r, 0);
+        o->id[1] = pgrows_u32(rows, r, 1);
+        o->table = pgrows_u32(rows, r, 2);
+        o->key = arena_strdup(arena, pgrows_text(rows, r, 3));
+        map_put(&out->by_id, o->id, sizeof o->id, o);
+        map_put(&out->by_key, o->key, strlen(o->key), o);
+    }
+    return true;
+}
+
+void schema_objects_done(SchemaObjects *objects)
+{
+    map_done(&objects->by_id);
+    map_done(&objects->by_key);
+}
+
+const SchemaObject *schema_objects_get(const SchemaObjects *objects, uint32_t catalog, uint32_t oid)
+{
+    uint32_t id[2] = {catalog, oid};
+    return map_get(&objects->by_id, id, sizeof id);
+}
+
+bool schema_objects_has_key(const SchemaObjects *objects, const char *key)
+{
+    return map_get(&objects->by_key, key, strlen(key)) != NULL;
+}
+
+/* Outside ---------------------------------------------------------------------------------------
+ */
+
+static void put_oids(Buf *out, const Relations *rels)
+{
+    buf_putc(out, '{');
+    for (int i = 0; i < rels->count; i++)
+        buf_printf(out, "%s%u", i > 0 ? "," : "", rels->all[i]->oid);
+    buf_putc(out, '}');
+}
+
+bool schema_outside_read(PgConn *source, const Relations *rels, Arena *arena, SchemaOutside *out,
+                         Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    CLEANUP_BUF Buf oids = BUF_INIT;
+    put_oids(&oids, rels);
+    if (!pgconn_query(source, SQL_SCHEMA_OUTSIDE, PG_PARAMS(PG_TEXT(buf_str(&oids))), &rows, err))
+        return false;
+    int n = pgrows_count(rows);
+    out->names = arena_new_array(arena, const char *, n + 1);
+    for (int r = 0; r < n; r++) {
+        uint32_t *id = arena_new_array(arena, uint32_t, 2);
+        id[0] = pgrows_u32(rows, r, 0);
+        id[1] = pgrows_u32(rows, r, 1);
+        map_put(&out->ids, id, 2 * sizeof *id, id);
+        if (!pgrows_null(rows, r, 2))
+            out->names[out->name_count++] =
+                arena_printf(arena, "%s %s", pgrows_text(rows, r, 2), pgrows_text(rows, r, 3));
+    }
+    return true;
+}
+
+/* "COMMENT public COLUMN t.c owner", "ACL public TABLE t owner": schema, a word, then the table's
+ * name. */
+static bool names_outside(const SchemaOutside *outside, const char *words)
+{
+    const char *schema = strchr(words, ' ');
+    if (schema == NULL)
+        return false;
+    schema++;
+    for (int i = 0; i < outside->name_count; i++) {
+        const char *space = strchr(outside->names[i], ' ');
+        size_t schema_len = (size_t)(space - outside->names[i]);
+        if (strncmp(schema, outside->names[i], schema_len) != 0 || schema[schema_len] != ' ')
+            continue;
+        const char *type = schema + schema_len + 1;
+        const char *name = strchr(type, ' ');
+        size_t name_len = strlen(space + 1);
+        if (name != NULL && strncmp(name + 1, space + 1, name_len) == 0 &&
+            (name[1 + name_len] == ' ' || name[1 + name_len] == '.'))
+            return true;
+    }
+    return false;
+}
+
+bool schema_outside_has(const SchemaOutside *outside, const TocEntry *entry)
+{
+    uint32_t id[2] = {entry->catalog, entry->oid};
+    if (outside->ids.count == 0)
+        return false;
+    if (map_get(&outside->ids, id, sizeof id) != NULL)
+        return true;
+    if (entry->kind == TOC_NOTE)
+        return names_outside(outside, entry->words);
+    /* Row security carries the table's oid without a catalog; attaches and owned-by name the table.
+     */
+    if (entry->catalog == 0 && entry->oid != 0) {
+        uint32_t table[2] = {1259 /* pg_class */, entry->oid};
+        return map_get(&outside->ids, table, sizeof table) != NULL;
+    }
+    for (int i = 0; entry->catalog == 0 && i < outside->name_count; i++) {
+        size_t len = strlen(outside->names[i]);
+        const char *at = strstr(entry->words, outside->names[i]);
+        if (at != NULL && at > entry->words && at[-1] == ' ' && at[len] == ' ')
+            return true;
+    }
+    return false;
+}
+
+void schema_outside_done(SchemaOutside *outside)
+{
+    map_done(&outside->ids);
+}
+
+/* Materialized views ------------------------------------------------------------------------------
+ */
+
+static bool view_there(PgConn *target, const char *schema, const char *name, bool *out_there,
+                       Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(
+            target,
+            SQL("SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+                "c.relnamespace WHERE c.relkind = 'm' AND n.nspname = $1 AND c.relname = $2"),
+            PG_PARAMS(PG_TEXT(schema), PG_TEXT(name)), &rows, err))
+        return false;
+    *out_there = pgrows_count(rows) > 0;
+    return true;
+}
+
+bool schema_refresh_views(PgConn *source, PgConn *target, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(source, SQL_SCHEMA_MATVIEWS, PG_NO_PARAMS, &rows, err))
+        return false;
+    for (int r = 0; r < pgrows_count(rows); r++) {
+        const char *schema = pgrows_text(rows, r, 0), *name = pgrows_text(rows, r, 1);
+        bool there = false;
+        if (!view_there(target, schema, name, &there, err))
+            return false;
+        if (!there)
+            continue;
+        CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
+        sqltext_put(&st, "REFRESH MATERIALIZED VIEW ");
+        sqltext_qualified(&st, schema, name);
+        log_info("refreshing materialized view %s.%s", schema, name);
+        if (!pgconn_exec(target, sqltext_sql(&st), PG_NO_PARAMS, NULL, err))
+            return err_context(err, "refreshing materialized view '%s.%s'", schema, name);
+    }
+    return true;
+}

@@ -1,0 +1,34 @@
+/*
+ * tools - pg_dump and pg_restore as child processes. Passwords go through the environment; the rest
+ * of the connection string stands in argv.
+ */
+#pragma once
+
+#include "bascule/base/buf.h"
+#include "bascule/base/stop.h"
+#include "bascule/port/pgconn.h"
+
+typedef struct SchemaTools {
+    const char *pg_dump, *pg_restore; /* paths, or names for PATH */
+    int major;
+} SchemaTools;
+
+/* Finds a pg_dump of at least `server_major`: in PATH, else in Debian's /usr/lib/postgresql/N/bin.
+ * UNSUPPORTED names the package to install. */
+MUST_CHECK bool tools_find(Arena *arena, int server_major, StopToken *stop, SchemaTools *out_tools,
+                           Error *err);
+
+/* Schema only, custom format, into `file`. */
+MUST_CHECK bool tools_dump(const SchemaTools *tools, const PgEndpoint *source, const char *file,
+                           StopToken *stop, Error *err);
+MUST_CHECK bool tools_list(const SchemaTools *tools, const char *file, const char *section,
+                           StopToken *stop, Buf *out, Error *err);
+
+typedef struct RestoreSpec {
+    const char *dump, *list; /* files */
+    bool one_transaction;    /* all or nothing; else `jobs` sessions, stopping at the first error */
+    int jobs;
+    bool keep_owners, keep_grants;
+} RestoreSpec;
+MUST_CHECK bool tools_restore(const SchemaTools *tools, const PgEndpoint *target,
+                              const RestoreSpec *spec, StopToken *stop, Error *err);
