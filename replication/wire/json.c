@@ -163,7 +163,7 @@ static bool unescape(Json *json, char **out, Error *err)
     return true;
 }
 
-bool json_string(Json *json, JsonText *out_text, Error *err)
+bool json_quoted(Json *json, JsonText *out_text, Error *err)
 {
     if (!json_expect(json, '"', err))
         return false;
@@ -233,7 +233,7 @@ bool json_scalar(Json *json, JsonKind *out_kind, JsonText *out_text, Error *err)
     switch (json->p < json->end ? *json->p : '\0') {
     case '"':
         *out_kind = JSON_STRING;
-        return json_string(json, out_text, err);
+        return json_quoted(json, out_text, err);
     case 'n':
         *out_kind = JSON_NULL;
         return literal(json, "null", 4, err);

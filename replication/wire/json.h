@@ -27,7 +27,7 @@ bool json_error(const Json *json, const char *expected, Error *err);
 MUST_CHECK bool json_expect(Json *json, char c, Error *err);
 /* Skips white space; true and takes it when the character is next. */
 bool json_accept(Json *json, char c);
-MUST_CHECK bool json_string(Json *json, JsonText *out_text, Error *err);
+MUST_CHECK bool json_quoted(Json *json, JsonText *out_text, Error *err);
 /* A string, number or literal; *out_text is a number's source text or a string's text. */
 MUST_CHECK bool json_scalar(Json *json, JsonKind *out_kind, JsonText *out_text, Error *err);
 /* Any value, left as it is: it can be read again later. */

@@ -150,7 +150,7 @@ static bool skip_members(Json *json, Error *err)
 {
     JsonText key;
     while (json_accept(json, ','))
-        if (!json_string(json, &key, err) || !json_expect(json, ':', err) || !json_skip(json, err))
+        if (!json_quoted(json, &key, err) || !json_expect(json, ':', err) || !json_skip(json, err))
             return false;
     return json_expect(json, '}', err);
 }
@@ -162,10 +162,10 @@ static bool read_members(Json *json, JsonText *out_name, Value *out_value, Error
         return false;
     do {
         JsonText key;
-        if (!json_string(json, &key, err) || !json_expect(json, ':', err))
+        if (!json_quoted(json, &key, err) || !json_expect(json, ':', err))
             return false;
         if (KEY_IS(&key, "name") && !has_name) {
-            if (!json_string(json, out_name, err))
+            if (!json_quoted(json, out_name, err))
                 return false;
             has_name = true;
         } else if (KEY_IS(&key, "value") && !has_value) {
@@ -290,7 +290,7 @@ static bool read_lsn(Json *json, Lsn *out_lsn, Error *err)
 {
     JsonText text;
     char copy[24];
-    if (!json_string(json, &text, err))
+    if (!json_quoted(json, &text, err))
         return false;
     if (text.len >= sizeof copy)
         return json_error(json, "an LSN", err);
@@ -352,7 +352,7 @@ static bool read_bool(Json *json, bool *out_value, Error *err)
 static bool read_action(Json *json, char *out_action, Error *err)
 {
     JsonText text;
-    if (!json_string(json, &text, err))
+    if (!json_quoted(json, &text, err))
         return false;
     if (text.len != 1 || *out_action != '\0')
         return json_error(json, "one action of one letter", err);
@@ -376,7 +376,7 @@ static bool read_array(Wal2json *w, Json *json, Message *m, bool identity, Arena
 static bool read_member(Wal2json *w, Json *json, Message *m, Arena *arena, Error *err)
 {
     JsonText key;
-    if (!json_string(json, &key, err) || !json_expect(json, ':', err))
+    if (!json_quoted(json, &key, err) || !json_expect(json, ':', err))
         return false;
     if (KEY_IS(&key, "action"))
         return read_action(json, &m->action, err);
