@@ -2,7 +2,7 @@
 -- params:  $1 text task
 -- returns: name text, state text, start_lsn pg_lsn, loaded_rows int8, loaded_bytes int8, message text
 -- needs:   SELECT on bascule.table_state
-SELECT schema_name || '.' || table_name, state, start_lsn, loaded_rows, loaded_bytes,
+SELECT schema_name || '.' || table_name, state, start_lsn, rows_loaded, bytes_loaded,
        coalesce(message, '')
   FROM bascule.table_state
  WHERE task = $1
