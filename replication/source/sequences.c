@@ -152,8 +152,11 @@ static bool raise_batch(PgConn *target, Sequences *sequences, int first, int las
                 "THEN pg_catalog.setval(own.seq::pg_catalog.regclass, new.value, new.called) END, "
                 "own.value FROM (");
     put_values(&st, sequences, first, last);
-    sqltext_put(&st, ") own (i, seq, value, called) JOIN pg_catalog.unnest($1::pg_catalog.int4[], "
-                     "$2::pg_catalog.int8[], $3::pg_catalog.bool[], $4::pg_catalog.bool[]) "
+    sqltext_put(&st, ") own (i, seq, value, called) JOIN ROWS FROM ("
+                     "pg_catalog.unnest($1::pg_catalog.int4[]), "
+                     "pg_catalog.unnest($2::pg_catalog.int8[]), "
+                     "pg_catalog.unnest($3::pg_catalog.bool[]), "
+                     "pg_catalog.unnest($4::pg_catalog.bool[])) "
                      "new (i, value, called, up) ON new.i = own.i");
     if (!pgconn_query(target, sqltext_sql(&st),
                       PG_PARAMS(PG_TEXT(buf_str(&index)), PG_TEXT(buf_str(&value)),

@@ -104,7 +104,8 @@ bool slot_probe_plugin(const PgEndpoint *source, const char *plugin, Error *err)
         return true;
     }
     (void)explain_plugin(conn, plugin, err);
-    return err_context(err, "probing the output plugin '%s'", plugin);
+    return err->cls == ERR_PLUGIN ? false
+                                  : err_context(err, "probing the output plugin '%s'", plugin);
 }
 
 /* Choice --------------------------------------------------------------------------------------- */
@@ -169,7 +170,7 @@ bool slot_choose_plugin(const PgEndpoint *source, PluginChoice choice, const Rel
             *err = refused;
             return false;
         }
-        snprintf(out_why, why_size, "the source refuses wal2json (%s)", refused.message);
+        snprintf(out_why, why_size, "%s", refused.message);
     }
     if (!slot_probe_plugin(source, "pgoutput", err))
         return false;
@@ -263,6 +264,8 @@ bool slot_create(const PgEndpoint *source, const char *slot_name, const char *pl
             (void)explain_wait(snapshot->holder, slot_name, wait_us, err);
         else
             (void)explain_plugin(snapshot->creator, plugin, err);
+        if (strcmp(err->sqlstate, "42710") == 0)
+            err->cls = ERR_SLOT;
         goto failed;
     }
     snapshot->lsn = pgrows_lsn(rows, 0, 1);
