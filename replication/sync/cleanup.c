@@ -51,15 +51,15 @@ bool sync_cleanup_source_list(PgConn *source, const SyncSpec *spec, Arena *arena
         if (!slot_state(source, names[i], &slot, err))
             return false;
         if (slot.exists)
-            add(out, arena, arena_printf(arena, "replication slot %s", names[i]),
-                arena_printf(arena, "SELECT pg_drop_replication_slot('%s');", names[i]));
+            add(out, arena, arena_printf(arena, "slot %s", names[i]),
+                arena_printf(arena, "SELECT pg_catalog.pg_drop_replication_slot('%s')", names[i]));
     }
     bool exists = false;
     if (!publication_exists(source, spec->publication, &exists, err))
         return false;
     if (exists)
         add(out, arena, arena_printf(arena, "publication %s", spec->publication),
-            arena_printf(arena, "DROP PUBLICATION %s;", spec->publication));
+            arena_printf(arena, "DROP PUBLICATION IF EXISTS \"%s\"", spec->publication));
     return true;
 }
 
