@@ -1,0 +1,395 @@
+/* dml - see the header. In every statement t is the table, s the set of rows that comes as parameters. */
+#include "sqltext/dml.h"
+
+static void put_type(SqlText *st, const DmlColumn *col)
+{
+    sqltext_qualified(st, col->type_schema, col->type_name);
+}
+
+/* s.cN, converted when it came as text */
+static void put_set_value(SqlText *st, const DmlColumn *col, int n)
+{
+    sqltext_put(st, "s.c");
+    sqltext_i64(st, n);
+    if (col->as_text) {
+        sqltext_put(st, "::");
+        put_type(st, col);
+    }
+}
+
+static void put_row_value(SqlText *st, const DmlColumn *col, int n)
+{
+    sqltext_param(st, n);
+    sqltext_put(st, "::");
+    put_type(st, col);
+}
+
+static void put_comma(SqlText *st, int already)
+{
+    if (already > 0)
+        sqltext_put(st, ", ");
+}
+
+/* The rows of the set: columns in the order of the parameters. */
+typedef struct Source {
+    SqlText names, arrays;
+    int count;
+} Source;
+
+static void source_add(Source *source, const DmlColumn *col)
+{
+    put_comma(&source->names, source->count);
+    put_comma(&source->arrays, source->count);
+    source->count++;
+    sqltext_put(&source->names, "c");
+    sqltext_i64(&source->names, source->count);
+    sqltext_put(&source->arrays, "pg_catalog.unnest(");
+    sqltext_param(&source->arrays, source->count);
+    sqltext_put(&source->arrays, "::");
+    if (col->as_text)
+        sqltext_put(&source->arrays, "pg_catalog.text");
+    else
+        put_type(&source->arrays, col);
+    sqltext_put(&source->arrays, "[])");
+}
+
+/* ROWS FROM takes any number of qualified functions; unnest(a, b) would not. */
+static void put_source(SqlText *st, Source *source)
+{
+    sqltext_put(st, "ROWS FROM (");
+    sqltext_append(st, sqltext_sql(&source->arrays));
+    sqltext_put(st, ") AS s (");
+    sqltext_append(st, sqltext_sql(&source->names));
+    sqltext_put(st, ")");
+    sqltext_done(&source->arrays);
+    sqltext_done(&source->names);
+}
+
+static void put_equal(SqlText *st, const DmlColumn *col)
+{
+    sqltext_put(st, " OPERATOR(");
+    sqltext_ident(st, col->equal_schema != NULL ? col->equal_schema : "pg_catalog");
+    sqltext_put(st, ".=) ");
+}
+
+/* t.key = s.c1 AND ..., and so on with the pinned columns */
+static void put_set_where(SqlText *st, const DmlTable *table, bool pinned)
+{
+    sqltext_put(st, " WHERE ");
+    for (int k = 0; k < table->key_count + (pinned ? table->pinned_count : 0); k++) {
+        int i = k < table->key_count ? table->key[k] : table->pinned[k - table->key_count];
+        const DmlColumn *col = &table->columns[i];
+        if (k > 0)
+            sqltext_put(st, " AND ");
+        sqltext_put(st, "t.");
+        sqltext_ident(st, col->name);
+        put_equal(st, col);
+        put_set_value(st, col, k + 1);
+    }
+}
+
+static void put_row_key(SqlText *st, const DmlTable *table, const char *alias, int first)
+{
+    for (int k = 0; k < table->key_count; k++) {
+        const DmlColumn *col = &table->columns[table->key[k]];
+        if (k > 0)
+            sqltext_put(st, " AND ");
+        sqltext_ident(st, alias);
+        sqltext_put(st, ".");
+        sqltext_ident(st, col->name);
+        put_equal(st, col);
+        put_row_value(st, col, first + k);
+    }
+}
+
+static void put_pinned(SqlText *st, const DmlTable *table, int first)
+{
+    for (int k = 0; k < table->pinned_count; k++) {
+        const DmlColumn *col = &table->columns[table->pinned[k]];
+        sqltext_put(st, " AND t.");
+        sqltext_ident(st, col->name);
+        put_equal(st, col);
+        put_row_value(st, col, first + k);
+    }
+}
+
+static void put_column_list(SqlText *st, const DmlTable *table)
+{
+    sqltext_put(st, " (");
+    for (int i = 0; i < table->column_count; i++) {
+        put_comma(st, i);
+        sqltext_ident(st, table->columns[i].name);
+    }
+    sqltext_put(st, ")");
+}
+
+static bool is_key(const DmlTable *table, int column)
+{
+    for (int k = 0; k < table->key_count; k++)
+        if (table->key[k] == column)
+            return true;
+    return false;
+}
+
+static bool may_set(const DmlTable *table, const bool *set, int column, bool keys)
+{
+    return set[column] && !table->columns[column].identity_always &&
+           (keys || !is_key(table, column));
+}
+
+bool dml_sets_anything(const DmlTable *table, const bool *set, bool keys)
+{
+    for (int i = 0; i < table->column_count; i++)
+        if (may_set(table, set, i, keys))
+            return true;
+    return false;
+}
+
+void dml_insert_set(SqlText *st, const DmlTable *table)
+{
+    Source source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
+    sqltext_put(st, "INSERT INTO ");
+    sqltext_qualified(st, table->schema, table->name);
+    put_column_list(st, table);
+    sqltext_put(st, " OVERRIDING SYSTEM VALUE SELECT ");
+    for (int i = 0; i < table->column_count; i++) {
+        put_comma(st, i);
+        put_set_value(st, &table->columns[i], i + 1);
+        source_add(&source, &table->columns[i]);
+    }
+    sqltext_put(st, " FROM ");
+    put_source(st, &source);
+}
+
+void dml_insert_empty(SqlText *st, const DmlTable *table)
+{
+    sqltext_put(st, "INSERT INTO ");
+    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, " SELECT FROM pg_catalog.generate_series(1, $1::pg_catalog.int8)");
+}
+
+/* A key column set to itself: the statement finds its rows and counts them. */
+static void put_set_nothing(SqlText *st, const DmlTable *table)
+{
+    for (int i = 0; i < table->column_count; i++) {
+        const DmlColumn *col = &table->columns[i];
+        if (col->identity_always)
+            continue;
+        sqltext_ident(st, col->name);
+        sqltext_put(st, " = t.");
+        sqltext_ident(st, col->name);
+        return;
+    }
+}
+
+void dml_update_set(SqlText *st, const DmlTable *table, const bool *set)
+{
+    Source source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
+    int n = table->key_count + table->pinned_count, done = 0;
+    for (int k = 0; k < table->key_count; k++)
+        source_add(&source, &table->columns[table->key[k]]);
+    for (int k = 0; k < table->pinned_count; k++)
+        source_add(&source, &table->columns[table->pinned[k]]);
+    sqltext_put(st, "UPDATE ONLY ");
+    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, " AS t SET ");
+    for (int i = 0; i < table->column_count; i++) {
+        if (!may_set(table, set, i, false))
+            continue;
+        put_comma(st, done++);
+        sqltext_ident(st, table->columns[i].name);
+        sqltext_put(st, " = ");
+        put_set_value(st, &table->columns[i], ++n);
+        source_add(&source, &table->columns[i]);
+    }
+    if (done == 0)
+        put_set_nothing(st, table);
+    sqltext_put(st, " FROM ");
+    put_source(st, &source);
+    put_set_where(st, table, true);
+}
+
+void dml_delete_set(SqlText *st, const DmlTable *table)
+{
+    Source source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
+    for (int k = 0; k < table->key_count; k++)
+        source_add(&source, &table->columns[table->key[k]]);
+    sqltext_put(st, "DELETE FROM ONLY ");
+    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, " AS t USING ");
+    put_source(st, &source);
+    put_set_where(st, table, false);
+}
+
+void dml_insert_row(SqlText *st, const DmlTable *table)
+{
+    sqltext_put(st, "INSERT INTO ");
+    sqltext_qualified(st, table->schema, table->name);
+    if (table->column_count == 0) {
+        sqltext_put(st, " DEFAULT VALUES");
+        return;
+    }
+    put_column_list(st, table);
+    sqltext_put(st, " OVERRIDING SYSTEM VALUE VALUES (");
+    for (int i = 0; i < table->column_count; i++) {
+        put_comma(st, i);
+        put_row_value(st, &table->columns[i], i + 1);
+    }
+    sqltext_put(st, ")");
+}
+
+/* Returns the number of the last parameter. */
+static int put_row_set(SqlText *st, const DmlTable *table, const bool *set, int n)
+{
+    int done = 0;
+    for (int i = 0; i < table->column_count; i++) {
+        if (!may_set(table, set, i, true))
+            continue;
+        put_comma(st, done++);
+        sqltext_ident(st, table->columns[i].name);
+        sqltext_put(st, " = ");
+        put_row_value(st, &table->columns[i], ++n);
+    }
+    if (done == 0)
+        put_set_nothing(st, table);
+    return n;
+}
+
+void dml_update_row(SqlText *st, const DmlTable *table, const bool *set, bool moved)
+{
+    int before = table->key_count + table->pinned_count;
+    sqltext_put(st, "UPDATE ONLY ");
+    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, " AS t SET ");
+    int last = put_row_set(st, table, set, before);
+    sqltext_put(st, " WHERE (");
+    put_row_key(st, table, "t", 1);
+    if (moved) {
+        sqltext_put(st, " OR (");
+        put_row_key(st, table, "t", last + 1);
+        sqltext_put(st, " AND NOT EXISTS (SELECT FROM ONLY ");
+        sqltext_qualified(st, table->schema, table->name);
+        sqltext_put(st, " AS o WHERE ");
+        put_row_key(st, table, "o", 1);
+        sqltext_put(st, "))");
+    }
+    sqltext_put(st, ")");
+    put_pinned(st, table, table->key_count + 1);
+}
+
+void dml_delete_row(SqlText *st, const DmlTable *table)
+{
+    sqltext_put(st, "DELETE FROM ONLY ");
+    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, " AS t WHERE ");
+    put_row_key(st, table, "t", 1);
+}
+
+void dml_replace_row(SqlText *st, const DmlTable *table, const bool *set)
+{
+    int n = table->key_count;
+    sqltext_put(st, "WITH gone AS (");
+    dml_delete_row(st, table);
+    sqltext_put(st, " RETURNING t.*) INSERT INTO ");
+    sqltext_qualified(st, table->schema, table->name);
+    put_column_list(st, table);
+    sqltext_put(st, " OVERRIDING SYSTEM VALUE SELECT ");
+    for (int i = 0; i < table->column_count; i++) {
+        put_comma(st, i);
+        if (set[i]) {
+            put_row_value(st, &table->columns[i], ++n);
+        } else {
+            sqltext_put(st, "gone.");
+            sqltext_ident(st, table->columns[i].name);
+        }
+    }
+    sqltext_put(st, " FROM gone");
+}
+
+/*
+ * (SELECT the ctid of one row that has these values). Equality of the output text is exact for every type;
+ * = stands before it where the type has one, because an index may serve it.
+ */
+static int put_one_ctid(SqlText *st, const DmlTable *table, const DmlMatch *match)
+{
+    int n = 0, done = 0;
+    sqltext_put(st, " WHERE ctid = (SELECT m.ctid FROM ONLY ");
+    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, " AS m");
+    for (int i = 0; i < table->column_count; i++) {
+        const DmlColumn *col = &table->columns[i];
+        if (match[i] == DML_ANY)
+            continue;
+        if (done++ == 0)
+            sqltext_put(st, " WHERE m.");
+        else
+            sqltext_put(st, " AND m.");
+        sqltext_ident(st, col->name);
+        if (match[i] == DML_NULL) {
+            sqltext_put(st, " IS NOT DISTINCT FROM NULL");
+            continue;
+        }
+        n++;
+        if (col->equal_schema != NULL) {
+            put_equal(st, col);
+            put_row_value(st, col, n);
+            if (col->equal_is_exact)
+                continue;
+            sqltext_put(st, " AND m.");
+            sqltext_ident(st, col->name);
+        }
+        /* Not IS NULL: that is true for a row value of nulls. */
+        sqltext_put(st, " IS DISTINCT FROM NULL AND pg_catalog.format('%s', m.");
+        sqltext_ident(st, col->name);
+        sqltext_put(st, ") OPERATOR(pg_catalog.=) pg_catalog.format('%s', ");
+        put_row_value(st, col, n);
+        sqltext_put(st, ")");
+    }
+    sqltext_put(st, " LIMIT 1)");
+    return n;
+}
+
+static int count_values(const DmlTable *table, const DmlMatch *match)
+{
+    int n = 0;
+    for (int i = 0; i < table->column_count; i++)
+        n += match[i] == DML_VALUE;
+    return n;
+}
+
+void dml_update_match(SqlText *st, const DmlTable *table, const DmlMatch *match, const bool *set)
+{
+    sqltext_put(st, "UPDATE ONLY ");
+    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, " AS t SET ");
+    put_row_set(st, table, set, count_values(table, match));
+    put_one_ctid(st, table, match);
+}
+
+void dml_delete_match(SqlText *st, const DmlTable *table, const DmlMatch *match)
+{
+    sqltext_put(st, "DELETE FROM ONLY ");
+    sqltext_qualified(st, table->schema, table->name);
+    put_one_ctid(st, table, match);
+}
+
+void dml_copy(SqlText *st, const DmlTable *table, bool binary)
+{
+    sqltext_put(st, "COPY ");
+    sqltext_qualified(st, table->schema, table->name);
+    put_column_list(st, table);
+    if (binary)
+        sqltext_put(st, " FROM STDIN WITH (FORMAT binary)");
+    else
+        sqltext_put(st, " FROM STDIN");
+}
+
+void dml_truncate(SqlText *st, Relation *const *rels, int count)
+{
+    sqltext_put(st, "TRUNCATE TABLE ");
+    for (int i = 0; i < count; i++) {
+        put_comma(st, i);
+        sqltext_put(st, "ONLY ");
+        sqltext_qualified(st, rels[i]->target_schema, rels[i]->target_name);
+    }
+}
