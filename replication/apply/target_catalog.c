@@ -25,9 +25,8 @@ enum {
     C_GENERATED
 };
 
-/* Asks `sql`, whose parameters are the target's schema and table names of all relations. */
-static bool query_names(PgConn *target, Sql sql, const Relations *rels, PgRows **out_rows,
-                        Error *err)
+bool target_catalog_query(PgConn *target, Sql sql, const Relations *rels, PgRows **out_rows,
+                          Error *err)
 {
     PgArray schemas = {0}, names = {0};
     pgarray_begin(&schemas, PGARRAY_BYTES, TEXT_OID, ',');
@@ -159,7 +158,7 @@ static bool match_table(const PgRows *rows, int first, int end, Relations *rels,
 static bool match_columns(PgConn *target, Relations *rels, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
-    if (!query_names(target, SQL_TARGET_COLUMNS, rels, &rows, err))
+    if (!target_catalog_query(target, SQL_TARGET_COLUMNS, rels, &rows, err))
         return false;
     Arena *scratch = arena_new(0);
     bool ok = true;
@@ -201,7 +200,7 @@ static bool index_is_key(const PgRows *rows, int first, int end, const Relation 
 static bool match_keys(PgConn *target, Relations *rels, TargetMatch what, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
-    if (!query_names(target, SQL_TARGET_KEYS, rels, &rows, err))
+    if (!target_catalog_query(target, SQL_TARGET_KEYS, rels, &rows, err))
         return false;
     for (int i = 0; i < rels->count; i++)
         rels->all[i]->target_has_key = false;

@@ -1,4 +1,5 @@
-/* dml - see the header. In every statement t is the table, s the set of rows that comes as parameters. */
+/* dml - see the header. In every statement t is the table, s the set of rows that comes as
+ * parameters. */
 #include "sqltext/dml.h"
 
 static void put_type(SqlText *st, const DmlColumn *col)
@@ -307,8 +308,8 @@ void dml_replace_row(SqlText *st, const DmlTable *table, const bool *set)
 }
 
 /*
- * (SELECT the ctid of one row that has these values). Equality of the output text is exact for every type;
- * = stands before it where the type has one, because an index may serve it.
+ * (SELECT the ctid of one row that has these values). Equality of the output text is exact for
+ * every type; = stands before it where the type has one, because an index may serve it.
  */
 static int put_one_ctid(SqlText *st, const DmlTable *table, const DmlMatch *match)
 {

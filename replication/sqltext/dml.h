@@ -1,15 +1,13 @@
 /*
  * dml - the statements that change rows on the target.
  *
- * Set forms   take one array parameter a column and work on all their rows in one statement; row forms
- *             take one parameter a column.
- * Exactness   every value passes through its type's own input (or receive) function, as in COPY: array
- *             parameters are declared as arrays of the column's type, single ones as the type itself,
- *             without a type modifier, so that the assignment to the column enforces it and never cuts
- *             silently. No cast function from text is ever involved. A type without an array type (arrays)
- *             comes as text and is converted by the type's input function (there are no cast functions
- *             from text to array types).
- * Names       are quoted, types and operators qualified.
+ * Set forms   take one array parameter a column and work on all their rows in one statement; row
+ * forms take one parameter a column. Exactness   every value passes through its type's own input
+ * (or receive) function, as in COPY: array parameters are declared as arrays of the column's type,
+ * single ones as the type itself, without a type modifier, so that the assignment to the column
+ * enforces it and never cuts silently. No cast function from text is ever involved. A type without
+ * an array type (arrays) comes as text and is converted by the type's input function (there are no
+ * cast functions from text to array types). Names       are quoted, types and operators qualified.
  */
 #pragma once
 
@@ -19,11 +17,11 @@
 typedef struct DmlColumn {
     const char *name;
     const char *type_schema, *type_name;
-    bool as_text;           /* no array type: text[] and a conversion */
-    bool identity_always;   /* cannot stand in SET */
-    const char *equal_schema; /* schema of the type's = operator: key columns, and columns by which a row
-                                 without a key is looked for; NULL: none */
-    bool equal_is_exact;    /* = is true only for values with the same text */
+    bool as_text;             /* no array type: text[] and a conversion */
+    bool identity_always;     /* cannot stand in SET */
+    const char *equal_schema; /* schema of the type's = operator: key columns, and columns by which
+                                 a row without a key is looked for; NULL: none */
+    bool equal_is_exact;      /* = is true only for values with the same text */
 } DmlColumn;
 
 typedef struct DmlTable {
@@ -31,38 +29,39 @@ typedef struct DmlTable {
     int column_count;
     const DmlColumn *columns;
     int key_count;
-    const int *key;         /* index into columns */
-    /* Columns that are compared with their new value as well, because they cannot stand in SET and are no
-     * key (identity always): an update that really changes one finds no row. */
+    const int *key; /* index into columns */
+    /* Columns that are compared with their new value as well, because they cannot stand in SET and
+     * are no key (identity always): an update that really changes one finds no row. */
     int pinned_count;
     const int *pinned;
 } DmlTable;
 
 /* Parameters, in this order (each an array in set forms):
  *  insert            all columns
- *  update            key columns (old), pinned columns (new), columns with set[i] that may stand in SET
- *  delete            key columns
- * true when the update has a column to set; else the statement only finds the rows. */
+ *  update            key columns (old), pinned columns (new), columns with set[i] that may stand in
+ * SET delete            key columns true when the update has a column to set; else the statement
+ * only finds the rows. */
 void dml_insert_set(SqlText *st, const DmlTable *table);
 void dml_update_set(SqlText *st, const DmlTable *table, const bool *set);
 void dml_delete_set(SqlText *st, const DmlTable *table);
 void dml_insert_row(SqlText *st, const DmlTable *table);
 /* Rows without any column: one int8 parameter, their number. */
 void dml_insert_empty(SqlText *st, const DmlTable *table);
-/* as dml_update_set, but set[] may hold key columns. moved: further parameters, the key columns (new): a
- * foreign key of the target may have moved the row there already; so it is looked for at its old, then at
- * its new place. */
+/* as dml_update_set, but set[] may hold key columns. moved: further parameters, the key columns
+ * (new): a foreign key of the target may have moved the row there already; so it is looked for at
+ * its old, then at its new place. */
 void dml_update_row(SqlText *st, const DmlTable *table, const bool *set, bool moved);
 void dml_delete_row(SqlText *st, const DmlTable *table);
-/* Deletes and inserts again, also what no UPDATE may set. Parameters: key columns (old), columns with set[];
- * the others keep their values. */
+/* Deletes and inserts again, also what no UPDATE may set. Parameters: key columns (old), columns
+ * with set[]; the others keep their values. */
 void dml_replace_row(SqlText *st, const DmlTable *table, const bool *set);
 /* May an update of these columns set something? Key columns count only with `keys`. */
 bool dml_sets_anything(const DmlTable *table, const bool *set, bool keys);
 
 /* One row found by its values, for tables without a key. */
 typedef enum DmlMatch { DML_ANY, DML_NULL, DML_VALUE } DmlMatch;
-/* Parameters: columns with match VALUE (old), then columns with set[]. Changes one of the rows found. */
+/* Parameters: columns with match VALUE (old), then columns with set[]. Changes one of the rows
+ * found. */
 void dml_update_match(SqlText *st, const DmlTable *table, const DmlMatch *match, const bool *set);
 void dml_delete_match(SqlText *st, const DmlTable *table, const DmlMatch *match);
 

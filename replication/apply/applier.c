@@ -1,0 +1,512 @@
+/*
+ * applier - see the header.
+ *
+ * A batch runs in two or three round trips: everything up to the last statement goes through the
+ * pipeline, its row counts are checked, then COMMIT. The plan is made when the batch is executed,
+ * so that an interrupted transaction has left no trace in it.
+ *
+ * A transaction that outgrows the limits before its end is known is executed part by part in one
+ * open target transaction. Each part stands behind a savepoint, so that a refused part can be
+ * replayed row by row like a batch.
+ */
+#include "apply/applier.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply/rowwise.h"
+#include "apply/setwise.h"
+#include "apply/waiting.h"
+#include "bascule/base/clock.h"
+#include "bascule/base/fault.h"
+#include "bascule/base/log.h"
+#include "bascule/base/mem.h"
+
+#define DEFAULT_BATCH_BYTES         ((size_t)16 << 20)
+#define DEFAULT_BATCH_CHANGES       100000
+#define DEFAULT_DURABLE_INTERVAL_US 100000
+
+static const char ODD[] = "the changes of a row do not follow from each other";
+
+/* A message whose transaction is not durable yet. */
+typedef struct Message {
+    struct Message *next;
+    Lsn end_lsn; /* LSN_UNKNOWN: of the transaction that is open */
+    size_t len;
+    char content[];
+} Message;
+
+struct Applier {
+    ApplierSpec spec;
+    Session session;
+    bool opened;
+    bool deaf; /* ignores flows until FLOW_LOST */
+    Plan *plan;
+    Waiting waiting;
+    bool skipping;  /* the transaction whose parts come was applied before */
+    bool part_open; /* the target's transaction holds parts of the open one */
+    bool *deleted;  /* by relation id, for rowwise_replay */
+    Lsn applied_lsn, durable_lsn;
+    int64_t last_durable_us; /* monotonic */
+    Message *messages, **message_tail;
+};
+
+Applier *applier_new(const ApplierSpec *spec)
+{
+    Applier *applier = mem_zalloc(sizeof *applier);
+    applier->spec = *spec;
+    if (applier->spec.batch_bytes == 0)
+        applier->spec.batch_bytes = DEFAULT_BATCH_BYTES;
+    if (applier->spec.batch_changes == 0)
+        applier->spec.batch_changes = DEFAULT_BATCH_CHANGES;
+    if (applier->spec.durable_interval_us == 0)
+        applier->spec.durable_interval_us = DEFAULT_DURABLE_INTERVAL_US;
+    applier->deleted = mem_zalloc((size_t)spec->rels->count + 1);
+    applier->message_tail = &applier->messages;
+    return applier;
+}
+
+static void drop_messages(Applier *applier)
+{
+    for (Message *m = applier->messages, *next; m != NULL; m = next) {
+        next = m->next;
+        free(m);
+    }
+    applier->messages = NULL;
+    applier->message_tail = &applier->messages;
+}
+
+static void close_session(Applier *applier)
+{
+    plan_free(applier->plan);
+    applier->plan = NULL;
+    if (applier->opened)
+        session_close(&applier->session);
+    applier->opened = false;
+    applier->part_open = false;
+}
+
+/* Everything that is not committed will come again. */
+static void forget_uncommitted(Applier *applier)
+{
+    waiting_drop_all(&applier->waiting);
+    applier->waiting.end_lsn = applier->applied_lsn;
+    applier->skipping = false;
+    applier->part_open = false;
+    drop_messages(applier);
+    if (applier->plan != NULL) {
+        plan_clear(applier->plan);
+        plan_take_tallies(applier->plan, false);
+    }
+}
+
+void applier_reset(Applier *applier)
+{
+    close_session(applier);
+    forget_uncommitted(applier);
+    applier->deaf = true;
+}
+
+void applier_free(Applier *applier)
+{
+    if (applier == NULL)
+        return;
+    applier_reset(applier);
+    waiting_done(&applier->waiting);
+    free(applier->deleted);
+    free(applier);
+}
+
+bool applier_open(Applier *applier, Error *err)
+{
+    Lsn resume_lsn;
+    if (applier->opened)
+        return true;
+    if (!session_open(&applier->session, &applier->spec.endpoint, applier->spec.task,
+                      applier->spec.rels, &resume_lsn, err))
+        return false;
+    if (resume_lsn < applier->durable_lsn) {
+        session_close(&applier->session);
+        return ERR(err, ERR_TARGET_STATE,
+                   "the target went back: its resume position is " LSN_FMT ", but " LSN_FMT
+                   " was durable",
+                   LSN_ARGS(resume_lsn), LSN_ARGS(applier->durable_lsn));
+    }
+    applier->opened = true;
+    applier->plan = plan_new(applier->session.shapes, applier->session.live);
+    applier->applied_lsn = applier->durable_lsn = applier->waiting.end_lsn = resume_lsn;
+    applier->last_durable_us = clock_now_us();
+    atomic_store(&applier->spec.progress->applied_lsn, resume_lsn);
+    atomic_store(&applier->spec.progress->durable_lsn, resume_lsn);
+    return true;
+}
+
+/* After a failure. What can be tried again with the same session and what waits stays; else
+ * everything is dropped and only a stream that begins again is listened to. Returns false. */
+static bool fail(Applier *applier, Error *err)
+{
+    bool lost_parts = applier->part_open;
+    bool usable = applier->opened && session_rollback(&applier->session);
+    bool retry = err_action(err->cls) == ERR_ACTION_RETRY;
+    applier->part_open = false;
+    if (retry && usable && !lost_parts) {
+        plan_clear(applier->plan);
+        plan_take_tallies(applier->plan, false);
+        drop_messages(applier);
+        return false;
+    }
+    forget_uncommitted(applier);
+    applier->deaf = true;
+    /* A retry would go on with the next transaction: this one has to come again first. */
+    if (retry)
+        err->cls = ERR_CONN_LOST;
+    return false;
+}
+
+/* May a replay row by row help, or at least tell what is wrong? */
+static bool is_refusal(const Applier *applier, Error *err)
+{
+    if (session_failed_at_resume(&applier->session)) {
+        if (err->cls == ERR_APPLY_MISSING_ROW)
+            ERR(err, ERR_TARGET_STATE,
+                "the resume position of task '%s' is not at " LSN_FMT
+                " any more: somebody else applies to this target",
+                applier->spec.task, LSN_ARGS(applier->applied_lsn));
+        return false;
+    }
+    if (strcmp(err->sqlstate, "57014") == 0 && err->cls == ERR_SQL) {
+        err->cls = ERR_SERIALIZATION; /* cancelled by somebody */
+        return false;
+    }
+    return err_action(err->cls) == ERR_ACTION_STOP && err->cls != ERR_STOPPED &&
+           err->cls != ERR_FAULT && err->cls != ERR_BUG && pgconn_usable(applier->session.conn);
+}
+
+/* Messages outlive their flow. */
+static void keep_messages(Applier *applier)
+{
+    for (const PlanMessage *m = plan_messages(applier->plan); m != NULL; m = m->next) {
+        size_t len = m->change->content.len;
+        Message *message = mem_zalloc(sizeof *message + len + 1);
+        message->end_lsn = m->flow->end_lsn;
+        message->len = len;
+        if (len > 0)
+            memcpy(message->content, m->change->content.data, len);
+        *applier->message_tail = message;
+        applier->message_tail = &message->next;
+    }
+}
+
+static void tell_messages(Applier *applier)
+{
+    while (applier->messages != NULL && applier->messages->end_lsn <= applier->durable_lsn) {
+        Message *message = applier->messages;
+        applier->messages = message->next;
+        if (applier->messages == NULL)
+            applier->message_tail = &applier->messages;
+        if (applier->spec.on_message != NULL)
+            applier->spec.on_message(applier->spec.message_arg, message->content, message->len,
+                                     message->end_lsn);
+        free(message);
+    }
+}
+
+/* The target's transaction up to end_lsn is committed. */
+static void committed(Applier *applier, Lsn end_lsn, int64_t commit_time_us, int64_t transactions,
+                      bool durable)
+{
+    Progress *progress = applier->spec.progress;
+    int64_t changes = plan_take_tallies(applier->plan, true);
+    plan_clear(applier->plan);
+    applier->applied_lsn = end_lsn;
+    atomic_fetch_add(&progress->applied_changes, changes);
+    atomic_fetch_add(&progress->applied_transactions, transactions);
+    if (commit_time_us != 0)
+        atomic_store(&progress->applied_commit_time_us, commit_time_us);
+    atomic_store(&progress->applied_lsn, end_lsn);
+    if (!durable)
+        return;
+    applier->durable_lsn = end_lsn;
+    applier->last_durable_us = clock_now_us();
+    atomic_store(&progress->durable_lsn, end_lsn);
+    tell_messages(applier);
+}
+
+static bool commit(Applier *applier, Error *err)
+{
+    return !FAULT_ERROR(APPLY_BEFORE_COMMIT, err) && session_commit(&applier->session, err);
+}
+
+static bool execute_whole(Applier *applier, const PlanStep *steps, bool durable, Error *err)
+{
+    const Waiting *w = &applier->waiting;
+    if (FAULT_ERROR(APPLY_BEGIN, err) ||
+        !session_begin(&applier->session, applier->applied_lsn, w->end_lsn, w->commit_time_us,
+                       durable, err))
+        return false;
+    if (plan_odd(applier->plan))
+        return ERR(err, ERR_APPLY_CONFLICT, "%s", ODD);
+    return setwise_run(&applier->session, steps, err) && !FAULT_ERROR(APPLY_MID, err) &&
+           commit(applier, err);
+}
+
+static bool replay_whole(Applier *applier, bool durable, Error *err)
+{
+    const Waiting *w = &applier->waiting;
+    return session_begin(&applier->session, applier->applied_lsn, w->end_lsn, w->commit_time_us,
+                         durable, err) &&
+           rowwise_replay(&applier->session, w->flows, w->whole, applier->deleted, err) &&
+           commit(applier, err);
+}
+
+static void count_fallback(Applier *applier, const Error *why)
+{
+    atomic_fetch_add(&applier->spec.progress->fallback_batches, 1);
+    log_debug("a batch is replayed row by row: %s", why->message);
+}
+
+/* Applies and commits the whole transactions that wait. */
+static bool apply_whole(Applier *applier, bool durable, Error *err)
+{
+    Waiting *w = &applier->waiting;
+    if (w->whole == 0 && w->end_lsn == applier->applied_lsn)
+        return true;
+    for (int64_t i = 0; i < w->whole; i++)
+        plan_add(applier->plan, w->flows[i]);
+    const PlanStep *steps = plan_finish(applier->plan);
+    keep_messages(applier);
+    durable = durable || applier->messages != NULL ||
+              clock_now_us() - applier->last_durable_us >= applier->spec.durable_interval_us;
+    if (!execute_whole(applier, steps, durable, err)) {
+        if (!is_refusal(applier, err))
+            return fail(applier, err);
+        count_fallback(applier, err);
+        if (!session_rollback(&applier->session) || !replay_whole(applier, durable, err)) {
+            is_refusal(applier, err);
+            return fail(applier, err);
+        }
+    }
+    if (FAULT_ERROR(APPLY_AFTER_COMMIT, err))
+        return fail(applier, err);
+    committed(applier, w->end_lsn, w->commit_time_us, w->transactions, durable);
+    waiting_drop_whole(w);
+    return true;
+}
+
+/* A refused part: back to its savepoint, and row by row. */
+static bool replay_parts(Applier *applier, Error *err)
+{
+    const Waiting *w = &applier->waiting;
+    Session *session = &applier->session;
+    lane_abandon(session->lane);
+    pgconn_copy_fail(session->conn, "rolled back");
+    lane_forget_failure(session->lane);
+    return pgconn_exec(session->conn, SQL("ROLLBACK TO SAVEPOINT bascule_part"), PG_NO_PARAMS, NULL,
+                       err) &&
+           rowwise_replay(session, w->flows + w->whole, w->count - w->whole, applier->deleted, err);
+}
+
+/* Executes the parts that wait, inside the open transaction. */
+static bool execute_parts(Applier *applier, Error *err)
+{
+    const Waiting *w = &applier->waiting;
+    Session *session = &applier->session;
+    LaneExpect any = {.what = "setting a savepoint", .max_rows = -1};
+    for (int64_t i = w->whole; i < w->count; i++)
+        plan_add(applier->plan, w->flows[i]);
+    const PlanStep *steps = plan_finish(applier->plan);
+    keep_messages(applier);
+    if (!lane_send(session->lane, SQL("SAVEPOINT bascule_part"), PG_NO_PARAMS, &any, err) ||
+        !lane_drain(session->lane, err))
+        return false;
+    bool fine = plan_odd(applier->plan) ? ERR(err, ERR_APPLY_CONFLICT, "%s", ODD)
+                                        : setwise_run(session, steps, err);
+    if (!fine) {
+        if (!is_refusal(applier, err))
+            return false;
+        count_fallback(applier, err);
+        if (!replay_parts(applier, err))
+            return false;
+    }
+    plan_clear(applier->plan);
+    return pgconn_exec(session->conn, SQL("RELEASE SAVEPOINT bascule_part"), PG_NO_PARAMS, NULL,
+                       err);
+}
+
+/* The open transaction has outgrown a batch: what has come of it is executed. */
+static bool apply_parts(Applier *applier, Error *err)
+{
+    Waiting *w = &applier->waiting;
+    if (!applier->part_open) {
+        if (FAULT_ERROR(APPLY_BEGIN, err))
+            return fail(applier, err);
+        applier->part_open = true;
+        if (!session_begin(&applier->session, applier->applied_lsn, applier->applied_lsn, 0, true,
+                           err))
+            return fail(applier, err);
+    }
+    if (!execute_parts(applier, err) || FAULT_ERROR(APPLY_MID, err)) {
+        is_refusal(applier, err);
+        return fail(applier, err);
+    }
+    waiting_drop_parts(w);
+    return true;
+}
+
+/* Its last part has come: `last` is still among what waits. */
+static bool finish_parts(Applier *applier, const Flow *last, Error *err)
+{
+    Lsn end_lsn = last->end_lsn;
+    int64_t commit_time_us = last->commit_time_us;
+    if (!execute_parts(applier, err) ||
+        !session_move(&applier->session, applier->applied_lsn, end_lsn, commit_time_us, err) ||
+        !lane_drain(applier->session.lane, err) || !commit(applier, err)) {
+        is_refusal(applier, err);
+        return fail(applier, err);
+    }
+    applier->part_open = false;
+    if (FAULT_ERROR(APPLY_AFTER_COMMIT, err))
+        return fail(applier, err);
+    for (Message *m = applier->messages; m != NULL; m = m->next)
+        if (m->end_lsn == LSN_UNKNOWN)
+            m->end_lsn = end_lsn;
+    committed(applier, end_lsn, commit_time_us, 1, true);
+    waiting_drop_all(&applier->waiting);
+    applier->waiting.end_lsn = end_lsn;
+    return true;
+}
+
+static bool over(const Applier *applier, size_t bytes, int64_t changes)
+{
+    return bytes >= applier->spec.batch_bytes || changes >= applier->spec.batch_changes;
+}
+
+/* Was the transaction of this part applied before? Its end is not known in the first part; but one
+ * that ends behind the resume position begins its commit record there or later. */
+static bool is_old(const Applier *applier, const Flow *flow)
+{
+    return (flow->commit_lsn != LSN_UNKNOWN && flow->commit_lsn < applier->waiting.end_lsn) ||
+           (flow->ends && flow->end_lsn <= applier->waiting.end_lsn);
+}
+
+static bool protocol_error(Applier *applier, Flow *flow, const char *what, Error *err)
+{
+    flow_free(flow);
+    ERR(err, ERR_PROTOCOL, "%s", what);
+    return fail(applier, err);
+}
+
+static bool put_part(Applier *applier, Flow *flow, Error *err)
+{
+    Waiting *w = &applier->waiting;
+    if (flow->begins == (w->open || applier->skipping))
+        return protocol_error(applier, flow,
+                              flow->begins ? "a transaction begins inside another"
+                                           : "a part of a transaction came without its beginning",
+                              err);
+    if (flow->begins)
+        applier->skipping = is_old(applier, flow);
+    if (flow->ends && flow->end_lsn == LSN_UNKNOWN)
+        return protocol_error(applier, flow, "a transaction came without its end position", err);
+    if (applier->skipping) {
+        applier->skipping = !flow->ends;
+        flow_free(flow);
+        return true;
+    }
+    if (applier->part_open && flow->ends) {
+        /* Not whole for `waiting`: the parts before it are gone into the open transaction. */
+        flow->ends = false;
+        waiting_add(w, flow, clock_now_us());
+        return finish_parts(applier, flow, err);
+    }
+    waiting_add(w, flow, clock_now_us());
+    if (over(applier, w->whole_bytes + w->part_bytes, w->whole_changes + w->part_changes) &&
+        w->whole > 0 && !apply_whole(applier, false, err))
+        return false;
+    if (w->open && over(applier, w->part_bytes, w->part_changes))
+        return apply_parts(applier, err);
+    return true;
+}
+
+/* Everything before this position has come. */
+static bool put_position(Applier *applier, Flow *flow, Error *err)
+{
+    Lsn end_lsn = flow->end_lsn;
+    if (applier->waiting.open || applier->skipping)
+        return protocol_error(applier, flow, "a position came inside a transaction", err);
+    flow_free(flow);
+    if (end_lsn <= applier->waiting.end_lsn)
+        return true;
+    waiting_move(&applier->waiting, end_lsn, clock_now_us());
+    return apply_whole(applier, true, err);
+}
+
+static void put_lost(Applier *applier)
+{
+    bool must_roll_back = applier->part_open;
+    forget_uncommitted(applier);
+    applier->deaf = false;
+    if (must_roll_back && !session_rollback(&applier->session))
+        close_session(applier);
+}
+
+bool applier_put(Applier *applier, Flow **flow, Error *err)
+{
+    Flow *taken = *flow;
+    *flow = NULL;
+    if (taken->kind == FLOW_LOST) {
+        flow_free(taken);
+        put_lost(applier);
+        return true;
+    }
+    if (applier->deaf) {
+        flow_free(taken);
+        return true;
+    }
+    if (!applier_open(applier, err)) {
+        flow_free(taken);
+        return fail(applier, err);
+    }
+    return taken->kind == FLOW_POSITION ? put_position(applier, taken, err)
+                                        : put_part(applier, taken, err);
+}
+
+/* Makes what was committed asynchronously durable: a synchronous commit flushes all before it. */
+static bool make_durable(Applier *applier, Error *err)
+{
+    if (!session_begin(&applier->session, applier->applied_lsn, applier->applied_lsn, 0, true,
+                       err) ||
+        !lane_drain(applier->session.lane, err) || !session_commit(&applier->session, err)) {
+        is_refusal(applier, err);
+        return fail(applier, err);
+    }
+    committed(applier, applier->applied_lsn, 0, 0, true);
+    return true;
+}
+
+int64_t applier_next_flush_us(const Applier *applier)
+{
+    const Waiting *w = &applier->waiting;
+    if (!applier->opened || applier->deaf || applier->part_open)
+        return CLOCK_NEVER;
+    if (w->end_lsn != applier->applied_lsn)
+        return w->whole_changes > 0 ? 0 : w->since_us + applier->spec.durable_interval_us;
+    if (applier->durable_lsn != applier->applied_lsn)
+        return applier->last_durable_us + applier->spec.durable_interval_us;
+    return CLOCK_NEVER;
+}
+
+bool applier_flush(Applier *applier, bool idle, Error *err)
+{
+    int64_t due_us = applier_next_flush_us(applier);
+    if (due_us == CLOCK_NEVER)
+        return true;
+    bool due = due_us <= clock_now_us();
+    if (applier->waiting.end_lsn != applier->applied_lsn) {
+        /* Transactions without a change for us are not worth a commit each. */
+        if (idle && !due)
+            return true;
+        return apply_whole(applier, false, err);
+    }
+    return !idle || !due || make_durable(applier, err);
+}
