@@ -37,10 +37,10 @@ static const char *note_of(Arena *arena, const Relation *rel, const FkPlan *fk)
 }
 
 static void fill_table(const SyncSpec *spec, Arena *arena, const Relation *rel, const FkPlan *fk,
-                       PlanTable *out)
+                       SyncPlanTable *out)
 {
     int64_t chunk = spec->load_chunk_bytes > 0 ? spec->load_chunk_bytes : 256 << 20;
-    *out = (PlanTable){
+    *out = (SyncPlanTable){
         .table = arena_strdup(arena, rel->display),
         .rows = rel->estimated_rows < 0 ? PROGRESS_UNKNOWN : rel->estimated_rows,
         .bytes = rel->bytes,
@@ -52,16 +52,16 @@ static void fill_table(const SyncSpec *spec, Arena *arena, const Relation *rel, 
     };
 }
 
-bool sync_plan(const SyncSpec *spec, Arena *arena, Plan *out, Error *err)
+bool sync_plan(const SyncSpec *spec, Arena *arena, SyncPlan *out, Error *err)
 {
-    *out = (Plan){.plugin = "", .plugin_why = ""};
+    *out = (SyncPlan){.plugin = "", .plugin_why = ""};
     Relations *rels = NULL;
     CLEANUP_PGCONN PgConn *source = pgconn_open(&spec->source, PG_SESSION_SQL, "plan", err);
     if (source == NULL || !catalog_read(source, spec->rules, &rels, err))
         return false;
     FkPlan *fk = fk_plan_new(arena, rels);
     out->table_count = rels->count;
-    out->tables = arena_new_array(arena, PlanTable, rels->count);
+    out->tables = arena_new_array(arena, SyncPlanTable, rels->count);
     for (int i = 0; i < rels->count; i++) {
         const Relation *rel = rels->all[fk->order[i]];
         fill_table(spec, arena, rel, fk, &out->tables[i]);

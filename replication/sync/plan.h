@@ -5,7 +5,7 @@
 
 #include "sync/sync.h"
 
-typedef struct PlanTable {
+typedef struct SyncPlanTable {
     const char *table;
     int64_t rows, bytes; /* estimates; PROGRESS_UNKNOWN */
     int chunks;
@@ -13,17 +13,17 @@ typedef struct PlanTable {
     bool binary; /* copied as COPY BINARY */
     char replica_identity;
     const char *note; /* cycle, self-reference, keyless, unlogged, ...; "" */
-} PlanTable;
+} SyncPlanTable;
 
-typedef struct Plan {
+typedef struct SyncPlan {
     int table_count;
-    PlanTable *tables; /* in the order of the load */
+    SyncPlanTable *tables; /* in the order of the load */
     int64_t bytes;
     const char *plugin, *plugin_why; /* "" in mode full-load */
     int cycle_count;
     const char **cycles;
     int pattern_count; /* rules as written, with the number of tables each matched */
     RulePattern *patterns;
-} Plan;
+} SyncPlan;
 
-MUST_CHECK bool sync_plan(const SyncSpec *spec, Arena *arena, Plan *out_plan, Error *err);
+MUST_CHECK bool sync_plan(const SyncSpec *spec, Arena *arena, SyncPlan *out_plan, Error *err);

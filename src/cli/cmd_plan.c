@@ -12,11 +12,11 @@ static json_t *bytes_or_null(int64_t value)
     return value == PROGRESS_UNKNOWN ? json_null() : json_integer(value);
 }
 
-static json_t *plan_json(const Task *task, const Plan *plan)
+static json_t *plan_json(const Task *task, const SyncPlan *plan)
 {
     json_t *tables = json_array(), *patterns = json_array(), *cycles = json_array();
     for (int i = 0; i < plan->table_count; i++) {
-        const PlanTable *t = &plan->tables[i];
+        const SyncPlanTable *t = &plan->tables[i];
         char identity[2] = {t->replica_identity, '\0'};
         json_array_append_new(tables,
                               json_pack("{s:s,s:o,s:o,s:i,s:i,s:s,s:s,s:s}", "table", t->table,
@@ -40,13 +40,13 @@ static json_t *plan_json(const Task *task, const Plan *plan)
                      tables, "rules", patterns, "cycles", cycles);
 }
 
-static void put_tables(const Plan *plan, Arena *arena, Buf *out)
+static void put_tables(const SyncPlan *plan, Arena *arena, Buf *out)
 {
     OutTable *table =
         out_table_new(arena, (const char *const[]){">level", "table", ">rows (est.)", ">size",
                                                    ">chunks", "copy", "note", NULL});
     for (int i = 0; i < plan->table_count; i++) {
-        const PlanTable *t = &plan->tables[i];
+        const SyncPlanTable *t = &plan->tables[i];
         const char *cells[] = {arena_printf(arena, "%d", t->level),
                                t->table,
                                out_count(arena, t->rows),
@@ -59,7 +59,7 @@ static void put_tables(const Plan *plan, Arena *arena, Buf *out)
     out_table_put(table, out);
 }
 
-static void plan_text(const Task *task, const Plan *plan, Arena *arena, Buf *out)
+static void plan_text(const Task *task, const SyncPlan *plan, Arena *arena, Buf *out)
 {
     const SyncSpec *spec = task_sync_spec(task);
     buf_printf(out, "task    %s (%s, target.prepare %s)\n", spec->task, sync_mode_name(spec->mode),
@@ -101,7 +101,7 @@ static int run(const Config *config, Error *err)
     Task *task = NULL;
     StopToken *stop = stop_new();
     Arena *arena = arena_new(0);
-    Plan plan;
+    SyncPlan plan;
     bool ok = task_open(config, stop, false, &task, err) &&
               sync_plan(task_sync_spec(task), arena, &plan, err);
     if (ok && config_flag(config, FLAG_JSON)) {
