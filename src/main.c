@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "cli/command.h"
+#include "cli/out.h"
 
 int main(int argc, char **argv)
 {
@@ -15,7 +16,7 @@ int main(int argc, char **argv)
     umask(077);
     Error err = ERROR_INIT;
     int code = cli_run(argc, argv, &err);
-    if (err.cls != ERR_NONE && err.cls != ERR_STOPPED)
+    if (err.cls != ERR_NONE && (err.cls != ERR_STOPPED || code != 0))
         cli_print_error(&err);
-    return code;
+    return code == 0 && out_lost() ? 1 : code;
 }

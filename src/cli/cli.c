@@ -79,12 +79,16 @@ static bool read_front(int argc, char *const *argv, Front *front, Error *err)
     return true;
 }
 
+/* Who reads the log as JSON wants the last error so too. */
+static bool json_log;
+
 static void start_log(const Config *config)
 {
     LogLevel level = LOG_INFO;
     if (!log_parse_level(config_text(config, OPT_LOG_LEVEL), &level))
         level = LOG_INFO;
-    log_init(level, strcmp(config_text(config, OPT_LOG_FORMAT), "json") == 0);
+    json_log = strcmp(config_text(config, OPT_LOG_FORMAT), "json") == 0;
+    log_init(level, json_log);
 }
 
 static int print_help(const Command *command)
@@ -148,7 +152,10 @@ int cli_run(int argc, char *const *argv, Error *err)
 void cli_print_error(const Error *err)
 {
     const char *hint = err_hint_of(err);
-    fflush(stdout);
+    if (json_log) {
+        log_error_value(LOG_ERROR, err, "failed");
+        return;
+    }
     fprintf(stderr, "bascule: %s: %s\n", err_slug(err->cls), err->message);
     if (hint[0] != '\0')
         fprintf(stderr, "hint: %s\n", hint);

@@ -18,6 +18,7 @@ typedef struct Command {
     const char *help;    /* paragraphs for an operator at 2 a.m.; lines of at most 90 columns */
     const char *example; /* commands to paste, one a line */
     unsigned uses;       /* OptionUse groups: their options are its flags */
+    unsigned own;        /* of them, the groups that the help tells first */
     unsigned flags;      /* FLAG_BIT()s of its own flags */
     int max_args;
     bool no_file; /* reads neither configuration file nor environment */

@@ -74,6 +74,21 @@ void help_program(Buf *out)
     arena_free(arena);
 }
 
+static void put_option(Arena *arena, OptionId id, Buf *out)
+{
+    const Option *option = &OPTIONS[id];
+    const char *alias =
+        option->alias[0] == '\0' ? "" : arena_printf(arena, "--%s, ", option->alias);
+    const char *term =
+        arena_printf(arena, "%s--%s %s", alias, option_flag(arena, id), value_word(option));
+    const char *about = option->help;
+    if (option->type == OPTION_CHOICE)
+        about = arena_printf(arena, "%s: %s", about, option_allowed_text(arena, id));
+    if (option->def[0] != '\0')
+        about = arena_printf(arena, "%s (default %s)", about, option->def);
+    put_term(out, term, 34, about);
+}
+
 static void put_flags(Arena *arena, const Command *command, Buf *out)
 {
     unsigned taken = command->flags | FLAG_BIT(FLAG_CONFIG) | FLAG_BIT(FLAG_HELP);
@@ -89,23 +104,11 @@ static void put_flags(Arena *arena, const Command *command, Buf *out)
                                         flag->value[0] == '\0' ? "" : " ", flag->value);
         const char *allowed =
             flag->allowed[0] == '\0' ? "" : arena_printf(arena, " (%s)", flag->allowed);
-        put_term(out, term, 28, arena_printf(arena, "%s%s", flag->help, allowed));
+        put_term(out, term, 34, arena_printf(arena, "%s%s", flag->help, allowed));
     }
-}
-
-static void put_option(Arena *arena, OptionId id, Buf *out)
-{
-    const Option *option = &OPTIONS[id];
-    const char *alias =
-        option->alias[0] == '\0' ? "" : arena_printf(arena, "--%s, ", option->alias);
-    const char *term =
-        arena_printf(arena, "%s--%s %s", alias, option_flag(arena, id), value_word(option));
-    const char *about = option->help;
-    if (option->type == OPTION_CHOICE)
-        about = arena_printf(arena, "%s: %s", about, option_allowed_text(arena, id));
-    if (option->def[0] != '\0')
-        about = arena_printf(arena, "%s (default %s)", about, option->def);
-    put_term(out, term, 34, about);
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if ((command->own & OPTIONS[i].uses) != 0)
+            put_option(arena, (OptionId)i, out);
 }
 
 static void put_options(Arena *arena, const Command *command, Buf *out)
@@ -122,7 +125,7 @@ static void put_options(Arena *arena, const Command *command, Buf *out)
             const Option *option = &OPTIONS[i];
             if (strcmp(option_section(arena, (OptionId)i), OPTION_SECTIONS[s].name) != 0 ||
                 ((command->uses | USE_ALWAYS) & option->uses) == 0 ||
-                (option->traits & OPTION_SECRET) != 0)
+                (option->traits & OPTION_SECRET) != 0 || (command->own & option->uses) != 0)
                 continue;
             if (!titled)
                 buf_printf(out, "\n %s\n", OPTION_SECTIONS[s].title);

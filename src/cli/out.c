@@ -1,6 +1,7 @@
 /* out - tables, figures, JSON, questions (out.h). */
 #include "cli/out.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 #include "bascule/base/clock.h"
 #include "bascule/model/progress.h"
+#include "net/json_text.h"
 
 /* Tables ------------------------------------------------------------------------------------- */
 typedef struct OutRow OutRow;
@@ -108,10 +110,11 @@ static void put_row(const OutTable *table, const char *const *cells, const int *
         }
         while (out->len > start && out->data[out->len - 1] == ' ')
             out->len--;
-        if (!any) {
+        if (!any)
             out->len = start;
+        out->data[out->len] = '\0';
+        if (!any)
             return;
-        }
         buf_putc(out, '\n');
     }
 }
@@ -204,44 +207,61 @@ void out_wrap(Buf *out, const char *text, int indent, int width)
 }
 
 /* stdout ------------------------------------------------------------------------------------- */
+static int first_errno; /* of stdout */
+
+static void put(const char *text, size_t len)
+{
+    errno = 0;
+    if ((fwrite(text, 1, len, stdout) != len || fflush(stdout) != 0) && first_errno == 0)
+        first_errno = errno == 0 ? EIO : errno;
+}
+
+bool out_failed(void)
+{
+    return first_errno != 0;
+}
+
+bool out_lost(void)
+{
+    return first_errno != 0 && first_errno != EPIPE;
+}
+
 void out_text(const char *text)
 {
-    fputs(text, stdout);
-    fflush(stdout);
+    put(text, strlen(text));
 }
 
 void out_buf(const Buf *buf)
 {
-    fwrite(buf->data, 1, buf->len, stdout);
-    fflush(stdout);
+    put(buf->data, buf->len);
 }
 
 void out_printf(const char *fmt, ...)
 {
+    Arena *arena = arena_new(0);
     va_list ap;
     va_start(ap, fmt);
-    vprintf(fmt, ap);
+    out_text(arena_vprintf(arena, fmt, ap));
     va_end(ap);
-    fflush(stdout);
+    arena_free(arena);
 }
 
 static void put_json(const json_t *value, size_t flags)
 {
-    char *text = json_dumps(value, flags | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
-    ASSERT(text != NULL);
-    puts(text);
-    fflush(stdout);
-    free(text);
+    CLEANUP_BUF Buf text = BUF_INIT;
+    json_text_dump(value, flags, &text);
+    buf_putc(&text, '\n');
+    out_buf(&text);
 }
 
 void out_json(const json_t *value)
 {
-    put_json(value, JSON_INDENT(2));
+    put_json(value, JSON_TEXT_PRETTY);
 }
 
 void out_json_line(const json_t *value)
 {
-    put_json(value, JSON_COMPACT);
+    put_json(value, JSON_TEXT_FLAGS);
 }
 
 bool out_interactive(void)
@@ -253,8 +273,7 @@ bool out_confirm(const char *question, const char *expected)
 {
     char *line = NULL;
     size_t room = 0;
-    printf("%s", question);
-    fflush(stdout);
+    out_text(question);
     ssize_t len = getline(&line, &room, stdin);
     while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
         line[--len] = '\0';

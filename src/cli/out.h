@@ -30,6 +30,10 @@ void out_wrap(Buf *out, const char *text, int indent, int width);
 void out_text(const char *text);
 void out_buf(const Buf *buf);
 void out_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* Nobody takes what is printed: a full disk, or a reader that went away. */
+bool out_failed(void);
+/* The same, without readers that went away: then the exit code must say so. */
+bool out_lost(void);
 /* Indented for a report, on one line for a stream of lines. Does not own the value. */
 void out_json(const json_t *value);
 void out_json_line(const json_t *value);

@@ -20,25 +20,25 @@ static void put_comment(Buf *out, const char *indent, const char *text)
     }
 }
 
-static bool needs_quotes(const char *text)
+/* "any text" says nothing; a default made of other options cannot be written down as a value. */
+static const char *comment_of(Arena *arena, OptionId id, bool made)
 {
-    return strpbrk(text, "<>{}*%:#") != NULL;
+    const Option *option = &OPTIONS[id];
+    const char *text = option->help;
+    if (option->type != OPTION_TEXT && option->type != OPTION_PATH &&
+        option->type != OPTION_CONNINFO)
+        text = arena_printf(arena, "%s (%s)", text, option_allowed_text(arena, id));
+    return made ? arena_printf(arena, "%s; default %s", text, option->def) : text;
 }
 
 static void put_option(Arena *arena, OptionId id, const char *indent, Buf *out)
 {
     const Option *option = &OPTIONS[id];
-    bool anything = option->type == OPTION_TEXT || option->type == OPTION_PATH ||
-                    option->type == OPTION_CONNINFO;
-    put_comment(out, indent,
-                anything
-                    ? option->help
-                    : arena_printf(arena, "%s (%s)", option->help, option_allowed_text(arena, id)));
-    const char *value = option->def;
+    bool made = strpbrk(option->def, "<$") != NULL;
+    const char *value = made ? "" : option->def;
     if ((option->traits & OPTION_REPEATED) != 0)
         value = id == OPT_TABLES_EXCLUDE ? "[\"public.tmp_%\"]" : "[\"public.*\"]";
-    else if (needs_quotes(value))
-        value = arena_printf(arena, "\"%s\"", value);
+    put_comment(out, indent, comment_of(arena, id, made));
     buf_printf(out, "%s#%s:%s%s\n", indent, option_key(id), value[0] == '\0' ? "" : " ", value);
 }
 

@@ -237,6 +237,15 @@ static bool put_defaults(Config *config, Error *err)
     return true;
 }
 
+/* A small stream.memory is no reason to ask for a small batch too. */
+static void clamp_defaults(Config *config)
+{
+    ConfigValue *batch = &config->values[OPT_STREAM_BATCH_SIZE];
+    const ConfigValue *memory = &config->values[OPT_STREAM_MEMORY];
+    if (batch->from == FROM_DEFAULT && batch->value.number > memory->value.number)
+        batch->value = memory->value;
+}
+
 /* Loading ------------------------------------------------------------------------------------ */
 static const char *choose_path(const Config *config, const char *path)
 {
@@ -263,7 +272,10 @@ bool config_load(Config *config, const char *path, int argc, char *const *argv,
         return false;
     if (!flags->no_file && !read_environment(config, err))
         return false;
-    return read_flags(config, err) && put_defaults(config, err) && config_check_rules(config, err);
+    if (!read_flags(config, err) || !put_defaults(config, err))
+        return false;
+    clamp_defaults(config);
+    return config_check_rules(config, err);
 }
 
 /* Questions ---------------------------------------------------------------------------------- */

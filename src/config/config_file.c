@@ -64,7 +64,7 @@ static bool unknown_option(File *file, const char *section, const YamlPair *pair
         section[0] == '\0' ? "" : arena_printf(file->config->arena, " in '%s'", section);
     int dotted = option_find(pair->key);
     int other = elsewhere(pair->key);
-    if (dotted >= 0)
+    if (dotted >= 0 && strchr(pair->key, '.') != NULL)
         return FAIL(file, pair, "unknown option '%s'%s, write '%s' under '%s'", pair->key, in,
                     option_key((OptionId)dotted),
                     option_section(file->config->arena, (OptionId)dotted));

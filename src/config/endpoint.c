@@ -45,19 +45,26 @@ static bool over_unix_socket(const char *host)
     return host == NULL || host[0] == '/' || host[0] == '@' || host[0] == '\0';
 }
 
+/* Like libpq: the user's name when nobody names a database. */
+static const char *database_of(Arena *arena, const Conninfo *parts)
+{
+    const char *database = said(arena, parts, "dbname");
+    const char *user = shown_value(arena, parts, "user");
+    return database != NULL ? database : user != NULL ? user : "";
+}
+
 static const char *show(Arena *arena, const Conninfo *parts)
 {
     const char *host = shown_value(arena, parts, "host");
     const char *address = said(arena, parts, "hostaddr");
     const char *user = shown_value(arena, parts, "user");
-    const char *database = shown_value(arena, parts, "dbname");
     const char *place = address != NULL && address[0] != '\0' && host == NULL ? address : host;
     bool local = over_unix_socket(place);
     Conninfo shown = {0};
     conninfo_put(arena, &shown, "host",
                  local && (place == NULL || *place == '\0') ? "[local]" : place);
     conninfo_put(arena, &shown, "port", shown_value(arena, parts, "port"));
-    conninfo_put(arena, &shown, "dbname", database != NULL ? database : user != NULL ? user : "");
+    conninfo_put(arena, &shown, "dbname", database_of(arena, parts));
     if (user != NULL)
         conninfo_put(arena, &shown, "user", user);
     if (!local)
@@ -90,8 +97,9 @@ static int64_t connect_timeout_us(const Config *config, const Conninfo *parts, b
     return config_duration_us(config, id);
 }
 
-bool config_endpoint(const Config *config, bool source, PgEndpoint *out_endpoint, Arena *arena,
-                     Error *err)
+/* dsn, overridden by the fields of that side. */
+static bool combine(const Config *config, bool source, Arena *arena, Conninfo *out_parts,
+                    Error *err)
 {
     Conninfo parts = {0};
     const char *dsn = config_text(config, source ? OPT_SOURCE_DSN : OPT_TARGET_DSN);
@@ -99,14 +107,22 @@ bool config_endpoint(const Config *config, bool source, PgEndpoint *out_endpoint
         return err_context(err, "%s.dsn", source ? "source" : "target");
     for (size_t i = 0; i < sizeof FIELDS / sizeof *FIELDS; i++) {
         const char *value = config_text(config, source ? FIELDS[i].source : FIELDS[i].target);
-        if (value != NULL)
-            conninfo_put(arena, &parts, FIELDS[i].keyword, value);
+        if (value == NULL)
+            continue;
+        conninfo_put(arena, &parts, FIELDS[i].keyword, value);
         /* an address in the dsn would win over the host that is to override it */
-        if (value != NULL && strcmp(FIELDS[i].keyword, "host") == 0 &&
-            conninfo_get(&parts, "hostaddr") != NULL)
+        if (strcmp(FIELDS[i].keyword, "host") == 0 && conninfo_get(&parts, "hostaddr") != NULL)
             conninfo_put(arena, &parts, "hostaddr", "");
     }
-    if (!check_given(&parts, source, err))
+    *out_parts = parts;
+    return true;
+}
+
+bool config_endpoint(const Config *config, bool source, PgEndpoint *out_endpoint, Arena *arena,
+                     Error *err)
+{
+    Conninfo parts;
+    if (!combine(config, source, arena, &parts, err) || !check_given(&parts, source, err))
         return false;
     if (said(arena, &parts, "sslmode") == NULL)
         conninfo_put(arena, &parts, "sslmode", "verify-full");
@@ -118,6 +134,15 @@ bool config_endpoint(const Config *config, bool source, PgEndpoint *out_endpoint
         .connect_timeout_us = connect_timeout_us(config, &parts, source),
     };
     return true;
+}
+
+const char *config_database(const Config *config, bool source, Arena *arena)
+{
+    Conninfo parts;
+    Error ignored = ERROR_INIT;
+    const char *name =
+        combine(config, source, arena, &parts, &ignored) ? database_of(arena, &parts) : "";
+    return name;
 }
 
 bool config_rules(const Config *config, Rules *out_rules, Arena *arena, Error *err)

@@ -16,5 +16,8 @@
  * server is. */
 MUST_CHECK bool config_endpoint(const Config *config, bool source, PgEndpoint *out_endpoint,
                                 Arena *arena, Error *err);
+/* The database's name there, for people: what `shown` calls dbname. After a config_endpoint that
+ * went well. */
+const char *config_database(const Config *config, bool source, Arena *arena);
 /* tables.include and tables.exclude, compiled; CONFIG with the place of a pattern that is wrong. */
 MUST_CHECK bool config_rules(const Config *config, Rules *out_rules, Arena *arena, Error *err);
