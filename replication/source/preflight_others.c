@@ -1,0 +1,174 @@
+/* preflight_others - what else lives in the databases: subscriptions, event triggers, fences that
+ * somebody left, large objects, and objects that are no ordinary tables. */
+#include <string.h>
+
+#include "source/preflight_internal.h"
+#include "sql_files.h"
+
+static bool in_scope(const Preflight *p, const char *schema, const char *name)
+{
+    for (int i = 0; p->rels != NULL && i < p->rels->count; i++) {
+        const Relation *rel = p->rels->all[i];
+        if (strcmp(rel->target_name, name) == 0 && strcmp(rel->target_schema, schema) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* An apply worker fires no ordinary statement triggers: it writes through the fence. On the target
+ * it writes what bascule writes. */
+static void subscriptions(Preflight *p, PreflightSide *side)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (side->conn == NULL ||
+        !PREFLIGHT_ASK(p, side, "subscription", SQL_PREFLIGHT_SUBSCRIPTIONS, &rows))
+        return;
+    for (int i = 0, n = pgrows_count(rows); i < n;) {
+        const char *name = pgrows_text(rows, i, 0);
+        bool ours = false;
+        for (; i < n && strcmp(pgrows_text(rows, i, 0), name) == 0; i++)
+            ours = ours || (!pgrows_null(rows, i, 2) &&
+                            in_scope(p, pgrows_text(rows, i, 1), pgrows_text(rows, i, 2)));
+        bool target = side == &p->target;
+        PREFLIGHT_ADD(
+            p, target && ours ? PREFLIGHT_BLOCKER : PREFLIGHT_WARNING, .code = "subscription",
+            .subject = side->name,
+            .what = preflight_text(p, "subscription '%s' is enabled%s", name,
+                                   ours ? " and writes tables in scope" : ""),
+            .why =
+                target
+                    ? "whatever it writes here collides with what bascule applies"
+                    : "its worker writes through the cutover's fence: the cutover will be refused "
+                      "while it is enabled",
+            .remedy = preflight_text(p, "ALTER SUBSCRIPTION %s DISABLE;  -- on the %s%s",
+                                     preflight_ident(p, name), side->name,
+                                     target ? "" : ", at the latest before the cutover"));
+    }
+}
+
+static void event_triggers(Preflight *p)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (p->target.conn == NULL ||
+        !PREFLIGHT_ASK(p, &p->target, "event-trigger", SQL_PREFLIGHT_OBJECTS, &rows))
+        return;
+    for (int i = 0; i < pgrows_count(rows); i++)
+        if (strcmp(pgrows_text(rows, i, 0), "event-trigger") == 0)
+            PREFLIGHT_ADD(
+                p, PREFLIGHT_WARNING, .code = "event-trigger", .subject = "target",
+                .what = preflight_text(p, "event trigger '%s' is enabled", pgrows_text(rows, i, 1)),
+                .why = "it fires for the tables, indexes and keys that bascule makes",
+                .remedy = preflight_text(p, "%s  -- on the target, until the cutover",
+                                         pgrows_text(rows, i, 2)));
+}
+
+static const char *listed(Preflight *p, const PgRows *rows, const char *kind, int *out_count)
+{
+    CLEANUP_BUF Buf names = BUF_INIT;
+    *out_count = 0;
+    for (int i = 0; i < pgrows_count(rows); i++) {
+        if (strcmp(pgrows_text(rows, i, 0), kind) != 0)
+            continue;
+        if ((*out_count)++ < 10)
+            buf_printf(&names, "%s%s", names.len > 0 ? ", " : "", pgrows_text(rows, i, 1));
+    }
+    if (*out_count > 10)
+        buf_printf(&names, " and %d more", *out_count - 10);
+    return preflight_text(p, "%s", buf_str(&names));
+}
+
+static void objects(Preflight *p)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    int n;
+    if (!PREFLIGHT_ASK(p, &p->source, "objects", SQL_PREFLIGHT_OBJECTS, &rows))
+        return;
+    const char *names = listed(p, rows, "foreign-table", &n);
+    if (n > 0)
+        PREFLIGHT_ADD(
+            p, PREFLIGHT_WARNING, .code = "foreign-table", .subject = "source",
+            .what = preflight_text(p, "foreign tables: %s", names),
+            .why = "their rows live elsewhere and are not moved; the target must reach the same "
+                   "server",
+            .remedy =
+                "Check CREATE SERVER and CREATE USER MAPPING on the target; passwords are not in a "
+                "dump.");
+    names = listed(p, rows, "materialized-view", &n);
+    if (n > 0)
+        PREFLIGHT_ADD(p, PREFLIGHT_OK, .code = "materialized-view", .subject = "source",
+                      .what = preflight_text(p, "materialized views: %s", names),
+                      .why = "not replicated: filled on the target when the load ends, to be "
+                             "refreshed after the "
+                             "cutover",
+                      .remedy =
+                          "REFRESH MATERIALIZED VIEW ...;  -- on the target, after the cutover");
+    names = listed(p, rows, "extension-table", &n);
+    if (n > 0)
+        PREFLIGHT_ADD(
+            p, PREFLIGHT_WARNING, .code = "extension-table", .subject = "source",
+            .what = preflight_text(p, "tables of extensions hold rows of their own: %s", names),
+            .why = "tables that belong to an extension are not replicated",
+            .remedy =
+                "Copy what was changed in them by hand: pg_dump --data-only --table=... (after the "
+                "freeze).");
+    names = listed(p, rows, "event-trigger", &n);
+    if (n > 0)
+        PREFLIGHT_ADD(
+            p, PREFLIGHT_OK, .code = "event-trigger", .subject = "source",
+            .what = preflight_text(p, "event triggers: %s", names),
+            .why = "they fire for the publication and the fence that bascule makes on the source");
+}
+
+static void large_objects(Preflight *p)
+{
+    int64_t n;
+    if (!preflight_fact_i64(&p->source, "large_objects", &n) || n == 0)
+        return;
+    PREFLIGHT_ADD(p, PREFLIGHT_WARNING, .code = "large-objects", .subject = "source",
+                  .what = preflight_text(p, "%lld large objects", (long long)n),
+                  .why = "large objects are not in the stream and are not moved",
+                  .remedy = "pg_dump --large-objects --format=custom --file=lo.dump; pg_restore "
+                            "--dbname=... lo.dump  "
+                            "-- with the source frozen, or keep them as bytea");
+}
+
+/* A fence refuses writes: the application's on the source, anybody's on the target. */
+static void fences(Preflight *p, PreflightSide *side)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (side->conn == NULL || p->resumed || !preflight_fact_true(side, "bascule_schema") ||
+        !PREFLIGHT_ASK(p, side, "left-over", SQL_PREFLIGHT_FENCES, &rows))
+        return;
+    if (pgrows_count(rows) > 0)
+        PREFLIGHT_ADD(
+            p, PREFLIGHT_BLOCKER, .code = "left-over", .subject = side->name,
+            .what = preflight_text(
+                p,
+                "%d tables are fenced by an earlier task of bascule ('%s.%s' among "
+                "them)",
+                pgrows_count(rows), pgrows_text(rows, 0, 0), pgrows_text(rows, 0, 1)),
+            .why = "they refuse every write",
+            .remedy =
+                "bascule cleanup  -- with the configuration of that task; it lists, then removes");
+    else if (side == &p->source)
+        PREFLIGHT_ADD(p, PREFLIGHT_WARNING, .code = "left-over", .subject = side->name,
+                      .what = "a schema 'bascule' of an earlier task is there",
+                      .why = "nothing is fenced by it now",
+                      .remedy = "bascule cleanup  -- with the configuration of that task\nDROP "
+                                "SCHEMA bascule CASCADE;");
+}
+
+void preflight_others(Preflight *p)
+{
+    if (p->streams) {
+        subscriptions(p, &p->source);
+        subscriptions(p, &p->target);
+    } else {
+        subscriptions(p, &p->target);
+    }
+    event_triggers(p);
+    objects(p);
+    large_objects(p);
+    fences(p, &p->source);
+    fences(p, &p->target);
+}

@@ -1,0 +1,30 @@
+-- preflight_objects: things of the source that are not rows of ordinary tables
+-- params:  none
+-- returns: kind text, name text (for people), detail text
+-- needs:   pg_catalog only; PostgreSQL 12+
+SELECT CASE c.relkind WHEN 'f' THEN 'foreign-table' ELSE 'materialized-view' END AS kind,
+       n.nspname || '.' || c.relname AS name,
+       NULL::text AS detail
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('f', 'm')
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'bascule')
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                  WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                    AND d.objid = c.oid AND d.deptype = 'e')
+UNION ALL
+SELECT 'event-trigger', t.evtname::text,
+       'ALTER EVENT TRIGGER ' || pg_catalog.quote_ident(t.evtname) || ' DISABLE;'
+FROM pg_catalog.pg_event_trigger t
+WHERE t.evtenabled <> 'D'
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                  WHERE d.classid = 'pg_catalog.pg_event_trigger'::pg_catalog.regclass
+                    AND d.objid = t.oid AND d.deptype = 'e')
+UNION ALL
+SELECT 'extension-table', n.nspname || '.' || c.relname, e.extname::text
+FROM pg_catalog.pg_extension e
+CROSS JOIN LATERAL pg_catalog.unnest(e.extconfig) AS x (oid)
+JOIN pg_catalog.pg_class c ON c.oid = x.oid AND c.relkind = 'r'
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE pg_catalog.pg_relation_size(c.oid) > 0
+ORDER BY 1, 2
