@@ -5,7 +5,7 @@
 -- needs:   nothing but the catalog; PostgreSQL 15+
 WITH RECURSIVE above (oid, level) AS (
     SELECT c.oid, 0
-    FROM pg_catalog.unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) AS w (schema_name, table_name)
+    FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) AS w (schema_name, table_name)
     JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema_name
     JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.table_name
                               AND c.relkind IN ('r', 'p')

@@ -6,7 +6,7 @@ SELECT c.relkind,
        CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END AS heap_bytes,
        CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END AS bytes,
        pg_catalog.current_setting('block_size')::pg_catalog.int8 AS block_bytes
-FROM pg_catalog.unnest($1::pg_catalog.text[], $2::pg_catalog.text[])
+FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
      WITH ORDINALITY AS w (schema_name, table_name, place)
 LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema_name
 LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.table_name
