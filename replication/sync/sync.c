@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "apply/target_catalog.h"
 #include "bascule/base/clock.h"
 #include "bascule/base/fault.h"
 #include "bascule/base/log.h"
@@ -237,6 +238,15 @@ static bool stream_until_end(Sync *sync, Error *err)
     }
 }
 
+/* The target may have changed while nobody ran; and that it was caught up then says nothing about now. */
+static bool restart_stream(Sync *sync, Error *err)
+{
+    if (atomic_load(&sync->state) == TASK_STREAMING && !sync_event(sync, TASK_EV_FELL_BEHIND, err))
+        return false;
+    return target_catalog_match(sync->control, sync_relations(sync), MATCH_STREAM, err) &&
+           sync_stream_start(sync, err);
+}
+
 bool sync_run(Sync *sync, Error *err)
 {
     if (!open_task(sync, err))
@@ -263,7 +273,7 @@ bool sync_run(Sync *sync, Error *err)
         return false;
     if (atomic_load(&sync->state) == TASK_LOADED)
         return true;
-    if (!sync->streaming && !sync_stream_start(sync, err))
+    if (!sync->streaming && !restart_stream(sync, err))
         return false;
     bool ok = stream_until_end(sync, err);
     sync_stream_stop(sync);
