@@ -1,4 +1,14 @@
-/* pgcopy - COPY in both directions, and CopyBoth (see bascule/port/pgconn.h). */
+/*
+ * pgcopy - COPY in both directions, and CopyBoth (see bascule/port/pgconn.h).
+ *
+ * libpq does not look at an error that comes in the middle of a COPY IN before the COPY is ended,
+ * and meanwhile the server throws all data away: hours, for a large table. In a COPY IN a server
+ * says nothing but notices and that error. So when input has come, and with the next 256 kB it
+ * still was no notice, the COPY is ended with a failure: the server's error is then reported, and
+ * had there been none, the COPY fails rather than ends short.
+ */
+#include <poll.h>
+
 #include "pg/session.h"
 
 #define GATHER_BYTES ((size_t)32 * 1024)  /* small puts become CopyData messages of this size */
@@ -22,6 +32,7 @@ static bool start(PgConn *conn, Sql sql, ExecStatusType wanted, PgMode mode, Err
     if (fine) {
         conn->mode = mode;
         conn->copy_rows = 0;
+        conn->input_came = false;
     } else if (result == NULL || PQresultStatus(result) != PGRES_FATAL_ERROR) {
         conn->broken = true;
         ERR(err, ERR_BUG, "%s: the statement is not the expected kind of COPY", conn->side);
@@ -126,8 +137,29 @@ static bool copy_in_refused(PgConn *conn, Error *err)
     return false;
 }
 
+/* Reads what the server says meanwhile; *out_over when that can only be an error. */
+static bool look_for_early_error(PgConn *conn, bool *out_over, Error *err)
+{
+    struct pollfd fd = {.fd = PQsocket(conn->pq), .events = POLLIN};
+
+    if (conn->input_came) {
+        (void)PQisBusy(conn->pq); /* hands notices to their receiver */
+        *out_over = conn->notice_count == conn->input_notices;
+        conn->input_came = false;
+        return true;
+    }
+    *out_over = false;
+    if (poll(&fd, 1, 0) <= 0)
+        return true;
+    conn->input_came = true;
+    conn->input_notices = conn->notice_count;
+    return PQconsumeInput(conn->pq) || pg_fail_lost(conn, err);
+}
+
 static bool copy_send(PgConn *conn, const char *data, size_t len, Error *err)
 {
+    bool over;
+
     if (stop_requested(conn->stop)) {
         pgconn_copy_fail(conn, "stopped");
         return ERR(err, ERR_STOPPED, "%s: stopped while copying", conn->side);
@@ -137,8 +169,13 @@ static bool copy_send(PgConn *conn, const char *data, size_t len, Error *err)
     conn->unflushed += len;
     if (conn->unflushed < FLUSH_BYTES)
         return true;
-    /* Look for an early error too: until it is read, the server throws our data away. */
-    return PQconsumeInput(conn->pq) ? pg_flush(conn, err) : pg_fail_lost(conn, err);
+    if (!look_for_early_error(conn, &over, err))
+        return false;
+    if (over) {
+        PQputCopyEnd(conn->pq, "the server sent something unexpected");
+        return copy_in_refused(conn, err);
+    }
+    return pg_flush(conn, err);
 }
 
 static bool copy_send_gathered(PgConn *conn, Error *err)
@@ -218,7 +255,7 @@ PgRead pgconn_stream_get(PgConn *conn, char **out_data, int *out_len, Error *err
             conn->broken = true;
             return PG_READ_FAILED;
         }
-        if (!may_have_input)
+        if (!may_have_input && !pg_input_held(conn))
             return PG_READ_IDLE;
         if (!PQconsumeInput(conn->pq)) {
             pg_fail_lost(conn, err);

@@ -156,11 +156,13 @@ static ErrorClass class_of_text(const char *text)
     return ERR_CONN_REFUSED;
 }
 
-/* Puts the useful lines of libpq's text together; one line a host. */
+/* Puts the useful lines of libpq's text together; one line an attempt, equal ones once (libpq tries
+ * with and without TLS or GSS). */
 static void put_lines(const char *text, char *out, size_t size)
 {
     static const char *const NOT_WANTED[] = {"\t", "DETAIL:", "HINT:", "LOCATION:", "CONTEXT:"};
-    size_t used = 0;
+    const char *last = "";
+    size_t last_len = 0, used = 0;
 
     for (const char *line = text, *next; *line != '\0'; line = next) {
         size_t len = strcspn(line, "\n");
@@ -168,8 +170,10 @@ static void put_lines(const char *text, char *out, size_t size)
         next = line + len + (line[len] == '\n');
         for (size_t i = 0; i < sizeof NOT_WANTED / sizeof *NOT_WANTED; i++)
             wanted = wanted && strncmp(line, NOT_WANTED[i], strlen(NOT_WANTED[i])) != 0;
-        if (!wanted || used + len + 3 > size)
+        if (!wanted || used + len + 3 > size || (len == last_len && memcmp(line, last, len) == 0))
             continue;
+        last = line;
+        last_len = len;
         if (used > 0) {
             memcpy(out + used, "; ", 2);
             used += 2;

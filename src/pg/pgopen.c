@@ -164,6 +164,7 @@ static void on_notice(void *arg, const PGresult *result)
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
+    conn->notice_count++;
     if (message == NULL)
         return;
     if (sqlstate == NULL)
@@ -211,6 +212,7 @@ static bool connect_now(PgConn *conn, const Keywords *keywords, int64_t timeout_
         return false;
     PQsetErrorVerbosity(conn->pq, PQERRORS_DEFAULT);
     conn->cancel = PQgetCancel(conn->pq);
+    conn->tls = PQsslStruct(conn->pq, "OpenSSL");
     if (PQsetnonblocking(conn->pq, 1) != 0 || conn->cancel == NULL)
         return pg_fail_call(conn, err);
     if (keywords->our_user_timeout) /* fails on a unix socket, where there is none */

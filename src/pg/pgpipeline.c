@@ -7,6 +7,7 @@
  * read would not read either.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "bascule/base/mem.h"
 #include "pg/session.h"
@@ -74,12 +75,16 @@ static bool may_queue(PgConn *conn, Error *err)
     return true;
 }
 
-/* An estimate is enough: it only decides when to flush. */
+/* About what goes over the wire: it decides when to flush. libpq moves its whole unsent buffer at
+ * every partial write, so the buffer must stay small. */
 static size_t params_bytes(const PgParam *params, int nparams)
 {
     size_t bytes = 64;
-    for (int i = 0; i < nparams; i++)
-        bytes += 16 + (params[i].binary ? (size_t)params[i].len : 0);
+    for (int i = 0; i < nparams; i++) {
+        bytes += 8;
+        if (params[i].data != NULL)
+            bytes += params[i].binary ? (size_t)params[i].len : strlen(params[i].data);
+    }
     return bytes;
 }
 

@@ -1,4 +1,5 @@
 /* pgwait - waiting on a session, and collecting its results (see pg/session.h). */
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <stdlib.h>
 
@@ -20,6 +21,7 @@ void pg_statement_ended(PgConn *conn)
     conn->cancel_deadline_us = 0;
     conn->mode = PG_READY;
     conn->unflushed = 0;
+    conn->input_came = false;
     buf_clear(&conn->copy_out);
 }
 
@@ -34,10 +36,17 @@ bool pg_may_start(PgConn *conn, Error *err)
     return true;
 }
 
+bool pg_input_held(const PgConn *conn)
+{
+    return conn->tls != NULL && SSL_pending(conn->tls) > 0;
+}
+
 bool pg_wait(PgConn *conn, bool for_output, Error *err)
 {
     short events = (short)(POLLIN | (for_output ? POLLOUT : 0));
 
+    if (pg_input_held(conn))
+        return PQconsumeInput(conn->pq) || pg_fail_lost(conn, err);
     for (;;) {
         bool cancelled = conn->cancel_deadline_us != 0;
         int revents = stop_poll(cancelled ? NULL : conn->stop, PQsocket(conn->pq), events,
@@ -51,9 +60,13 @@ bool pg_wait(PgConn *conn, bool for_output, Error *err)
             return ERR(err, ERR_STOPPED, "%s: stopped; the server did not confirm the cancel",
                        conn->side);
         }
-        if ((revents & ~POLLOUT) != 0 && !PQconsumeInput(conn->pq))
-            return pg_fail_lost(conn, err);
-        return true;
+        if ((revents & ~POLLOUT) == 0)
+            return true;
+        if (!conn->input_came) {
+            conn->input_came = true;
+            conn->input_notices = conn->notice_count;
+        }
+        return PQconsumeInput(conn->pq) || pg_fail_lost(conn, err);
     }
 }
 

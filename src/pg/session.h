@@ -20,18 +20,22 @@ typedef enum PgPending { PENDING_STATEMENT, PENDING_PREPARE, PENDING_SYNC } PgPe
 struct PgConn {
     PGconn *pq;
     PGcancel *cancel;
-    StopToken *stop; /* may be NULL */
+    struct ssl_st *tls; /* OpenSSL's, borrowed from libpq; NULL without TLS */
+    StopToken *stop;    /* may be NULL */
     char side[32];
     PgMode mode;
     bool broken;
     int64_t cancel_deadline_us; /* 0: the running statement was not cancelled by us */
     void (*notice)(void *arg, const char *sqlstate, const char *message);
     void *notice_arg;
+    unsigned notice_count;
     /* COPY */
     int64_t copy_rows;
-    Buf copy_out;     /* small puts, gathered */
-    size_t unflushed; /* bytes given to libpq since its buffer was last seen empty */
-    bool unsent;      /* stream: libpq holds output that the socket did not take */
+    Buf copy_out;           /* small puts, gathered */
+    size_t unflushed;       /* bytes given to libpq since its buffer was last seen empty */
+    bool input_came;        /* COPY IN: the server said something that was no notice so far */
+    unsigned input_notices; /* notice_count at that time */
+    bool unsent;            /* stream: libpq holds output that the socket did not take */
     /* pipeline */
     uint8_t *pending; /* ring of PgPending */
     size_t pending_capacity, pending_first, pending_count;
@@ -60,6 +64,9 @@ bool pg_fail_connect(const char *libpq_message, Error *err);
 /* Waiting ------------------------------------------------------------------------------------- */
 /* A statement may be sent: ready, not broken, not stopped. */
 MUST_CHECK bool pg_may_start(PgConn *conn, Error *err);
+/* OpenSSL holds decrypted input that libpq has not taken: the socket need not become readable for
+ * it. */
+bool pg_input_held(const PgConn *conn);
 /* Waits for input (and room for output); reads what came. */
 MUST_CHECK bool pg_wait(PgConn *conn, bool for_output, Error *err);
 MUST_CHECK bool pg_flush(PgConn *conn, Error *err);
