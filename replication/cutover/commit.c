@@ -162,12 +162,10 @@ static bool write_fence_row(Cutover *cut, Error *err)
 
 static CutoverFsmEvent send_commit(Cutover *cut, Error *err)
 {
-    FAULT(CUTOVER_COMMIT_SENT);
+    bool lose = FAULT_ERROR(CUTOVER_COMMIT_SENT, err); /* a test: the answer does not come */
     bool ok = pgconn_script(cut->freeze.conn, SQL("COMMIT"), err);
-    if (ok && FAULT_ERROR(CUTOVER_COMMIT_SENT, err))
-        return CUT_EV_LOST; /* a test's lost answer */
     if (ok)
-        return CUT_EV_COMMITTED;
+        return lose ? CUT_EV_LOST : CUT_EV_COMMITTED;
     /* An answer that says no is an answer. */
     bool refused = err->sqlstate[0] != '\0' && strncmp(err->sqlstate, "08", 2) != 0 &&
                    pgconn_usable(cut->freeze.conn);
@@ -301,7 +299,11 @@ CutoverFsmEvent cutover_ask(Cutover *cut, Error *err)
     cutover_tell(cut, "commit", false,
                  committed ? "the source says: committed" : "the source says: not committed");
     *err = lost;
-    return committed ? CUT_EV_COMMITTED : cutover_fail(cut, err);
+    if (committed)
+        return CUT_EV_COMMITTED;
+    freeze_give_back(cut);
+    freeze_explain_silence(cut, err);
+    return cutover_fail(cut, err);
 }
 
 /* Opening

@@ -122,15 +122,21 @@ static CutoverFsmEvent read_rows(Cutover *cut, Error *err)
     return CUT_EV_FAILED;
 }
 
+/* What waits for somebody's lock outside the freeze waits for a while only. */
+static bool settle_session(PgConn *conn, Error *err)
+{
+    return pgconn_exec(conn, SQL_CUTOVER_DURABLE, PG_NO_PARAMS, NULL, err) &&
+           pgconn_script(conn, SQL("SET lock_timeout = '5s'"), err);
+}
+
 CutoverFsmEvent cutover_look(Cutover *cut, Error *err)
 {
     cut->target = cutover_connect(&cut->spec->target, cut->give_up, "cutover", err);
     if (cut->target == NULL || !lock_task(cut, err))
         return cutover_fail(cut, err);
     cut->source = cutover_connect(&cut->spec->source, cut->give_up, "cutover", err);
-    if (cut->source == NULL ||
-        !pgconn_exec(cut->source, SQL_CUTOVER_DURABLE, PG_NO_PARAMS, NULL, err) ||
-        !pgconn_exec(cut->target, SQL_CUTOVER_DURABLE, PG_NO_PARAMS, NULL, err))
+    if (cut->source == NULL || !settle_session(cut->source, err) ||
+        !settle_session(cut->target, err))
         return cutover_fail(cut, err);
     CutoverFsmEvent event = read_rows(cut, err);
     return event == CUT_EV_FAILED ? cutover_fail(cut, err) : event;
@@ -271,8 +277,19 @@ static void finish_run(Cutover *cut)
     pthread_mutex_destroy(&cut->lock);
 }
 
+static void set_hint(CutoverState state, Error *err)
+{
+    if (err->hint[0] != '\0' || state != CUT_STREAMING)
+        return;
+    if (err_action(err->cls) != ERR_ACTION_STOP)
+        err_hint(err, "The source is open and nothing was changed: run 'bascule cutover' again.");
+    else if (err->cls == ERR_BLOCKED || err->cls == ERR_PRIVILEGE)
+        err_hint(err, "Mend this; 'bascule cutover --dry-run' checks again and changes nothing.");
+}
+
 static void explain_end(Cutover *cut, CutoverState state, Error *err)
 {
+    set_hint(state, err);
     if (state == CUT_UNDECIDED && cut->epoch != 0 && err->cls != ERR_UNDECIDED &&
         cut->rolling_forward)
         err->cls = ERR_UNDECIDED;

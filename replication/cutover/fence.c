@@ -38,6 +38,7 @@ bool fence_set_read(PgConn *conn, Arena *arena, const Relations *rels, FenceSide
             .oid = pgrows_u32(rows, r, 2),
             .in_scope = pgrows_bool(rows, r, 3),
             .owned = pgrows_bool(rows, r, 4),
+            .owner = arena_strdup(arena, pgrows_text(rows, r, 5)),
         };
         found += all[r].in_scope;
     }

@@ -13,7 +13,7 @@
 
 typedef struct Fence {
     uint32_t oid;
-    const char *schema, *name;
+    const char *schema, *name, *owner;
     bool in_scope; /* false: a root or parent above tables in scope */
     bool owned;    /* our role may alter it */
 } Fence;

@@ -65,6 +65,16 @@ static int64_t idle_limit_us(const Freeze *freeze, int64_t now_us)
     return left < 10000 ? 10000 : left;
 }
 
+void freeze_explain_silence(Cutover *cut, Error *err)
+{
+    if (strcmp(err->sqlstate, "25P03") != 0)
+        return;
+    ERR(err, ERR_DEADLINE,
+        "bascule was silent for too long, so the source gave the writes back by itself");
+    if (cut->freeze.state == FREEZE_RELEASED)
+        cut->freeze.released_us = cut->freeze.silent_until_us;
+}
+
 /* With cut->lock held. */
 static void beat(Cutover *cut)
 {
@@ -75,10 +85,15 @@ static void beat(Cutover *cut)
     sqltext_put(&st, "SET LOCAL idle_in_transaction_session_timeout = ");
     sqltext_i64(&st, idle_limit_us(freeze, now_us) / 1000);
     freeze->next_beat_us = now_us + BEAT_US;
-    if (!pgconn_script(freeze->conn, sqltext_sql(&st), &err)) {
-        err_context(&err, "the session that freezes the source");
-        give_up(cut, &err);
+    if (pgconn_script(freeze->conn, sqltext_sql(&st), &err)) {
+        freeze->silent_until_us = clock_now_us() + idle_limit_us(freeze, now_us);
+        return;
     }
+    err_context(&err, "the session that freezes the source");
+    freeze_explain_silence(cut, &err);
+    give_up(cut, &err);
+    if (err.cls == ERR_DEADLINE)
+        freeze->released_us = freeze->silent_until_us;
 }
 
 static bool asked_to_end(const Cutover *cut, Error *err)
@@ -110,6 +125,8 @@ static StepResult watch_step(void *self, Error *err)
         if (now_us >= freeze->watchdog_us) {
             ERR(&why, ERR_DEADLINE, "%d %% of the downtime budget are used up", BUDGET_PERCENT);
             give_up(cut, &why);
+            if (freeze->silent_until_us < freeze->released_us)
+                freeze->released_us = freeze->silent_until_us; /* the server was faster */
         } else if (now_us >= freeze->next_beat_us) {
             beat(cut);
         }
@@ -312,7 +329,6 @@ CutoverFsmEvent cutover_freeze(Cutover *cut, Error *err)
     cut->step_us = clock_now_us();
     if (!lock_tables(cut, err))
         return cutover_fail(cut, err);
-    FAULT(CUTOVER_LOCKED);
     freeze->watchdog_us = freeze->begun_us + cut->spec->max_downtime_us / 100 * BUDGET_PERCENT;
     cut->report->frozen_wall_us = clock_wall_us();
     /* Held from here on: the triggers are a quick write of ours, then the watcher may use the
@@ -320,9 +336,10 @@ CutoverFsmEvent cutover_freeze(Cutover *cut, Error *err)
     pthread_mutex_lock(&cut->lock);
     freeze->state = FREEZE_HELD;
     freeze->next_beat_us = clock_now_us() + BEAT_US;
-    bool ok = !freeze->gave_up && arm_triggers(cut, err);
+    freeze->silent_until_us = clock_now_us() + IDLE_LIMIT_US;
+    bool ok = !freeze->gave_up && !FAULT_ERROR(CUTOVER_LOCKED, err) && arm_triggers(cut, err);
     pthread_mutex_unlock(&cut->lock);
-    if (!ok || FAULT_ERROR(CUTOVER_LOCKED, err))
+    if (!ok)
         return cutover_fail(cut, err);
     cutover_phase(cut, "freeze");
     cutover_tell(cut, "freeze", false, "%d tables locked and fenced, writers wait",

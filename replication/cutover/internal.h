@@ -35,6 +35,7 @@ typedef struct Freeze {
     int64_t released_us; /* 0: not */
     int64_t watchdog_us; /* 80 % of the budget */
     int64_t next_beat_us;
+    int64_t silent_until_us; /* then the server rolls back by itself */
     uint32_t pid;
 } Freeze;
 
@@ -80,6 +81,8 @@ void freeze_watch_stop(Cutover *cut);
 MUST_CHECK bool freeze_take(Cutover *cut, Error *err);
 /* Rolls back what is held; writers go on. Idempotent. */
 void freeze_give_back(Cutover *cut);
+/* The server ended the session because we were silent: that is the budget's doing. */
+void freeze_explain_silence(Cutover *cut, Error *err);
 
 /* decision.c */
 typedef struct DecisionRows {

@@ -102,10 +102,10 @@ static bool check_source_facts(Findings *f, Error *err)
               "EXTENSION plpgsql");
     if (!pgrows_bool(rows, 0, 4))
         block(f, ERR_PRIVILEGE,
-              "role %s may not create schema bascule on the source: GRANT CREATE ON DATABASE "
-              "... TO %s",
-              pgrows_text(rows, 0, 5), pgrows_text(rows, 0, 5));
-    f->cut->server_deadlock_us = pgrows_i64(rows, 0, 6);
+              "role %s may not create schema bascule on the source: GRANT CREATE ON DATABASE %s TO "
+              "%s",
+              pgrows_text(rows, 0, 5), pgrows_text(rows, 0, 6), pgrows_text(rows, 0, 5));
+    f->cut->server_deadlock_us = pgrows_i64(rows, 0, 7);
     return true;
 }
 
@@ -124,9 +124,8 @@ static bool check_ownership(Findings *f, Error *err)
     }
     if (foreign > 0)
         block(f, ERR_PRIVILEGE,
-              "our role on the source is no member of the owner of %d tables (%s.%s%s): the fence "
-              "needs it",
-              foreign, first->schema, first->name, foreign > 1 ? ", ..." : "");
+              "our role on the source may not fence %d tables (%s.%s%s): GRANT \"%s\" TO it",
+              foreign, first->schema, first->name, foreign > 1 ? ", ..." : "", first->owner);
     return true;
 }
 

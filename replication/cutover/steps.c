@@ -59,7 +59,6 @@ CutoverFsmEvent cutover_arm(Cutover *cut, Error *err)
     cutover_phase(cut, "arm");
     cutover_tell(cut, "arm", false, "epoch %lld, fence objects are there, all sessions are open",
                  (long long)cut->epoch);
-    FAULT(CUTOVER_ARMED);
     if (FAULT_ERROR(CUTOVER_ARMED, err) || cutover_given_up(cut, err))
         return cutover_fail(cut, err);
     return CUT_EV_DONE;
@@ -116,13 +115,11 @@ CutoverFsmEvent cutover_drain(Cutover *cut, Error *err)
     if (!write_barrier(cut, err))
         return cutover_fail(cut, err);
     cutover_phase(cut, "barrier");
-    FAULT(CUTOVER_BARRIER);
     if (FAULT_ERROR(CUTOVER_BARRIER, err) || !same_schema(cut, err) || !wait_barrier(cut, err))
         return cutover_fail(cut, err);
     cutover_phase(cut, "drain");
     cutover_tell(cut, "drain", false, "everything up to " LSN_FMT " is on the target",
                  LSN_ARGS(cut->report->barrier_lsn));
-    FAULT(CUTOVER_DRAINED);
     return FAULT_ERROR(CUTOVER_DRAINED, err) ? cutover_fail(cut, err) : CUT_EV_DONE;
 }
 
@@ -142,7 +139,6 @@ CutoverFsmEvent cutover_raise(Cutover *cut, Error *err)
     cut->report->sequences_raised = raised;
     cutover_phase(cut, "sequences");
     cutover_tell(cut, "sequences", false, "%d of %d raised", raised, cut->sequences.count);
-    FAULT(CUTOVER_SEQUENCES);
     return FAULT_ERROR(CUTOVER_SEQUENCES, err) ? cutover_fail(cut, err) : CUT_EV_DONE;
 }
 
@@ -190,6 +186,5 @@ CutoverFsmEvent cutover_prove(Cutover *cut, Error *err)
                  (long long)report->rows_compared,
                  cut->spec->verify == CUTOVER_VERIFY_COUNT ? " counted, contents not compared"
                                                            : "");
-    FAULT(CUTOVER_PROVEN);
     return FAULT_ERROR(CUTOVER_PROVEN, err) ? cutover_fail(cut, err) : CUT_EV_DONE;
 }

@@ -1,7 +1,7 @@
 -- fence_tables: the tables given by name and everything above them (partitioned roots, inheritance parents),
 --               parents first: a statement on a parent fires the parent's statement triggers only
 -- params:  $1 text[] schemas, $2 text[] names
--- returns: schema_name name, table_name name, oid oid, in_scope bool, owned bool (our role may alter it)
+-- returns: schema_name name, table_name name, oid oid, in_scope bool, owned bool (our role may alter it), owner name
 -- needs:   nothing but the catalog; PostgreSQL 15+
 WITH RECURSIVE above (oid, level) AS (
     SELECT c.oid, 0
@@ -16,7 +16,8 @@ WITH RECURSIVE above (oid, level) AS (
 )
 SELECT n.nspname AS schema_name, c.relname AS table_name, c.oid,
        pg_catalog.bool_or(a.level = 0) AS in_scope,
-       pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned
+       pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned,
+       pg_catalog.pg_get_userbyid(c.relowner) AS owner
 FROM above a
 JOIN pg_catalog.pg_class c ON c.oid = a.oid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

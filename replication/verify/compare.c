@@ -62,7 +62,11 @@ bool compare_open(const CompareSpec *spec, Compare **out_compare, Error *err)
     Compare *compare = new_compare(spec);
     bool ok = open_lanes(compare, err);
     for (int side = 0; ok && side < SIDE_COUNT; side++) {
-        ok = compare_plan_sizes(compare, side, compare->lanes[side].conn, err);
+        PgConn *conn = compare->lanes[side].conn;
+        /* Sizes need ACCESS SHARE: somebody's long ACCESS EXCLUSIVE must not hold us for ever. */
+        ok = pgconn_script(conn, SQL("SET lock_timeout = '5s'"), err) &&
+             compare_plan_sizes(compare, side, conn, err) &&
+             pgconn_script(conn, SQL("SET lock_timeout = 0"), err);
         if (ok)
             compare_plan_units(compare, side);
     }
