@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "bascule/base/clock.h"
+#include "bascule/base/log.h"
 #include "cli/command.h"
 #include "cli/engine.h"
 #include "cli/exit_codes.h"
@@ -83,6 +84,14 @@ static json_t *request_of(const Config *config)
 }
 
 /* The end ------------------------------------------------------------------------------------ */
+/* Where an application connects to: not as whom we did. */
+static const char *place_of(const PgEndpoint *endpoint, Arena *arena)
+{
+    const char *user = strstr(endpoint->shown, " user=");
+    return user == NULL ? endpoint->shown
+                        : arena_dup(arena, endpoint->shown, (size_t)(user - endpoint->shown));
+}
+
 static void print_verdict(const Client *client, const json_t *report)
 {
     CLEANUP_BUF Buf text = BUF_INIT;
@@ -96,7 +105,7 @@ static void print_verdict(const Client *client, const json_t *report)
         config_endpoint(client->config, false, &target, arena, &ignored))
         buf_printf(&text,
                    "\nThe application writes to %s now.\nWhen all is well: bascule cleanup\n",
-                   target.shown);
+                   place_of(&target, arena));
     out_buf(&text);
     arena_free(arena);
 }
@@ -201,6 +210,9 @@ static int with_own_engine(const Config *config, Error *err)
     Engine *engine = NULL;
     StopToken *engine_stop = stop_new();
     int code = 0;
+    /* the checklist tells the same; what the operator asked for stays */
+    if (!config_set(config, OPT_LOG_LEVEL))
+        log_init(LOG_WARN, strcmp(config_text(config, OPT_LOG_FORMAT), "json") == 0);
     if (!engine_start(config, engine_stop, false, &engine, err)) {
         code = cli_failed(err);
     } else {

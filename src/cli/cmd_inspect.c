@@ -13,6 +13,8 @@ static void list_pages(void)
     Arena *arena = arena_new(0);
     OutTable *table = out_table_new(arena, TITLES);
     for (int i = 0; i < REFERENCE_PAGE_COUNT; i++) {
+        if (REFERENCE_PAGES[i].file == NULL)
+            continue;
         const char *cells[] = {REFERENCE_PAGES[i].name, REFERENCE_PAGES[i].format,
                                REFERENCE_PAGES[i].file};
         out_table_row(table, cells);

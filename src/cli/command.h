@@ -2,8 +2,9 @@
  * command - one row a command; a command is one file cmd_<name>.c that ends in its row.
  *
  * run()   does the work and returns the exit code. When it fails it fills *err and returns
- * cli_failed(err); main prints the error, once, and ends the program. stdout is data, stderr is
- * log. Help, usage, completion, man page and docs/reference/commands.md are made from the rows.
+ *         cli_failed(err); main prints the error, once, and ends the program.
+ * Output  stdout is data, stderr is log.
+ * From the rows are made: help, usage, completion, man page, docs/reference/commands.md.
  */
 #pragma once
 

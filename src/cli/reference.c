@@ -174,10 +174,13 @@ const ReferencePage REFERENCE_PAGES[] = {
     {"errors", "markdown", "docs/reference/errors.md", errors_markdown},
     {"exit-codes", "markdown", "docs/reference/exit-codes.md", exit_codes_markdown},
     {"faults", "markdown", "docs/reference/faults.md", faults_markdown},
+    {"states", "markdown", "docs/reference/states.md", page_states},
     {"sample", "yaml", "conf/bascule.sample.yaml", page_sample_yaml},
     {"man", "scdoc", "docs/man/bascule.1.scd", page_man_program},
     {"man-config", "scdoc", "docs/man/bascule.yaml.5.scd", page_man_config},
     {"completion", "bash", "conf/completion/bascule.bash", page_completion_bash},
+    {"fsm task", "mermaid", NULL, page_fsm_task},
+    {"fsm cutover", "mermaid", NULL, page_fsm_cutover},
 };
 const int REFERENCE_PAGE_COUNT = sizeof REFERENCE_PAGES / sizeof *REFERENCE_PAGES;
 

@@ -9,7 +9,7 @@
 typedef struct ReferencePage {
     const char *name;   /* "options" */
     const char *format; /* "markdown" */
-    const char *file;   /* in the source tree */
+    const char *file;   /* in the source tree; NULL: a part of another page */
     void (*write)(Buf *out);
 } ReferencePage;
 

@@ -9,3 +9,6 @@ void page_sample_yaml(Buf *out);
 void page_man_program(Buf *out);
 void page_man_config(Buf *out);
 void page_completion_bash(Buf *out);
+void page_states(Buf *out);
+void page_fsm_task(Buf *out);
+void page_fsm_cutover(Buf *out);

@@ -2,10 +2,10 @@
  * config - what the operator asked for: file, environment and flags, merged and checked once.
  *
  * Order     flag > environment > file > default; config_where() says which one it was.
- * Checks    unknown and duplicate keys, types, bounds, rules that span options: the first fault is
- * the error, with file:line:col. CONFIG for file and environment, USAGE for flags. Secrets   are
- * only given out by config_text (and config_endpoint, endpoint.h); config_shown masks them. Threads
- * immutable after config_load; then any.
+ * Checks    unknown and duplicate keys, types, bounds, rules that span options. The first fault
+ *           is the error, with file:line:col; CONFIG for file and environment, USAGE for flags.
+ * Secrets   are given out by config_text and config_endpoint only; config_shown masks them.
+ * Threads   immutable after config_load; then any.
  */
 #pragma once
 

@@ -1,9 +1,10 @@
 /*
  * endpoint - from options to what the engine takes: where each side is, and which tables.
  *
- * Connection  the dsn, overridden by the single fields; service and password files and libpq's PG*
- *             environment are honoured as psql would. sslmode is verify-full unless one of them
- * says otherwise (over a unix socket libpq needs none). Connects to nothing.
+ * Connection  the dsn, overridden by the single fields; service and password files and libpq's
+ *             PG* environment are honoured as psql would. sslmode is verify-full unless one of
+ *             them says otherwise (over a unix socket libpq needs none).
+ * Connects to nothing.
  */
 #pragma once
 

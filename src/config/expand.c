@@ -14,6 +14,12 @@
 
 #define SECRET_LIMIT (64 * 1024)
 
+typedef struct Expansion {
+    Arena *arena;
+    const char *directory;
+    const char *warning;
+} Expansion;
+
 bool expand_read_file(const char *path, size_t limit, char **out_data, size_t *out_len, Error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -77,12 +83,12 @@ const char *expand_path(Arena *arena, const char *path, const char *directory)
     return arena_printf(arena, "%s/%s", directory, path);
 }
 
-static bool put_file(Arena *arena, const char *name, const char *directory, Buf *out,
-                     ExpandResult *result, Error *err)
+static bool put_file(Expansion *expansion, const char *name, Buf *out, Error *err)
 {
     if (name[0] == '\0')
         return ERR(err, ERR_CONFIG, "'${file:}' names no file");
-    const char *path = expand_path(arena, name, directory);
+    const char *path =
+        expand_path(expansion->arena, arena_strdup(expansion->arena, name), expansion->directory);
     char *data = NULL;
     size_t len = 0;
     if (!expand_read_file(path, SECRET_LIMIT, &data, &len, err)) {
@@ -97,8 +103,8 @@ static bool put_file(Arena *arena, const char *name, const char *directory, Buf 
     else
         ERR(err, ERR_CONFIG, "'%s' contains a NUL byte", path);
     if (expand_readable_by_others(path))
-        result->warning =
-            arena_printf(arena, "secret file '%s' can be read by others, chmod 600 it", path);
+        expansion->warning = arena_printf(
+            expansion->arena, "secret file '%s' can be read by others, chmod 600 it", path);
     explicit_bzero(data, len);
     free(data);
     return good;
@@ -114,12 +120,18 @@ static bool is_variable(const char *name)
     return true;
 }
 
-/* What stands between ${ and }. */
-static bool put_reference(Arena *arena, char *inside, const char *directory, Buf *out,
-                          ExpandResult *result, Error *err)
+#define MAX_NESTING 4
+
+static bool expand_into(Expansion *expansion, const char *text, int depth, Buf *out, Error *err);
+
+/* What stands between ${ and }; a path and a default may hold references themselves. */
+static bool put_reference(Expansion *expansion, char *inside, int depth, Buf *out, Error *err)
 {
-    if (strncmp(inside, "file:", 5) == 0)
-        return put_file(arena, inside + 5, directory, out, result, err);
+    if (strncmp(inside, "file:", 5) == 0) {
+        CLEANUP_BUF Buf name = BUF_INIT;
+        return expand_into(expansion, inside + 5, depth + 1, &name, err) &&
+               put_file(expansion, buf_str(&name), out, err);
+    }
     const char *fallback = NULL;
     char *divider = strstr(inside, ":-");
     if (divider != NULL) {
@@ -133,8 +145,8 @@ static bool put_reference(Arena *arena, char *inside, const char *directory, Buf
             "Write ${VARIABLE}, ${VARIABLE:-default} or ${file:/path}; $${ stands for ${ itself.");
     }
     const char *value = getenv(inside);
-    if (value == NULL || (fallback != NULL && value[0] == '\0'))
-        value = fallback;
+    if (fallback != NULL && (value == NULL || value[0] == '\0'))
+        return expand_into(expansion, fallback, depth + 1, out, err);
     if (value == NULL) {
         ERR(err, ERR_CONFIG, "environment variable '%s' is not set", inside);
         return err_hint(err, "Set it, or write ${%s:-default}.", inside);
@@ -143,36 +155,54 @@ static bool put_reference(Arena *arena, char *inside, const char *directory, Buf
     return true;
 }
 
+/* The brace that closes the "${" at `text`; NULL: none. */
+static const char *closing_brace(const char *text)
+{
+    int open = 0;
+    for (const char *c = text; *c != '\0'; c++) {
+        if (c[0] == '$' && c[1] == '{')
+            open++;
+        else if (*c == '}' && --open == 0)
+            return c;
+    }
+    return NULL;
+}
+
+static bool expand_into(Expansion *expansion, const char *text, int depth, Buf *out, Error *err)
+{
+    if (depth > MAX_NESTING)
+        return ERR(err, ERR_CONFIG, "'${' is nested too deeply");
+    while (*text != '\0') {
+        size_t plain = strcspn(text, "$");
+        buf_put(out, text, plain);
+        text += plain;
+        if (strncmp(text, "$${", 3) == 0) {
+            buf_puts(out, "${");
+            text += 3;
+        } else if (strncmp(text, "${", 2) == 0) {
+            const char *end = closing_brace(text);
+            if (end == NULL)
+                return ERR(err, ERR_CONFIG, "'${' has no '}'");
+            char *inside = arena_dup(expansion->arena, text + 2, (size_t)(end - text - 2));
+            if (!put_reference(expansion, inside, depth, out, err))
+                return false;
+            text = end + 1;
+        } else if (*text == '$') {
+            buf_putc(out, *text++);
+        }
+    }
+    return true;
+}
+
 bool expand_value(Arena *arena, const char *text, const char *directory, ExpandResult *out_result,
                   Error *err)
 {
-    ExpandResult result = {0};
+    Expansion expansion = {.arena = arena, .directory = directory};
     Buf out = BUF_INIT;
-    bool good = true;
-    while (good && *text != '\0') {
-        size_t plain = strcspn(text, "$");
-        buf_put(&out, text, plain);
-        text += plain;
-        if (strncmp(text, "$${", 3) == 0) {
-            buf_puts(&out, "${");
-            text += 3;
-        } else if (strncmp(text, "${", 2) == 0) {
-            const char *end = strchr(text, '}');
-            if (end == NULL) {
-                good = ERR(err, ERR_CONFIG, "'${' has no '}'");
-                break;
-            }
-            good = put_reference(arena, arena_dup(arena, text + 2, (size_t)(end - text - 2)),
-                                 directory, &out, &result, err);
-            text = end + 1;
-        } else if (*text == '$') {
-            buf_putc(&out, *text++);
-        }
-    }
-    if (good) {
-        result.text = arena_dup(arena, buf_str(&out), out.len);
-        *out_result = result;
-    }
+    bool good = expand_into(&expansion, text, 0, &out, err);
+    if (good)
+        *out_result = (ExpandResult){.text = arena_dup(arena, buf_str(&out), out.len),
+                                     .warning = expansion.warning};
     if (out.data != NULL)
         explicit_bzero(out.data, out.cap);
     buf_done(&out);

@@ -1,11 +1,12 @@
 /*
  * expand - ${VAR}, ${VAR:-default} and ${file:path} inside a value of the configuration file.
  *
- * It runs on values after the file was parsed: what comes in can hold any character and never
- * changes the structure. `$${` stands for `${`. What was put in is not expanded again. file     the
- * text of the file without its last line end; a relative path is relative to `directory`. Errors
- * CONFIG: a variable that is not set, a file that cannot be read; the message has no place, the
- *          caller puts it in front. No content ever stands in a message.
+ * When     after the file was parsed: what comes in can hold any character and never changes the
+ *          structure. What was put in is not expanded again; a default and a file's name may hold
+ *          references: ${file:${CREDENTIALS_DIRECTORY}/password}. `$${` stands for `${`.
+ * file     its text without the last line end; a relative path is relative to `directory`.
+ * Errors   CONFIG: a variable that is not set, a file that cannot be read. The caller puts the
+ *          place in front. No content ever stands in a message.
  */
 #pragma once
 

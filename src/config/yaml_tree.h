@@ -2,9 +2,10 @@
  * yaml_tree - a YAML document as nodes that know where they stand.
  *
  * Refuses  what a configuration has no use for and what surprises: duplicate keys (with both
- * places), anchors and aliases, tags, a second document, keys that are no plain words, deep
- * nesting. Scalars stay text: nothing is a number or a boolean by its looks. Errors   CONFIG,
- * "file:line:col: ..."
+ *          places), anchors and aliases, tags, a second document, keys that are no plain words,
+ *          deep nesting.
+ * Keeps    scalars as text: nothing is a number or a boolean by its looks.
+ * Errors   CONFIG, "file:line:col: ..."
  */
 #pragma once
 

@@ -1,11 +1,11 @@
 /*
- * control_client - asks the running engine over its control socket (HTTP/1.1,
- * src/net/http_server.h).
+ * control_client - asks the running engine over its control socket (net/http_server.h).
  *
  * Errors   NOT_RUNNING: nobody listens there. IO: the socket belongs to somebody else. CONN_LOST:
- * the engine went away before it had answered. STOPPED: the stop token. An answer that is an error
- * comes back as that error: class by its slug, message and hint as the engine wrote them. Threads
- * any; each call has a connection of its own.
+ *          the engine went away before it had answered. STOPPED: the stop token. An answer that is
+ *          an error comes back as that error: class by its slug, message and hint as the engine
+ *          wrote them.
+ * Threads  any; each call has a connection of its own.
  */
 #pragma once
 

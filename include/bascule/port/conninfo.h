@@ -1,9 +1,8 @@
 /*
- * conninfo - libpq connection strings and URIs as parts, without connecting (body:
- * src/pg/conninfo.c).
+ * conninfo - libpq connection strings and URIs as parts, without connecting (src/pg/conninfo.c).
  *
- * Secrets  conninfo_is_secret() names the parts that may never be shown; messages never repeat what
- * was parsed, because a wrongly quoted password can stand anywhere in it.
+ * Secrets  conninfo_is_secret() names the parts that may never be shown; messages never repeat
+ *          what was parsed, because a wrongly quoted password can stand anywhere in it.
  */
 #pragma once
 

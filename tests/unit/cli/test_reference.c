@@ -37,6 +37,8 @@ static void test_pages_are_up_to_date(void **state)
     assert_true(REFERENCE_PAGE_COUNT >= 9);
     for (int i = 0; i < REFERENCE_PAGE_COUNT; i++) {
         CLEANUP_BUF Buf page = BUF_INIT;
+        if (REFERENCE_PAGES[i].file == NULL)
+            continue;
         REFERENCE_PAGES[i].write(&page);
         char *there = read_file(REFERENCE_PAGES[i].file);
         if (strcmp(buf_str(&page), there) != 0) {
@@ -56,6 +58,10 @@ static void test_find(void **state)
     assert_non_null(reference_find("man", "scdoc"));
     assert_null(reference_find("man", "markdown"));
     assert_null(reference_find("nonsense", NULL));
+    CLEANUP_BUF Buf page = BUF_INIT;
+    reference_find("fsm task", NULL)->write(&page);
+    assert_non_null(strstr(buf_str(&page), "    streaming --> cutting_over: "));
+    assert_null(strstr(buf_str(&page), "cut-over -->"));
 }
 
 static void test_every_option_and_command_is_told(void **state)

@@ -96,6 +96,11 @@ static const Bad BAD[] = {
      "conf.yaml:2:9: 'source.user': '${...}' does not hold the name of a variable"},
     {"source:\n  user: ${9}\n",
      "conf.yaml:2:9: 'source.user': '${...}' does not hold the name of a variable"},
+    {"source:\n  user: ${A:-${A:-${A:-${A:-${A:-${A:-x}}}}}}\n",
+     "conf.yaml:2:9: 'source.user': '${' is nested too deeply"},
+    {"source:\n  user: ${A:-${B}\n", "conf.yaml:2:9: 'source.user': '${' has no '}'"},
+    {"source:\n  user: ${A:-${NO_SUCH_VARIABLE}}\n",
+     "conf.yaml:2:9: 'source.user': environment variable 'NO_SUCH_VARIABLE' is not set"},
     {"source:\n  user: a${USER\n", "conf.yaml:2:9: 'source.user': '${' has no '}'"},
     {"source: { password: '${file:/no/such/file}' }\n",
      "conf.yaml:1:21: 'source.password': cannot read '/no/such/file': No such file or directory"},
@@ -198,8 +203,15 @@ static void test_references(void **state)
     assert_string_equal(config_text(config, OPT_TARGET_PASSWORD), "line one");
     assert_string_equal(config_text(config, OPT_TARGET_USER), "a\n");
     config_free(config);
-    unsetenv("PW");
     unsetenv("EMPTY");
+    setenv("CREDENTIALS_DIRECTORY", fixture_dir, 1);
+    config = load("source: { password: '${file:${CREDENTIALS_DIRECTORY}/secret}', user: "
+                  "'${UNSET:-${PW}}' }\n",
+                  NULL);
+    assert_string_equal(config_text(config, OPT_SOURCE_PASSWORD), "line one");
+    assert_string_equal(config_text(config, OPT_SOURCE_USER), "s3cret: \"'{}[]#${NOT_AGAIN}");
+    config_free(config);
+    unsetenv("PW");
 }
 
 /* The sample in the tree is a valid file that sets nothing, and names every option. */
