@@ -18,7 +18,8 @@
 #include "stream/spill.h"
 
 #define SEGMENT_BYTES ((int64_t)64 << 20)
-#define MAX_SEGMENTS  64 /* open files at most */
+#define SAY_EVERY_US  60000000 /* of quiet, before the log is told again */
+#define MAX_SEGMENTS  64       /* open files at most */
 
 typedef struct Entry {
     Flow *flow; /* NULL: it lies at `place` */
@@ -31,9 +32,9 @@ struct FlowQueue {
     Progress *progress; /* may be NULL */
     size_t memory_limit;
     int64_t spill_limit, patience_us;
-    Spill *spill;  /* NULL: spill_limit 0 */
-    Buf scratch;   /* the producer's */
-    bool spilling; /* the producer's: said so in the log */
+    Spill *spill;    /* NULL: spill_limit 0 */
+    Buf scratch;     /* the producer's */
+    int64_t said_us; /* the producer's: when the log was told last */
     int room_fd;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -138,7 +139,7 @@ static void push(FlowQueue *queue, Entry entry)
 /* The producer is told when a quarter is free, not for each flow that leaves. */
 static void tell_room(FlowQueue *queue)
 {
-    if (!queue->refused || (queue->count > 0 && queue->memory_bytes > queue->memory_limit / 4 * 3))
+    if (!queue->refused || queue->memory_bytes > queue->memory_limit / 4 * 3)
         return;
     queue->refused = false;
     (void)!eventfd_write(queue->room_fd, 1);
@@ -160,7 +161,7 @@ static Entry pop(FlowQueue *queue)
 
 static bool fits_memory(const FlowQueue *queue, const Flow *flow)
 {
-    return flow->kind != FLOW_PART || queue->count == 0 ||
+    return flow->kind != FLOW_PART || queue->memory_bytes == 0 ||
            queue->memory_bytes + flow->bytes <= queue->memory_limit;
 }
 
@@ -192,9 +193,9 @@ static QueueResult put_on_disk(FlowQueue *queue, Flow **flow, Error *err)
     flow_codec_write(*flow, &queue->scratch);
     if (!spill_write(queue->spill, queue->scratch.data, queue->scratch.len, &entry.place, err))
         return QUEUE_CLOSED;
-    if (!queue->spilling)
+    if (queue->said_us == 0 || clock_now_us() - queue->said_us > SAY_EVERY_US)
         log_info("the target takes nothing, the stream goes to disk");
-    queue->spilling = true;
+    queue->said_us = clock_now_us();
     entry.bytes = queue->scratch.len;
     pthread_mutex_lock(&queue->lock);
     push(queue, entry);
@@ -212,7 +213,6 @@ QueueResult flow_queue_try_put(FlowQueue *queue, Flow **flow, Error *err)
     if (fits_memory(queue, *flow)) {
         push(queue, (Entry){.flow = *flow, .bytes = (*flow)->bytes});
         *flow = NULL;
-        queue->spilling = queue->spilling && queue->disk_bytes > 0;
     } else {
         spill = may_spill(queue, *flow);
         if (!spill) {

@@ -317,8 +317,8 @@ static bool explain_stream_error(Error *err)
                  "The source's plugin fails at this place of its WAL each time, mostly because "
                  "a value is too large for it (1 GB as text). With wal2json, 'plugin: "
                  "pgoutput' and a new full load may help.");
-    } else if (strcmp(err->sqlstate, "55000") == 0) {
-        err->cls = ERR_SLOT_LOST;
+    } else if (strcmp(err->sqlstate, "55000") == 0 || strcmp(err->sqlstate, "42704") == 0) {
+        err->cls = ERR_SLOT_LOST; /* invalidated; its publication does not exist at this place */
     }
     return err_context(err, "reading the stream");
 }

@@ -4,6 +4,7 @@
  */
 #include "wire/json.h"
 
+#include <endian.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -16,31 +17,15 @@ bool json_error(const Json *json, const char *expected, Error *err)
                json->p - json->start, json->end - json->start, expected);
 }
 
-static inline void skip_space(Json *json)
+bool json_error_char(const Json *json, char expected, Error *err)
 {
-    while (json->p < json->end &&
-           (*json->p == ' ' || *json->p == '\n' || *json->p == '\t' || *json->p == '\r'))
-        json->p++;
-}
-
-bool json_accept(Json *json, char c)
-{
-    skip_space(json);
-    if (json->p == json->end || *json->p != c)
-        return false;
-    json->p++;
-    return true;
-}
-
-bool json_expect(Json *json, char c, Error *err)
-{
-    char expected[] = {'\'', c, '\'', '\0'};
-    return json_accept(json, c) || json_error(json, expected, err);
+    char text[] = {'\'', expected, '\'', '\0'};
+    return json_error(json, text, err);
 }
 
 bool json_end(Json *json, Error *err)
 {
-    skip_space(json);
+    json_skip_space(json);
     return json->p == json->end || json_error(json, "the end", err);
 }
 
@@ -51,13 +36,15 @@ static inline uint64_t has_byte(uint64_t word, unsigned char byte)
 }
 
 /* First quote or backslash at or behind p, or end. */
-static char *scan_string(char *p, const char *end)
+static inline char *scan_string(char *p, const char *end)
 {
     while (end - p >= 8) {
         uint64_t word;
         memcpy(&word, p, sizeof word);
-        if ((has_byte(word, '"') | has_byte(word, '\\')) != 0)
-            break;
+        word = le64toh(word);
+        uint64_t hits = has_byte(word, '"') | has_byte(word, '\\');
+        if (hits != 0) /* the lowest hit is a true one */
+            return p + (__builtin_ctzll(hits) >> 3);
         p += 8;
     }
     while (p < end && *p != '"' && *p != '\\')
@@ -228,7 +215,7 @@ static bool number(Json *json, JsonText *out_text, Error *err)
 
 bool json_scalar(Json *json, JsonKind *out_kind, JsonText *out_text, Error *err)
 {
-    skip_space(json);
+    json_skip_space(json);
     *out_text = (JsonText){json->p, 0};
     switch (json->p < json->end ? *json->p : '\0') {
     case '"':
@@ -266,7 +253,7 @@ bool json_skip(Json *json, Error *err)
     char open[JSON_MAX_DEPTH];
     int depth = 0;
     do {
-        skip_space(json);
+        json_skip_space(json);
         if (json->p == json->end)
             return json_error(json, "a value", err);
         char c = *json->p;

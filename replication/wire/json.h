@@ -23,10 +23,31 @@ typedef enum JsonKind { JSON_NULL, JSON_TRUE, JSON_FALSE, JSON_NUMBER, JSON_STRI
 #define JSON_MAX_DEPTH 32
 
 bool json_error(const Json *json, const char *expected, Error *err);
-/* Skips white space, then takes the character, or fails. */
-MUST_CHECK bool json_expect(Json *json, char c, Error *err);
+bool json_error_char(const Json *json, char expected, Error *err);
+
+static inline void json_skip_space(Json *json)
+{
+    while (json->p < json->end &&
+           (*json->p == ' ' || *json->p == '\n' || *json->p == '\t' || *json->p == '\r'))
+        json->p++;
+}
+
 /* Skips white space; true and takes it when the character is next. */
-bool json_accept(Json *json, char c);
+static inline bool json_accept(Json *json, char c)
+{
+    json_skip_space(json);
+    if (json->p == json->end || *json->p != c)
+        return false;
+    json->p++;
+    return true;
+}
+
+/* Skips white space, then takes the character, or fails. */
+MUST_CHECK static inline bool json_expect(Json *json, char c, Error *err)
+{
+    return json_accept(json, c) || json_error_char(json, c, err);
+}
+
 MUST_CHECK bool json_quoted(Json *json, JsonText *out_text, Error *err);
 /* A string, number or literal; *out_text is a number's source text or a string's text. */
 MUST_CHECK bool json_scalar(Json *json, JsonKind *out_kind, JsonText *out_text, Error *err);

@@ -65,7 +65,7 @@ bool timestamp_parse(const char *text, size_t len, int64_t *out_wall_us)
 {
     Text t = {text, text + len};
     int64_t year, month, day, hour, minute, second, us, zone;
-    if (!digits(&t, 4, 6, &year) || !next(&t, '-') || !digits(&t, 2, 2, &month) || !next(&t, '-') ||
+    if (!digits(&t, 4, 5, &year) || !next(&t, '-') || !digits(&t, 2, 2, &month) || !next(&t, '-') ||
         !digits(&t, 2, 2, &day) || !next(&t, ' ') || !digits(&t, 2, 2, &hour) || !next(&t, ':') ||
         !digits(&t, 2, 2, &minute) || !next(&t, ':') || !digits(&t, 2, 2, &second))
         return false;

@@ -43,10 +43,9 @@ typedef struct Message {
     char action;
     bool transactional;
     JsonText schema, table, prefix, content; /* data NULL: not seen */
-    JsonText timestamp;
+    JsonText timestamp, lsn, next_lsn;
     Relation *rel;
     uint32_t xid;
-    Lsn lsn, next_lsn;
     RowTuple columns, identity;       /* values NULL: not seen */
     Json late_columns, late_identity; /* seen before the names: read when those are known */
 } Message;
@@ -286,19 +285,6 @@ static bool read_identity(Wal2json *w, Json *json, Message *m, Error *err)
 
 /* Messages ----------------------------------------------------------------------------------- */
 
-static bool read_lsn(Json *json, Lsn *out_lsn, Error *err)
-{
-    JsonText text;
-    char copy[24];
-    if (!json_quoted(json, &text, err))
-        return false;
-    if (text.len >= sizeof copy)
-        return json_error(json, "an LSN", err);
-    memcpy(copy, text.data, text.len);
-    copy[text.len] = '\0';
-    return lsn_parse(copy, out_lsn) || json_error(json, "an LSN", err);
-}
-
 /* null in a message that stands outside any transaction */
 static bool read_xid(Json *json, uint32_t *out_xid, Error *err)
 {
@@ -312,9 +298,11 @@ static bool read_xid(Json *json, uint32_t *out_xid, Error *err)
     if (kind != JSON_NUMBER)
         return json_error(json, "a transaction id", err);
     for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9' || xid > UINT32_MAX)
+        if (text.data[i] < '0' || text.data[i] > '9')
             return json_error(json, "a transaction id", err);
         xid = xid * 10 + (uint64_t)(text.data[i] - '0');
+        if (xid > UINT32_MAX)
+            return json_error(json, "a transaction id", err);
     }
     *out_xid = (uint32_t)xid;
     return true;
@@ -383,7 +371,7 @@ static bool read_member(Wal2json *w, Json *json, Message *m, Arena *arena, Error
     if (KEY_IS(&key, "xid"))
         return read_xid(json, &m->xid, err);
     if (KEY_IS(&key, "lsn"))
-        return read_lsn(json, &m->lsn, err);
+        return json_quoted(json, &m->lsn, err);
     if (KEY_IS(&key, "timestamp"))
         return read_text(json, &m->timestamp, err);
     if (KEY_IS(&key, "schema"))
@@ -395,7 +383,7 @@ static bool read_member(Wal2json *w, Json *json, Message *m, Arena *arena, Error
     if (KEY_IS(&key, "identity"))
         return read_array(w, json, m, true, arena, err);
     if (KEY_IS(&key, "nextlsn"))
-        return read_lsn(json, &m->next_lsn, err);
+        return json_quoted(json, &m->next_lsn, err);
     if (KEY_IS(&key, "transactional"))
         return read_bool(json, &m->transactional, err);
     if (KEY_IS(&key, "prefix"))
@@ -437,19 +425,38 @@ static bool incomplete(const Message *m, const char *what, Error *err)
     return ERR(err, ERR_DECODE, "message with action '%c' has no %s", m->action, what);
 }
 
+/* As lsn_parse(), without sscanf: four of them a transaction. */
+static bool parse_lsn(const JsonText *text, Lsn *out_lsn)
+{
+    uint64_t half[2] = {0, 0};
+    size_t digits = 0;
+    int part = 0;
+    for (size_t i = 0; i < text->len; i++) {
+        char c = text->data[i], lower = (char)(c | 32);
+        if (c == '/' && part == 0 && digits > 0) {
+            part = 1;
+            digits = 0;
+            continue;
+        }
+        bool decimal = c >= '0' && c <= '9';
+        if ((!decimal && (lower < 'a' || lower > 'f')) || ++digits > 8)
+            return false;
+        half[part] = half[part] << 4 | (uint64_t)(decimal ? c - '0' : lower - 'a' + 10);
+    }
+    *out_lsn = half[0] << 32 | half[1];
+    return part == 1 && digits > 0;
+}
+
 static bool make_boundary(Wal2json *w, const Message *m, Decoded *out_decoded, Error *err)
 {
-    int64_t commit_time_us = 0;
-    if (m->lsn == LSN_UNKNOWN || m->next_lsn == LSN_UNKNOWN)
+    bool begin = m->action == 'B';
+    Decoded boundary = {.kind = begin ? DECODED_BEGIN : DECODED_COMMIT, .xid = m->xid};
+    if (!parse_lsn(&m->lsn, &boundary.commit_lsn) || !parse_lsn(&m->next_lsn, &boundary.end_lsn))
         return incomplete(m, "lsn and nextlsn: the option include-lsn is missing", err);
-    w->commit_lsn = m->action == 'B' ? m->lsn : LSN_UNKNOWN;
-    if (m->timestamp.data != NULL)
-        timestamp_parse(m->timestamp.data, m->timestamp.len, &commit_time_us);
-    *out_decoded = (Decoded){.kind = m->action == 'B' ? DECODED_BEGIN : DECODED_COMMIT,
-                             .xid = m->xid,
-                             .commit_lsn = m->lsn,
-                             .end_lsn = m->next_lsn,
-                             .commit_time_us = commit_time_us};
+    w->commit_lsn = begin ? boundary.commit_lsn : LSN_UNKNOWN;
+    if (begin && m->timestamp.data != NULL)
+        timestamp_parse(m->timestamp.data, m->timestamp.len, &boundary.commit_time_us);
+    *out_decoded = boundary;
     return true;
 }
 
