@@ -18,7 +18,7 @@ static bool read_data(char *data, size_t len, Frame *out_frame, Error *err)
     *out_frame = (Frame){.kind = FRAME_DATA,
                          .data_start = bytes_u64(data + 1),
                          .wal_end = bytes_u64(data + 9),
-                         .sent_us = clock_from_pg_us((int64_t)bytes_u64(data + 17)),
+                         .sent_us = bytes_wall_us(data + 17),
                          .payload = data + DATA_HEADER_BYTES,
                          .payload_len = len - DATA_HEADER_BYTES};
     return true;
@@ -31,7 +31,7 @@ static bool read_keepalive(const char *data, size_t len, Frame *out_frame, Error
                    KEEPALIVE_BYTES);
     *out_frame = (Frame){.kind = FRAME_KEEPALIVE,
                          .wal_end = bytes_u64(data + 1),
-                         .sent_us = clock_from_pg_us((int64_t)bytes_u64(data + 9)),
+                         .sent_us = bytes_wall_us(data + 9),
                          .reply_requested = data[17] != 0};
     return true;
 }

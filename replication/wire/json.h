@@ -49,7 +49,8 @@ MUST_CHECK static inline bool json_expect(Json *json, char c, Error *err)
 }
 
 MUST_CHECK bool json_quoted(Json *json, JsonText *out_text, Error *err);
-/* A string, number or literal; *out_text is a number's source text or a string's text. */
+/* A string, number or literal; *out_text is a string's text or a number's source text; of a literal
+ * it is empty and points at its first letter. */
 MUST_CHECK bool json_scalar(Json *json, JsonKind *out_kind, JsonText *out_text, Error *err);
 /* Any value, left as it is: it can be read again later. */
 MUST_CHECK bool json_skip(Json *json, Error *err);

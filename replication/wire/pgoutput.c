@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bascule/base/clock.h"
 #include "bascule/base/mem.h"
 #include "wire/bytes.h"
 #include "wire/decoder.h"
@@ -91,10 +90,10 @@ static bool read_u64(Bytes *b, uint64_t *out)
 
 static bool read_time(Bytes *b, int64_t *out_wall_us)
 {
-    uint64_t pg_us;
-    if (!read_u64(b, &pg_us))
+    if (!left(b, 8))
         return false;
-    *out_wall_us = clock_from_pg_us((int64_t)pg_us);
+    *out_wall_us = bytes_wall_us(b->p);
+    b->p += 8;
     return true;
 }
 

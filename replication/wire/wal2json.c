@@ -103,10 +103,8 @@ static bool read_value(Json *json, Value *out_value, Error *err)
         *out_value = (Value){.kind = VALUE_NULL};
         return true;
     case JSON_TRUE:
-        *out_value = (Value){.data = "t", .len = 1, .kind = VALUE_TEXT};
-        return true;
-    case JSON_FALSE:
-        *out_value = (Value){.data = "f", .len = 1, .kind = VALUE_TEXT};
+    case JSON_FALSE: /* the first letter of the literal is the type's own output */
+        *out_value = (Value){.data = text.data, .len = 1, .kind = VALUE_TEXT};
         return true;
     default:
         *out_value = (Value){.data = text.data, .len = (uint32_t)text.len, .kind = VALUE_TEXT};

@@ -259,6 +259,7 @@ static void put_line(LogLevel level, const char *text, size_t len, const Error *
     write_line(&line);
 }
 
+PRINTF_LIKE(3, 0)
 static void format_and_put(LogLevel level, const Error *err, const char *fmt, va_list ap)
 {
     Buf text CLEANUP_BUF = BUF_INIT;

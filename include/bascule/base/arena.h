@@ -28,7 +28,7 @@ char *arena_bytes_alloc(Arena *arena, size_t bytes);
 char *arena_dup(Arena *arena, const void *data, size_t len); /* adds a NUL behind */
 char *arena_strdup(Arena *arena, const char *s);             /* NULL stays NULL */
 char *arena_printf(Arena *arena, const char *fmt, ...) PRINTF_LIKE(2, 3);
-char *arena_vprintf(Arena *arena, const char *fmt, va_list ap);
+char *arena_vprintf(Arena *arena, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 
 #define arena_new_array(arena, T, n) ((T *)arena_zalloc((arena), sizeof(T) * (size_t)(n)))
 #define arena_new_object(arena, T)   ((T *)arena_zalloc((arena), sizeof(T)))
