@@ -41,6 +41,7 @@ typedef struct Load {
     int64_t begun_us, next_report_us;
     int64_t bytes_before; /* loaded in earlier runs */
     bool halted;
+    Error over; /* the snapshot is gone: nothing more can be copied. Guarded by lock */
 } Load;
 
 static int lane_count(const LoadSpec *spec)
@@ -165,23 +166,42 @@ static void record_failure(Load *load, LoadLane *lane, const Job *job, const Err
     }
 }
 
+static void give_up_unit(Load *load, const Unit *unit)
+{
+    for (int i = 0; i < unit->member_count; i++)
+        drop_unit(load, unit->members[i]->id);
+}
+
+/* What ends the unit's copy in this round but not the load; the next round copies it under a newer
+ * snapshot. */
+static bool ends_unit(Load *load, const Job *job, CopyResult result)
+{
+    pthread_mutex_lock(&load->lock);
+    bool given_up = job->unit->state == UNIT_GIVEN_UP;
+    pthread_mutex_unlock(&load->lock);
+    if (given_up)
+        return true;
+    if (result == COPY_LOCKED) {
+        log_info("the table is locked by an application, its copy is given up table=%s",
+                 job->rel->display);
+        give_up_unit(load, job->unit);
+        return true;
+    }
+    if (result == COPY_UNKNOWN && job->kind == JOB_COPY && job->unit->pieces > 1) {
+        log_warn("the answer to a COMMIT was lost, the whole table is copied again table=%s",
+                 job->rel->display);
+        give_up_unit(load, job->unit);
+        return true;
+    }
+    return false;
+}
+
 static StepResult copy_failed(Load *load, LoadLane *lane, const Job *job, CopyResult result,
                               Error *err)
 {
     ErrorAction action = err_action(err->cls);
-    pthread_mutex_lock(&load->lock);
-    bool given_up = job->unit->state == UNIT_GIVEN_UP;
-    pthread_mutex_unlock(&load->lock);
-    if (result == COPY_LOCKED && !given_up) {
-        log_info("the table is locked by an application, its copy is given up table=%s",
-                 job->rel->display);
-        for (int i = 0; i < job->unit->member_count; i++)
-            drop_unit(load, job->unit->members[i]->id);
-        given_up = true;
-    }
-    /* A piece whose COMMIT's answer was lost may be in: only the whole table can be done again. */
-    bool over = result == COPY_SNAPSHOT || (result == COPY_UNKNOWN && job->unit->pieces > 1);
-    bool for_good = !given_up && !over && err->cls != ERR_STOPPED &&
+    bool unit_ended = ends_unit(load, job, result);
+    bool for_good = !unit_ended && result != COPY_SNAPSHOT && err->cls != ERR_STOPPED &&
                     (action == ERR_ACTION_STOP || action == ERR_ACTION_BUG);
     if (for_good)
         record_failure(load, lane, job, err);
@@ -189,14 +209,16 @@ static StepResult copy_failed(Load *load, LoadLane *lane, const Job *job, CopyRe
     schedule_put_back(load->schedule, job, result == COPY_UNKNOWN);
     if (!for_good)
         show_undone(job);
+    if (result == COPY_SNAPSHOT && load->over.cls == ERR_NONE)
+        load->over = *err;
     lane->unit = NULL;
     renew_token(load, &lane->copier);
     pthread_mutex_unlock(&load->lock);
-    if (given_up) {
+    if (unit_ended) {
         err_clear(err);
         return STEP_AGAIN;
     }
-    return STEP_FAILED;
+    return result == COPY_SNAPSHOT ? STEP_DONE : STEP_FAILED;
 }
 
 static StepResult build_indexes(Load *load, const Job *job, Error *err)
@@ -222,7 +244,8 @@ static StepResult lane_step(void *self, int number, Error *err)
     LoadLane *lane = &load->lanes[number];
     Job job;
     pthread_mutex_lock(&load->lock);
-    ScheduleAnswer answer = schedule_take(load->schedule, &job);
+    ScheduleAnswer answer =
+        load->over.cls != ERR_NONE ? SCHEDULE_FINISHED : schedule_take(load->schedule, &job);
     if (answer == SCHEDULE_JOB && job.kind != JOB_INDEX)
         lane->unit = job.unit;
     pthread_mutex_unlock(&load->lock);
@@ -319,6 +342,13 @@ static void report(Load *load)
 static bool load_tick(void *self, Error *err)
 {
     Load *load = self;
+    pthread_mutex_lock(&load->lock);
+    bool over = load->over.cls != ERR_NONE;
+    if (over)
+        *err = load->over;
+    pthread_mutex_unlock(&load->lock);
+    if (over)
+        return false;
     report(load);
     return yield_tables(load, err);
 }
@@ -337,7 +367,8 @@ static void load_halt(void *self)
 
 static bool run_schedule(const LoadSpec *spec, const char *name, Schedule *schedule, Error *err)
 {
-    Load load = {.spec = spec, .schedule = schedule, .lane_count = lane_count(spec)};
+    Load load = {
+        .spec = spec, .schedule = schedule, .lane_count = lane_count(spec), .over = ERROR_INIT};
     int64_t total;
     size_t n = (size_t)spec->rels->count + 1;
     load.lanes = mem_zalloc(sizeof *load.lanes * (size_t)load.lane_count);
@@ -361,6 +392,10 @@ static bool run_schedule(const LoadSpec *spec, const char *name, Schedule *sched
         .halt = load_halt,
     };
     bool ok = lanes_run(&lanes, err);
+    if (ok && load.over.cls != ERR_NONE) {
+        *err = load.over;
+        ok = false;
+    }
     for (int i = 0; i < load.lane_count; i++) {
         copier_done(&load.lanes[i].copier);
         free(load.lanes[i].counts);
