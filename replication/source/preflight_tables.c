@@ -233,7 +233,10 @@ void preflight_sizes(Preflight *p, const PgRows *tables)
         return;
     p->report->estimated_us =
         (int64_t)((double)total / (double)(ASSUMED_BYTES_PER_SECOND * jobs) * 1e6);
-    clock_format_duration(p->report->estimated_us, duration, sizeof duration);
+    if (p->report->estimated_us < 1000000)
+        snprintf(duration, sizeof duration, "a second");
+    else
+        clock_format_duration(p->report->estimated_us, duration, sizeof duration);
     PREFLIGHT_ADD(p, PREFLIGHT_OK, .code = "estimate", .subject = "both sides",
                   .what = preflight_text(
                       p,

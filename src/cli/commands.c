@@ -1,11 +1,11 @@
 /* commands - the one list of commands, in the order of the help: the order of a migration. */
 #include "cli/command.h"
 
-extern const Command CMD_ABORT, CMD_CLEANUP, CMD_CONFIG, CMD_CUTOVER, CMD_HELP, CMD_INSPECT,
-    CMD_PLAN, CMD_RUN, CMD_STATUS, CMD_STOP, CMD_VERSION;
+extern const Command CMD_ABORT, CMD_CHECK, CMD_CLEANUP, CMD_CONFIG, CMD_CUTOVER, CMD_HELP,
+    CMD_INSPECT, CMD_PLAN, CMD_RUN, CMD_STATUS, CMD_STOP, CMD_VERSION;
 
 const Command *const COMMANDS[] = {
-    &CMD_CONFIG, &CMD_PLAN,    &CMD_RUN,  &CMD_STATUS,  &CMD_STOP,    &CMD_CUTOVER,
-    &CMD_ABORT,  &CMD_CLEANUP, &CMD_HELP, &CMD_VERSION, &CMD_INSPECT,
+    &CMD_CHECK,   &CMD_CONFIG, &CMD_PLAN,    &CMD_RUN,  &CMD_STATUS,  &CMD_STOP,
+    &CMD_CUTOVER, &CMD_ABORT,  &CMD_CLEANUP, &CMD_HELP, &CMD_VERSION, &CMD_INSPECT,
 };
 const int COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS;

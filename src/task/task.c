@@ -182,22 +182,13 @@ static bool reach(const PgEndpoint *endpoint, Error *err)
     return conn != NULL || err_context(err, "%s", endpoint->side);
 }
 
-bool task_preflight(Task *task, Error *err)
+PreflightSpec task_preflight_spec(const Task *task)
 {
-    const SyncSpec *s = &task->spec;
-    bool found = false;
-    SyncStatus status;
-    if (!reach(&s->source, err) || !reach(&s->target, err))
-        return false;
-    if (!sync_status_offline(&s->source, &s->target, s->task, task->arena, &status, &found, err))
-        return false;
-    TaskState state = TASK_NEW;
-    if (found && task_state_parse(status.phase, &state) && state > TASK_PREPARING)
-        return true;
     static const PreflightPrepare PREPARES[] = {PREFLIGHT_CREATE, PREFLIGHT_TRUNCATE,
                                                 PREFLIGHT_NOTHING};
     static const PreflightMode MODES[] = {PREFLIGHT_LOAD, PREFLIGHT_CDC, PREFLIGHT_LOAD_AND_CDC};
-    PreflightSpec spec = {
+    const SyncSpec *s = &task->spec;
+    return (PreflightSpec){
         .source = s->source,
         .target = s->target,
         .task = s->task,
@@ -210,6 +201,21 @@ bool task_preflight(Task *task, Error *err)
         .publication = s->publication,
         .slot_wait_us = s->slot_wait_us,
     };
+}
+
+bool task_preflight(Task *task, Error *err)
+{
+    const SyncSpec *s = &task->spec;
+    bool found = false;
+    SyncStatus status;
+    if (!reach(&s->source, err) || !reach(&s->target, err))
+        return false;
+    if (!sync_status_offline(&s->source, &s->target, s->task, task->arena, &status, &found, err))
+        return false;
+    TaskState state = TASK_NEW;
+    if (found && task_state_parse(status.phase, &state) && state > TASK_PREPARING)
+        return true;
+    PreflightSpec spec = task_preflight_spec(task);
     PreflightReport report;
     if (!preflight_run(&spec, task->arena, &report, err))
         return false;

@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "cutover/cutover.h"
+#include "source/preflight.h"
 #include "sync/plan.h"
 #include "sync/status.h"
 #include "sync/sync.h"
@@ -26,6 +27,8 @@ const char *task_name(const Task *task);
 
 /* work_dir and the spill directory, 0700. */
 MUST_CHECK bool task_make_dirs(const Task *task, Error *err);
+/* What `check` looks at, from the same configuration. */
+PreflightSpec task_preflight_spec(const Task *task);
 /* Refuses to begin what `check` would call blocked; a task that is under way is not asked again. */
 MUST_CHECK bool task_preflight(Task *task, Error *err);
 /* Blocks until stopped, done or failed. */

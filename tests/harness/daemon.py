@@ -63,7 +63,7 @@ class Result:
 class Bascule:
     """A task: its directory, its configuration, and the engine process while there is one."""
 
-    def __init__(self, directory, source=None, target=None, release=False, task="move", **config):
+    def __init__(self, directory, source=None, target=None, /, release=False, task="move", **config):
         self.dir = str(directory)
         os.makedirs(self.dir, exist_ok=True)
         self.binary = place.binary(release)
