@@ -68,11 +68,11 @@ static void look_at_tables(Preflight *p)
     if (p->rels == NULL || p->rels->count == 0)
         return;
     CLEANUP_PGROWS PgRows *tables = read_tables(p);
+    preflight_plugin(p); /* first: pgoutput needs rights that wal2json does not */
     if (tables != NULL) {
         preflight_source_rights(p, tables);
         preflight_tables(p, tables);
     }
-    preflight_plugin(p);
     preflight_target_rights(p);
     preflight_graph(p);
     preflight_target_tables(p);

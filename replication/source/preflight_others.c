@@ -125,7 +125,7 @@ static void large_objects(Preflight *p)
     if (!preflight_fact_i64(&p->source, "large_objects", &n) || n == 0)
         return;
     PREFLIGHT_ADD(p, PREFLIGHT_WARNING, .code = "large-objects", .subject = "source",
-                  .what = preflight_text(p, "%lld large objects", (long long)n),
+                  .what = preflight_text(p, "%lld large object%s", (long long)n, n == 1 ? "" : "s"),
                   .why = "large objects are not in the stream and are not moved",
                   .remedy = "pg_dump --large-objects --format=custom --file=lo.dump; pg_restore "
                             "--dbname=... lo.dump  "

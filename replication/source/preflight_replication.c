@@ -219,6 +219,8 @@ static const char *age_text(Preflight *p, const PgRows *rows, int row)
     char text[64];
     if (pgrows_null(rows, row, 5))
         return "an unknown time";
+    if (pgrows_i64(rows, row, 5) < 1)
+        return "less than a second";
     return preflight_text(
         p, "%s", clock_format_duration(pgrows_i64(rows, row, 5) * 1000000, text, sizeof text));
 }
@@ -252,9 +254,9 @@ void preflight_transactions(Preflight *p)
             const char *gid = preflight_string(p, pgrows_text(rows, i, 1));
             preflight_group_add(
                 old ? &prepared : &fresh, "source",
-                preflight_text(p, "transaction %s of user %s in database '%s' is prepared since %s",
-                               gid, or_unknown(rows, i, 2), or_unknown(rows, i, 3),
-                               age_text(p, rows, i)),
+                preflight_text(
+                    p, "transaction %s of user %s in database '%s' has been prepared for %s", gid,
+                    or_unknown(rows, i, 2), or_unknown(rows, i, 3), age_text(p, rows, i)),
                 preflight_text(p,
                                "COMMIT PREPARED %s;  -- or ROLLBACK PREPARED %s; in database '%s'",
                                gid, gid, or_unknown(rows, i, 3)));

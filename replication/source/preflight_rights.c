@@ -74,11 +74,35 @@ static void row_security(Preflight *p, const PgRows *tables)
     preflight_group_end(&group);
 }
 
+/* Who takes pgoutput, by choice or because auto does, makes a publication. */
+static bool makes_publication(const Preflight *p)
+{
+    return !p->resumed &&
+           (p->spec->plugin == PLUGIN_PGOUTPUT || strcmp(p->report->plugin, "pgoutput") == 0);
+}
+
+/* Membership in the owner, but never in a superuser: then the tables are handed over, one by one.
+ */
+static const char *ownership_remedy(Preflight *p, const PgRows *tables, int row, const char *role)
+{
+    const char *owner = pgrows_text(tables, row, PT_OWNER);
+    if (!pgrows_bool(tables, row, PT_OWNER_SUPER))
+        return preflight_text(p, "GRANT %s TO %s;", preflight_ident(p, owner), role);
+    CLEANUP_BUF Buf all = BUF_INIT;
+    for (int i = row; i < pgrows_count(tables); i++) {
+        const Relation *rel = relations_by_oid(p->rels, pgrows_u32(tables, i, PT_OID));
+        if (strcmp(pgrows_text(tables, i, PT_OWNER), owner) == 0)
+            buf_printf(&all, "%sALTER TABLE %s OWNER TO %s;", all.len > 0 ? "\n" : "",
+                       preflight_qualified(p, rel->schema, rel->name), role);
+    }
+    return preflight_text(p, "%s", buf_str(&all));
+}
+
 /* Whoever owns the tables can publish them and arm the cutover's fence. */
 static void ownership(Preflight *p, const PgRows *tables)
 {
     Map owners = MAP_INIT;
-    bool publishes = p->spec->plugin == PLUGIN_PGOUTPUT && !p->resumed;
+    bool publishes = makes_publication(p);
     const char *role = preflight_role(p, &p->source);
     for (int i = 0; p->streams && i < pgrows_count(tables); i++) {
         const char *owner = pgrows_text(tables, i, PT_OWNER);
@@ -91,13 +115,11 @@ static void ownership(Preflight *p, const PgRows *tables)
             .subject = "source",
             .what = preflight_text(p, "role %s is no member of %s, the owner of %s", role,
                                    preflight_ident(p, owner), rel->display),
-            .why =
-                publishes
-                    ? "a publication (plugin pgoutput) is made by the owner of its tables, as are "
-                      "the cutover's fence triggers"
-                    : "a publication (plugin pgoutput) and the cutover's fence triggers need the "
-                      "owner: the load works, the cutover will be refused",
-            .remedy = preflight_text(p, "GRANT %s TO %s;", preflight_ident(p, owner), role));
+            .why = publishes ? "a publication (plugin pgoutput) is made by the owner of its "
+                               "tables, as are the cutover's fence triggers"
+                             : "a publication (plugin pgoutput) and the cutover's fence triggers "
+                               "need the owner: the load works, the cutover will be refused",
+            .remedy = ownership_remedy(p, tables, i, role));
     }
     map_done(&owners);
 }
@@ -107,7 +129,7 @@ static void create_on_source(Preflight *p)
     if (!p->streams || preflight_fact(&p->source, "create_on_database") == NULL ||
         preflight_fact_true(&p->source, "create_on_database"))
         return;
-    bool publishes = p->spec->plugin == PLUGIN_PGOUTPUT && !p->resumed;
+    bool publishes = makes_publication(p);
     PREFLIGHT_ADD(
         p, publishes ? PREFLIGHT_BLOCKER : PREFLIGHT_WARNING, .code = "privilege",
         .subject = "source",

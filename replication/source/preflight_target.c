@@ -365,7 +365,7 @@ static void writable(Preflight *p, const PgRows *there)
 }
 
 /* Before the load keys may be missing; the stream needs them. */
-static void keys(Preflight *p)
+static void keys(Preflight *p, const PgRows *there)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     if (!p->streams || !ask_names(p, "target-key", SQL_TARGET_KEYS, &rows))
@@ -385,10 +385,11 @@ static void keys(Preflight *p)
         if (matching == rel->key_count && end - first == rel->key_count)
             has[rel->id] = true;
     }
-    for (int i = 0; i < p->rels->count; i++) {
-        const Relation *rel = p->rels->all[i];
+    for (int t = 0; t < pgrows_count(there); t++) {
+        const Relation *rel = p->rels->all[pgrows_i64(there, t, T_PLACE) - 1];
         CLEANUP_BUF Buf columns = BUF_INIT;
-        if (has[i] || rel->key_count == 0 || !rel->key_unique)
+        if (has[rel->id] || *pgrows_text(there, t, T_RELKIND) != 'r' || rel->key_count == 0 ||
+            !rel->key_unique)
             continue;
         for (int k = 0; k < rel->key_count; k++)
             buf_printf(&columns, "%s%s", k > 0 ? ", " : "",
@@ -417,7 +418,7 @@ void preflight_target_tables(Preflight *p)
     if (creates)
         return;
     shapes(p);
-    keys(p);
+    keys(p, there);
     if (p->loads && !p->resumed)
         empty(p, there);
 }

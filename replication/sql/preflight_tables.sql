@@ -3,7 +3,7 @@
 -- returns: oid, may_select, may_use_schema, rls_active, owner, may_act_as_owner, primary key's name (NULL
 --          none), it is deferrable, it is valid, name of the index marked REPLICA IDENTITY (NULL none),
 --          a unique index that could become the identity (NULL none), a unique index that cannot because a
---          column is nullable (NULL none), bytes with indexes
+--          column is nullable (NULL none), bytes with indexes, the owner is a superuser
 -- needs:   pg_catalog only; PostgreSQL 12+
 SELECT c.oid,
        pg_catalog.has_table_privilege(c.oid, 'SELECT'),
@@ -28,7 +28,8 @@ SELECT c.oid,
           AND EXISTS (SELECT FROM pg_catalog.pg_attribute a
                       WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey) AND NOT a.attnotnull)
         ORDER BY ic.relname LIMIT 1),
-       pg_catalog.pg_total_relation_size(c.oid)
+       pg_catalog.pg_total_relation_size(c.oid),
+       (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.oid = c.relowner)
 FROM pg_catalog.pg_class c
 LEFT JOIN LATERAL (SELECT ic.relname AS name, NOT i.indimmediate AS deferrable, i.indisvalid AS valid
                    FROM pg_catalog.pg_index i

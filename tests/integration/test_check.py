@@ -151,7 +151,7 @@ SELECT lo_create(0);
 
 def test_twenty_planted_problems(make_cluster, make_database, make_task, request):
     strict = make_cluster("strict", plugins="pgoutput, test_decoding",
-                          settings={"max_replication_slots": "1", "max_wal_senders": "1",
+                          settings={"max_replication_slots": "2", "max_wal_senders": "1",
                                     "max_slot_wal_keep_size": "'64MB'", "wal_sender_timeout": "'2s'"})
     other = make_cluster("other")
     source, target = make_database(strict), make_database(other, encoding="LATIN1")
@@ -205,11 +205,11 @@ def test_twenty_planted_problems(make_cluster, make_database, make_task, request
         ("privilege", "public.unreadable", "blocker", 'GRANT SELECT ON "public"."unreadable" TO "weak"'),
         ("privilege", "public.unreadable_seq", "warning", "GRANT SELECT ON SEQUENCE"),
         ("privilege", "may not create in the database", "warning", "GRANT CREATE ON DATABASE"),
-        ("ownership", "postgres", "warning", 'GRANT "postgres" TO "weak"'),
-        ("large-objects", "1 large objects", "warning", "pg_dump"),
+        ("ownership", "postgres", "warning", 'ALTER TABLE "public"."a" OWNER TO "weak"'),
+        ("large-objects", "1 large object", "warning", "pg_dump"),
         ("extension", "hstore", "warning", 'CREATE EXTENSION "hstore"'),
         ("encoding", "LATIN1", "warning", "ENCODING 'UTF8'"),
-        ("replication-slots", "1 of 1", "blocker", "max_replication_slots"),
+        ("replication-slots", "1 of 2", "warning", "max_replication_slots"),
         ("wal-senders", "0 of 1", "warning", "max_wal_senders"),
         ("slot-wal-limit", "64 MB", "warning", "max_slot_wal_keep_size = -1"),
         ("wal-sender-timeout", "2000 ms", "warning", "wal_sender_timeout"),
@@ -294,12 +294,36 @@ def test_lossy_types_choose_pgoutput(clean, target, make_task):
     assert found(report, "plugin", "public.n", "ok")
 
 
+def test_pgoutput_needs_the_owner(clean, target, make_task):
+    """Also when auto takes it: a publication is made by who owns its tables."""
+    clean.sql("DROP TABLE emptycols; CREATE TABLE n (id int PRIMARY KEY, v numeric); DROP ROLE IF EXISTS ordinary;"
+              "CREATE ROLE ordinary LOGIN REPLICATION; GRANT SELECT ON ALL TABLES IN SCHEMA public TO ordinary;"
+              "GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ordinary; DROP ROLE IF EXISTS owner_role;"
+              "CREATE ROLE owner_role; ALTER TABLE visit OWNER TO owner_role")
+    try:
+        report = check(make_task(source={"dsn": clean.conninfo("ordinary")}))
+        named(report, "ownership", "owner_role", "blocker", 'GRANT "owner_role" TO "ordinary";')
+        named(report, "privilege", "may not create in the database", "blocker", "GRANT CREATE ON DATABASE")
+        report = check(make_task(source={"dsn": clean.conninfo("ordinary")}, tables={"exclude": ["public.n"]}))
+        named(report, "ownership", "owner_role", "warning")
+    finally:
+        clean.sql("DROP OWNED BY ordinary, owner_role CASCADE; DROP ROLE ordinary, owner_role")
+
+
 def test_auto_falls_back_and_says_how_to_allow_wal2json(make_cluster, make_database, target, make_task):
     source = make_database(make_cluster("strict", plugins="pgoutput, test_decoding"))
     source.sql("CREATE TABLE t (id int PRIMARY KEY)")
     report = check(make_task(src=source))
     assert report["plugin"] == "pgoutput" and report["blockers"] == 0
     named(report, "plugin", "refuses the output plugin 'wal2json'", None, "ALTER SYSTEM SET output_plugin_libraries")
+
+
+def test_no_free_slot(make_cluster, make_database, target, make_task):
+    source = make_database(make_cluster("full", settings={"max_replication_slots": "1", "max_wal_senders": "1"}))
+    source.sql("CREATE TABLE t (id int PRIMARY KEY); SELECT pg_create_physical_replication_slot('other_use')")
+    report = check(make_task(src=source))
+    named(report, "replication-slots", "1 of 1", "blocker", "ALTER SYSTEM SET max_replication_slots = 5;")
+    named(report, "plugin", "no slot is free", "unknown")
 
 
 def test_left_over_slot_and_publication(clean, target, make_task):
