@@ -319,6 +319,7 @@ bool source_identify(PgConn *conn, SourceIdentity *out_identity, Error *err)
     snprintf(id.database, sizeof id.database, "%s", pgrows_text(rows, 0, 2));
     snprintf(id.encoding, sizeof id.encoding, "%s", pgrows_text(rows, 0, 3));
     id.version = (int)pgrows_i64(rows, 0, 4);
+    snprintf(id.started_at, sizeof id.started_at, "%s", pgrows_text(rows, 0, 5));
     *out_identity = id;
     return true;
 }

@@ -22,6 +22,7 @@ MUST_CHECK bool catalog_fingerprint(PgConn *source, const Relations *rels, char 
 typedef struct SourceIdentity {
     char system_id[32];
     int timeline;
+    char started_at[64];    /* of the server: copies of one cluster share the system identifier */
     char database[64];
     char encoding[32];      /* server_encoding */
     int version;            /* 150020 */

@@ -1,6 +1,6 @@
 -- source_identity: which cluster and database this is
 -- params:  none
--- returns: system identifier, timeline, database, encoding, server_version_num
+-- returns: system identifier, timeline, database, encoding, server_version_num, start of the server
 -- needs:   EXECUTE on pg_control_system, pg_control_checkpoint (everybody by default)
 SELECT (SELECT system_identifier::text FROM pg_catalog.pg_control_system()),
        CASE WHEN pg_catalog.pg_is_in_recovery()
@@ -10,4 +10,5 @@ SELECT (SELECT system_identifier::text FROM pg_catalog.pg_control_system()),
        END,
        pg_catalog.current_database(),
        pg_catalog.current_setting('server_encoding'),
-       pg_catalog.current_setting('server_version_num')
+       pg_catalog.current_setting('server_version_num'),
+       pg_catalog.pg_postmaster_start_time()
