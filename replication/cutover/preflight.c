@@ -236,8 +236,7 @@ static bool check_target(Findings *f, Error *err)
     if (!source_identify(f->cut->source, &source, err) ||
         !source_identify(f->cut->target, &target, err))
         return false;
-    if (strcmp(source.system_id, target.system_id) == 0 &&
-        strcmp(source.database, target.database) == 0)
+    if (source_is_same(&source, &target))
         block(f, ERR_SAME_SERVER, "source and target are the same database");
     return true;
 }

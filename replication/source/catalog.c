@@ -323,3 +323,9 @@ bool source_identify(PgConn *conn, SourceIdentity *out_identity, Error *err)
     *out_identity = id;
     return true;
 }
+
+bool source_is_same(const SourceIdentity *a, const SourceIdentity *b)
+{
+    return strcmp(a->system_id, b->system_id) == 0 && strcmp(a->started_at, b->started_at) == 0 &&
+           strcmp(a->database, b->database) == 0;
+}

@@ -28,3 +28,5 @@ typedef struct SourceIdentity {
     int version;            /* 150020 */
 } SourceIdentity;
 MUST_CHECK bool source_identify(PgConn *conn, SourceIdentity *out_identity, Error *err);
+/* The same database of the same running server. A copy of a cluster (base backup, clone) is another one. */
+bool source_is_same(const SourceIdentity *a, const SourceIdentity *b);

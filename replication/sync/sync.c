@@ -160,9 +160,7 @@ static bool check_not_same(Sync *sync, Error *err)
     SourceIdentity target;
     if (!source_identify(sync->control, &target, err))
         return false;
-    if (strcmp(target.system_id, sync->source_identity.system_id) == 0 &&
-        strcmp(target.started_at, sync->source_identity.started_at) == 0 &&
-        strcmp(target.database, sync->source_identity.database) == 0)
+    if (source_is_same(&target, &sync->source_identity))
         return ERR(err, ERR_SAME_SERVER,
                    "source and target are the same database '%s' of the same "
                    "server (system %s)",
