@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -273,6 +274,46 @@ static void a_full_disk_is_an_error(void **state)
     }
 }
 
+/* Turns a bit in each file of ours that lies in the directory. */
+static void damage_files(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    int damaged = 0;
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        char path[300], link[300] = "";
+        int fd = atoi(e->d_name);
+        char byte;
+        snprintf(path, sizeof path, "/proc/self/fd/%s", e->d_name);
+        if (readlink(path, link, sizeof link - 1) < 0 ||
+            strncmp(link, directory, strlen(directory)))
+            continue;
+        assert_int_equal(pread(fd, &byte, 1, 100), 1);
+        byte ^= 4;
+        assert_int_equal(pwrite(fd, &byte, 1, 100), 1);
+        damaged++;
+    }
+    closedir(dir);
+    assert_int_equal(damaged, 1);
+}
+
+static void damage_on_disk_ends_it(void **state)
+{
+    (void)state;
+    open_queue(10000, 1 << 30, 0);
+    put_now(make_flow(0, 1000));
+    put_now(make_flow(1, 20000));
+    put_now(make_flow(2, 20000));
+    damage_files();
+    flow_free(take());
+    for (int i = 0; i < 2; i++) { /* and it does not go on behind it */
+        Error err = ERROR_INIT;
+        Flow *flow = NULL;
+        assert_int_equal(flow_queue_take(queue, &flow, 0, &err), QUEUE_CLOSED);
+        assert_int_equal(err.cls, ERR_IO);
+        assert_null(flow);
+    }
+}
+
 /* A wrong directory shows when the queue is opened. */
 static void a_wrong_directory_is_refused(void **state)
 {
@@ -441,6 +482,7 @@ int main(void)
         TEST(the_spill_limit_is_back_pressure),
         TEST(a_consumer_that_moves_is_waited_for),
         TEST(a_full_disk_is_an_error),
+        TEST(damage_on_disk_ends_it),
         TEST(a_wrong_directory_is_refused),
         TEST(discard_empties_everything),
         TEST(settled_means_that_the_consumer_came_back),

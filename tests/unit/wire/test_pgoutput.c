@@ -331,6 +331,11 @@ static void every_prefix_of_a_real_message_is_an_error(void **state)
             assert_true(foreign || err.cls == ERR_DECODE);
             tried++;
         }
+        char *longer = calloc(1, len + 1); /* nor may anything follow */
+        memcpy(longer, data, len);
+        bool foreign = decode_bytes(longer, len + 1, &decoded, &err);
+        assert_true(!foreign || decoded.kind == DECODED_NOTHING);
+        free(longer);
         assert_true(decode_bytes(data, len, &decoded, &err));
         arena_reset(arena);
     }

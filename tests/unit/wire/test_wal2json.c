@@ -141,6 +141,19 @@ static void keys_in_any_order_and_unknown_ones(void **state)
         assert_string_equal(decode(SAME[i]), EXPECTED);
 }
 
+/* The text that a column is expected to begin with is escaped as the server does it. */
+static void odd_column_names(void **state)
+{
+    (void)state;
+    Relation *two = fixture_find(rels, "two");
+    two->columns[0].name = "\b\f\n\r\t\"\\/\x01\x1f\x7f";
+    assert_string_equal(
+        decode(ROW("I", "two",
+                   ",\"columns\":[{\"name\":\"\\b\\f\\n\\r\\t\\\"\\\\/\\u0001\\u001f\x7f\","
+                   "\"value\":1},{\"name\":\"b\",\"value\":2},{\"name\":\"c\",\"value\":3}]")),
+        "INSERT public.two NEW \b\f\n\r\t\"\\/\x01\x1f\x7f='1' b='2' c='3'");
+}
+
 static void bytea_gets_its_prefix_once(void **state)
 {
     (void)state;
@@ -301,6 +314,7 @@ static void damaged_messages(void **state)
         ROW("I", "two", ",\"columns\":[{\"name\":\"a\",\"value\":1}"),
         ROW("I", "two", ",\"columns\":[{\"name\":\"a\",\"value\":1,\"x\"}]"),
         ROW("I", "two", ",\"columns\":[{\"name\":\"a\",\"value\":1 1}]"),
+        ROW("I", "two", ",\"columns\":[{\"name\":\"a\",\"value\":1,\"x\":}]"),
         ROW("I", "two", ",\"columns\":{\"name\":\"a\",\"value\":1}"),
         "{\"columns\":[{\"name\":\"a\"}],\"columns\":[],\"action\":\"I\"}",
         "{\"columns\":[,\"action\":\"I\"}",
@@ -357,6 +371,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(boundaries),
         TEST(keys_in_any_order_and_unknown_ones),
+        TEST(odd_column_names),
         TEST(bytea_gets_its_prefix_once),
         TEST(tables_that_are_not_ours_are_nothing),
         TEST(changes_before_the_copy_are_nothing),
