@@ -192,6 +192,7 @@ static void script_data(const char *payload, size_t len)
     script(message, 25 + len);
 }
 
+PRINTF_LIKE(1, 2)
 static void script_json(const char *fmt, ...)
 {
     char text[900];
