@@ -111,21 +111,21 @@ static void put_holder(Buf *out, const PgRows *rows, int r)
 }
 
 bool blockers_describe(PgConn *conn, const FenceSet *fences, uint32_t but_pid, Buf *out,
-                       bool *out_only_vacuum, Error *err)
+                       bool *out_all_yield, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     if (!read_holders(conn, fences, but_pid, &rows, err))
         return false;
-    bool only_vacuum = pgrows_count(rows) > 0;
+    bool all_yield = pgrows_count(rows) > 0;
     buf_clear(out);
     for (int r = 0; r < pgrows_count(rows); r++) {
-        only_vacuum = only_vacuum && strcmp(pgrows_text(rows, r, 1), "autovacuum worker") == 0;
+        all_yield = all_yield && pgrows_bool(rows, r, 8);
         if (r < SHOWN)
             put_holder(out, rows, r);
     }
     if (pgrows_count(rows) > SHOWN)
         buf_printf(out, "; and %d more", pgrows_count(rows) - SHOWN);
-    *out_only_vacuum = only_vacuum;
+    *out_all_yield = all_yield;
     return true;
 }
 

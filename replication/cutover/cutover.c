@@ -69,8 +69,10 @@ CutoverFsmEvent cutover_fail(Cutover *cut, Error *err)
 {
     Error failed = *err;
     /* What the stop token made fail is not the reason. */
-    if (!cutover_given_up(cut, err))
-        *err = failed;
+    if (cutover_given_up(cut, err) || freeze_asked_to_end(cut, err))
+        return CUT_EV_FAILED;
+    *err = failed;
+    freeze_explain_silence(cut, err);
     return CUT_EV_FAILED;
 }
 
@@ -193,7 +195,7 @@ CutoverFsmEvent cutover_give_back(Cutover *cut, Error *err)
     pgconn_close(cut->target);
     cut->target = NULL;
     if (frozen && cut->freeze.released_us != 0)
-        cut->report->downtime_us = cut->freeze.released_us - cut->freeze.begun_us;
+        cut->report->downtime_us = freeze_released_us(&cut->freeze) - cut->freeze.begun_us;
     (void)err;
     return CUT_EV_FAILED;
 }

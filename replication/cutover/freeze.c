@@ -26,6 +26,7 @@
 #define BEAT_US        200000
 #define IDLE_LIMIT_US  2000000
 #define BUDGET_PERCENT 80
+#define PATIENT_TRIES  3
 #define WAIT_MIN_US    150000 /* between attempts: writers that queued behind us get their turn */
 #define WAIT_SPREAD_US 350000
 
@@ -42,6 +43,12 @@ static void roll_back(Freeze *freeze)
     }
     freeze->state = FREEZE_RELEASED;
     freeze->released_us = clock_now_us();
+}
+
+int64_t freeze_released_us(const Freeze *freeze)
+{
+    bool server_was_first = freeze->silenced || freeze->silent_until_us < freeze->released_us;
+    return server_was_first ? freeze->silent_until_us : freeze->released_us;
 }
 
 /* With cut->lock held. */
@@ -71,8 +78,7 @@ void freeze_explain_silence(Cutover *cut, Error *err)
         return;
     ERR(err, ERR_DEADLINE,
         "bascule was silent for too long, so the source gave the writes back by itself");
-    if (cut->freeze.state == FREEZE_RELEASED)
-        cut->freeze.released_us = cut->freeze.silent_until_us;
+    cut->freeze.silenced = true;
 }
 
 /* With cut->lock held. */
@@ -92,11 +98,9 @@ static void beat(Cutover *cut)
     err_context(&err, "the session that freezes the source");
     freeze_explain_silence(cut, &err);
     give_up(cut, &err);
-    if (err.cls == ERR_DEADLINE)
-        freeze->released_us = freeze->silent_until_us;
 }
 
-static bool asked_to_end(const Cutover *cut, Error *err)
+bool freeze_asked_to_end(const Cutover *cut, Error *err)
 {
     if (cut->spec->abort != NULL && stop_requested(cut->spec->abort))
         return !ERR(err, ERR_ABORTED, "aborted by the operator");
@@ -118,15 +122,13 @@ static StepResult watch_step(void *self, Error *err)
 
     Error why = ERROR_INIT;
     pthread_mutex_lock(&cut->lock);
-    if (asked_to_end(cut, &why)) {
+    if (freeze_asked_to_end(cut, &why)) {
         give_up(cut, &why);
     } else if (freeze->state == FREEZE_HELD) {
         int64_t now_us = clock_now_us();
         if (now_us >= freeze->watchdog_us) {
             ERR(&why, ERR_DEADLINE, "%d %% of the downtime budget are used up", BUDGET_PERCENT);
             give_up(cut, &why);
-            if (freeze->silent_until_us < freeze->released_us)
-                freeze->released_us = freeze->silent_until_us; /* the server was faster */
         } else if (now_us >= freeze->next_beat_us) {
             beat(cut);
         }
@@ -279,12 +281,13 @@ static bool lock_tables(Cutover *cut, Error *err)
 {
     CLEANUP_SQLTEXT SqlText lock = SQLTEXT_INIT;
     CLEANUP_BUF Buf holders = BUF_INIT;
-    bool only_vacuum = false;
+    bool all_yield = false;
+    int patient = 0;
     Error busy = ERROR_INIT;
     build_lock(&cut->fences, &lock);
     for (int i = 1; i <= cut->spec->lock_tries || i == 1; i++) {
         int64_t timeout_us = cut->spec->lock_timeout_us;
-        if (only_vacuum && !cut->deadlock_timeout_set)
+        if (all_yield && !cut->deadlock_timeout_set && patient++ < PATIENT_TRIES)
             timeout_us = cut->server_deadlock_us + 300000;
         LockResult result = try_lock(cut, sqltext_sql(&lock), timeout_us, &busy);
         if (result == LOCK_GRANTED)
@@ -294,7 +297,7 @@ static bool lock_tables(Cutover *cut, Error *err)
             return err_context(err, "locking the tables");
         }
         if (cutover_given_up(cut, err) ||
-            !blockers_describe(cut->source, &cut->fences, cut->freeze.pid, &holders, &only_vacuum,
+            !blockers_describe(cut->source, &cut->fences, cut->freeze.pid, &holders, &all_yield,
                                err))
             return false;
         cutover_tell(cut, "freeze", false, "attempt %d of %d: locked by others (%s)", i,
@@ -338,9 +341,14 @@ CutoverFsmEvent cutover_freeze(Cutover *cut, Error *err)
     freeze->next_beat_us = clock_now_us() + BEAT_US;
     freeze->silent_until_us = clock_now_us() + IDLE_LIMIT_US;
     bool ok = !freeze->gave_up && !FAULT_ERROR(CUTOVER_LOCKED, err) && arm_triggers(cut, err);
+    if (!ok && !freeze->gave_up) {
+        freeze_explain_silence(cut, err);
+        give_up(cut, err);
+    }
     pthread_mutex_unlock(&cut->lock);
     if (!ok)
         return cutover_fail(cut, err);
+    cut->step_us = freeze->begun_us;
     cutover_phase(cut, "freeze");
     cutover_tell(cut, "freeze", false, "%d tables locked and fenced, writers wait",
                  cut->fences.count);

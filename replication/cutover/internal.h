@@ -36,6 +36,7 @@ typedef struct Freeze {
     int64_t watchdog_us; /* 80 % of the budget */
     int64_t next_beat_us;
     int64_t silent_until_us; /* then the server rolls back by itself */
+    bool silenced;           /* it did */
     uint32_t pid;
 } Freeze;
 
@@ -79,8 +80,12 @@ MUST_CHECK bool freeze_watch_start(Cutover *cut, Error *err);
 void freeze_watch_stop(Cutover *cut);
 /* Takes the transaction from the watcher for good; false: it has been given up already. */
 MUST_CHECK bool freeze_take(Cutover *cut, Error *err);
+/* When the writers could go on: ours, or the server's own doing. */
+int64_t freeze_released_us(const Freeze *freeze);
 /* Rolls back what is held; writers go on. Idempotent. */
 void freeze_give_back(Cutover *cut);
+/* true, with the reason, when the operator or the program wants it to end. */
+bool freeze_asked_to_end(const Cutover *cut, Error *err);
 /* The server ended the session because we were silent: that is the budget's doing. */
 void freeze_explain_silence(Cutover *cut, Error *err);
 
@@ -99,10 +104,10 @@ CutoverDecision decision_of(const DecisionRows *rows, int64_t *out_epoch);
 /* blockers.c */
 /* A query without what may be somebody's data: literals become ?, cut after 60 characters. */
 void blockers_mask(Buf *out, const char *query);
-/* Lists who holds the tables, for an error's message; "" when nobody is seen. *out_only_vacuum:
- * nobody but autovacuum. */
+/* Lists who holds the tables, for an error's message; "" when nobody is seen. *out_all_yield:
+ * nobody but autovacuum, as far as our role can see. */
 MUST_CHECK bool blockers_describe(PgConn *conn, const FenceSet *fences, uint32_t but_pid, Buf *out,
-                                  bool *out_only_vacuum, Error *err);
+                                  bool *out_all_yield, Error *err);
 /* Those that a cutover should not even try to wait for (idle in transaction for long) and those to
  * know of. */
 MUST_CHECK bool blockers_judge(PgConn *conn, const FenceSet *fences, Buf *out_hopeless,

@@ -35,6 +35,16 @@ static bool take_epoch(Cutover *cut, Error *err)
     return true;
 }
 
+/* Nothing is frozen yet: it is a refusal. */
+static bool locked_by_others(Error *err)
+{
+    if (err->cls != ERR_LOCK_TIMEOUT)
+        return false;
+    err->cls = ERR_BLOCKED;
+    err->hint[0] = '\0';
+    return err_context(err, "somebody holds a lock on a table in scope");
+}
+
 static bool open_comparison(Cutover *cut, Error *err)
 {
     if (cut->compare != NULL)
@@ -47,7 +57,7 @@ static bool open_comparison(Cutover *cut, Error *err)
         .count_only = cut->spec->verify == CUTOVER_VERIFY_COUNT,
         .stop = cut->give_up,
     };
-    return compare_open(&spec, &cut->compare, err);
+    return compare_open(&spec, &cut->compare, err) || locked_by_others(err);
 }
 
 CutoverFsmEvent cutover_arm(Cutover *cut, Error *err)

@@ -1,15 +1,20 @@
 -- cutover_blockers: who holds what SHARE ROW EXCLUSIVE would wait for on these tables
 -- params:  $1 oid[] tables, $2 int4 pid of the lock session itself (or 0)
 -- returns: pid int4 (NULL: prepared transaction), kind text, role text, application text, state text,
---          age_us int8 (NULL unknown), tables text, query text
+--          age_us int8 (NULL unknown), tables text, query text, yields bool (autovacuum, or a session that our
+--          role may not look at and that holds what autovacuum holds)
 -- needs:   pg_read_all_stats to see other roles' queries; PostgreSQL 15+
-SELECT l.pid, COALESCE(a.backend_type, 'prepared transaction') AS kind,
+SELECT l.pid, CASE WHEN l.pid IS NULL THEN 'prepared transaction'
+            ELSE COALESCE(a.backend_type, 'session') END AS kind,
        COALESCE(a.usename::pg_catalog.text, '') AS role, COALESCE(a.application_name, '') AS application,
        COALESCE(a.state, '') AS state,
        (EXTRACT(EPOCH FROM pg_catalog.clock_timestamp() - a.xact_start) * 1000000)::pg_catalog.int8
            AS age_us,
        pg_catalog.string_agg(DISTINCT l.relation::pg_catalog.regclass::pg_catalog.text, ', ') AS tables,
-       COALESCE(a.query, '') AS query
+       COALESCE(a.query, '') AS query,
+       COALESCE(a.backend_type = 'autovacuum worker',
+                l.pid IS NOT NULL AND pg_catalog.bool_and(l.mode = 'ShareUpdateExclusiveLock'))
+           AS yields
 FROM pg_catalog.pg_locks l
 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'relation'
