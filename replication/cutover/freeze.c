@@ -11,7 +11,8 @@
  * A LOCK that waits makes later writers wait behind it, so each attempt is short: lock_timeout a
  * table, statement_timeout over all. With deadlock_timeout at 100 ms (where the role may set it)
  * autovacuum yields at once and in a deadlock it is always us who give up. Where it may not be set,
- * attempts that were in autovacuum's way wait longer than the server's own deadlock_timeout, once.
+ * attempts that were in autovacuum's way wait longer than the server's own deadlock_timeout, a few
+ * times.
  */
 #include <poll.h>
 #include <stdio.h>
