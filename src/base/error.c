@@ -27,21 +27,38 @@ static const ClassRow CLASSES[ERR_CLASS_COUNT] = {
 #undef X
 };
 
-/* Copies text into out, cut at a character's border when it does not fit. */
-static void copy_cut(char *out, size_t size, const char *text, size_t len)
+/* Takes off an incomplete UTF-8 sequence at the end of a text that was cut at len. */
+static void trim_cut(char *text, size_t len)
 {
-    if (len >= size) {
-        len = size - 1;
-        while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80)
-            len--;
-    }
-    memcpy(out, text, len);
-    out[len] = '\0';
+    size_t lead = len;
+
+    while (lead > 0 && len - lead < 3 && ((unsigned char)text[lead - 1] & 0xC0) == 0x80)
+        lead--;
+    if (lead == 0 || (unsigned char)text[lead - 1] < 0xC0)
+        return; /* ASCII, or not UTF-8 */
+    lead--;
+    unsigned char first = (unsigned char)text[lead];
+    size_t whole = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    if (len - lead < whole)
+        text[lead] = '\0';
+}
+
+PRINTF_LIKE(3, 0) static void format(char *out, size_t size, const char *fmt, va_list ap)
+{
+    int len = vsnprintf(out, size, fmt, ap);
+    if (len >= 0 && (size_t)len >= size)
+        trim_cut(out, size - 1);
 }
 
 static void copy_text(char *out, size_t size, const char *text)
 {
-    copy_cut(out, size, text, strlen(text));
+    size_t len = strlen(text);
+    size_t fits = len < size ? len : size - 1;
+
+    memcpy(out, text, fits);
+    out[fits] = '\0';
+    if (fits < len)
+        trim_cut(out, fits);
 }
 
 static void fill(Error *err, ErrorClass cls, const char *file, int line, const char *message)
@@ -61,7 +78,7 @@ bool err_set(Error *err, ErrorClass cls, const char *file, int line, const char 
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    format(text, sizeof text, fmt, ap);
     va_end(ap);
     fill(err, cls, file, line, text);
     return false;
@@ -76,7 +93,7 @@ bool err_set_os(Error *err, ErrorClass cls, const char *file, int line, const ch
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    format(text, sizeof text, fmt, ap);
     va_end(ap);
     snprintf(whole, sizeof whole, "%s: %s", text, strerror_r(saved, reason, sizeof reason));
     fill(err, cls, file, line, whole);
@@ -90,7 +107,7 @@ bool err_hint(Error *err, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    format(text, sizeof text, fmt, ap);
     va_end(ap);
     copy_text(err->hint, sizeof err->hint, text);
     return false;
@@ -103,7 +120,7 @@ bool err_context(Error *err, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    format(text, sizeof text, fmt, ap);
     va_end(ap);
     snprintf(whole, sizeof whole, "%s: %s", text, err->message);
     copy_text(err->message, sizeof err->message, whole);
