@@ -391,7 +391,8 @@ static bool run_schedule(const LoadSpec *spec, const char *name, Schedule *sched
         .tick = load_tick,
         .halt = load_halt,
     };
-    bool ok = lanes_run(&lanes, err);
+    /* What was given up before we began must not be copied. */
+    bool ok = yield_tables(&load, err) && lanes_run(&lanes, err);
     if (ok && load.over.cls != ERR_NONE) {
         *err = load.over;
         ok = false;

@@ -12,13 +12,17 @@
 
 typedef struct Guard Guard;
 
-/* Locks every relation NOWAIT with retries up to wait_us; LOCK_TIMEOUT names table and holder. */
+/* Locks every relation that is not completed, NOWAIT with retries up to wait_us; LOCK_TIMEOUT names table and holder. */
 MUST_CHECK bool guard_take(const PgEndpoint *source, const Relations *rels, int64_t wait_us,
                            Guard **out_guard, Error *err);
 /* Looks for waiters on the guarded tables and on sessions in `our_pids` (copiers) once; gives up the tables
- * concerned. given_up[rel->id] becomes true; *out_any says whether any was. Call every ~200 ms. */
+ * concerned. given_up[rel->id] becomes true; *out_any says whether any was, now or since guard_take().
+ * Call every ~200 ms; before the first call a thread of the guard looks by itself. */
 MUST_CHECK bool guard_yield(Guard *guard, const uint32_t *our_pids, int npids, bool *given_up,
                             bool *out_any, Error *err);
+/* How long an application may wait before guard_yield() lets it through; 0 at first. For a table that is
+ * emptied again and again, which otherwise is never copied to its end. */
+void guard_patience(Guard *guard, int64_t patience_us);
 /* A table's copy is done: it needs no guard any more (lazily released). */
 void guard_done(Guard *guard, const Relation *rel);
 void guard_free(Guard *guard); /* releases all; NULL is fine */

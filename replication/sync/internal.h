@@ -43,6 +43,7 @@ struct Sync {
     SourceIdentity source_identity;
     char encoding[32]; /* the source database's: pinned on every session */
     Relations *_Atomic rels;
+    char shape[33]; /* fingerprint of what rels says */
     char plugin[16];
     _Atomic int state; /* TaskState */
     Progress progress;

@@ -15,10 +15,12 @@
 #include "bascule/base/clock.h"
 #include "bascule/base/fault.h"
 #include "bascule/base/log.h"
+#include "source/sequences.h"
 #include "sync/internal.h"
 
 #define GUARD_WAIT_US   30000000
-#define MAX_LOAD_ROUNDS 6
+#define MAX_LOAD_ROUNDS 12
+#define MAX_PATIENCE_US 5000000
 
 bool load_start_guard(Sync *sync, LoadStart *start, Error *err)
 {
@@ -72,14 +74,35 @@ static bool record_table(void *arg, PgConn *conn, Relation *rel, LoadState state
                                err);
 }
 
+/* A table that is emptied all the time would be given up in every round: from the third on the
+ * application waits, longer each time, but never longer than seconds. */
+static int64_t patience_us(int round)
+{
+    int64_t us = round < 3 ? 0 : INT64_C(250000) << (round - 3);
+    return us < MAX_PATIENCE_US ? us : MAX_PATIENCE_US;
+}
+
+/* While a table was not guarded it may have been altered; what we know of it must still be true. */
+static bool same_shape(Sync *sync, Error *err)
+{
+    char now[33];
+    CLEANUP_PGCONN PgConn *source = pgconn_open(&sync->spec.source, PG_SESSION_SQL, "shape", err);
+    if (source == NULL || !catalog_fingerprint(source, sync_relations(sync), now, err))
+        return false;
+    return strcmp(now, sync->shape) == 0 ||
+           ERR(err, ERR_SCHEMA_CHANGED,
+               "the tables in scope changed their shape while they were copied");
+}
+
 /* What is locked and seen by the round: the first one was made by prepare. */
-static bool begin_round(Sync *sync, Error *err)
+static bool begin_round(Sync *sync, int round, Error *err)
 {
     LoadStart *start = &sync->load_start;
     if (start->guard != NULL)
         return true;
-    if (!load_start_guard(sync, start, err))
+    if (!load_start_guard(sync, start, err) || !same_shape(sync, err))
         return false;
+    guard_patience(start->guard, patience_us(round));
     return sync->spec.mode == SYNC_FULL_LOAD ? load_start_plain(sync, start, err)
                                              : load_start_slot(sync, start, true, err);
 }
@@ -177,7 +200,7 @@ bool sync_load(Sync *sync, Error *err)
         int redo = 0;
         if (sync->spec.mode == SYNC_FULL_LOAD && (restarted || round > 1) && !forget_all(sync, err))
             return false;
-        if (!begin_round(sync, err)) {
+        if (!begin_round(sync, round, err)) {
             load_start_done(&sync->load_start);
             return false;
         }
@@ -233,6 +256,26 @@ static bool stream_past_newest_start(Sync *sync, Error *err)
     return sync_hold_apply_wait(sync, err);
 }
 
+/* Without a cutover nobody else would: rows came with their values, defaults must not collide. */
+static bool raise_sequences(Sync *sync, Error *err)
+{
+    Arena *arena = arena_new(0);
+    Sequences sequences;
+    int raised = 0;
+    CLEANUP_PGCONN PgConn *source = pgconn_open(&sync->spec.source, PG_SESSION_SQL, "load", err);
+    bool ok = source != NULL && sequences_read(source, arena, &sequences, err);
+    if (ok) {
+        sequences_keep_scope(&sequences, sync_relations(sync));
+        ok = sequences_raise(sync->control, &sequences, 0, &raised, err);
+    }
+    if (ok)
+        log_info("sequences are set raised=%d", raised);
+    else
+        err_context(err, "setting the sequences");
+    arena_free(arena);
+    return ok;
+}
+
 /* Foreign keys, triggers and the rest; then nothing on the target may fire or be written by others.
  */
 bool sync_finish_schema(Sync *sync, Error *err)
@@ -282,7 +325,8 @@ bool sync_index(Sync *sync, Error *err)
     if (!build_indexes(sync, err) || !sync_keep_control(sync, err))
         return false;
     if (sync->spec.mode == SYNC_FULL_LOAD)
-        return sync_finish_schema(sync, err) && sync_event(sync, TASK_EV_FINISHED, err);
+        return sync_finish_schema(sync, err) && raise_sequences(sync, err) &&
+               sync_event(sync, TASK_EV_FINISHED, err);
     if (!target_catalog_match(sync->control, sync_relations(sync), MATCH_STREAM, err) ||
         !stream_past_newest_start(sync, err) || !sync_keep_control(sync, err) ||
         !sync_finish_schema(sync, err) ||

@@ -267,8 +267,10 @@ static bool guard_unchanged(Sync *sync, PgConn *source, LoadStart *start, Error 
             !load_start_guard(sync, start, err) ||
             !catalog_fingerprint(source, sync_relations(sync), under, err))
             return false;
-        if (strcmp(before, under) == 0)
+        if (strcmp(before, under) == 0) {
+            snprintf(sync->shape, sizeof sync->shape, "%s", under);
             return true;
+        }
         load_start_done(start);
         log_info("the tables changed while they were locked, reading the catalog again");
         if (!read_catalog(sync, source, err))
@@ -310,7 +312,8 @@ bool sync_prepare(Sync *sync, Error *err)
 bool sync_recall(Sync *sync, Error *err)
 {
     CLEANUP_PGCONN PgConn *source = pgconn_open(&sync->spec.source, PG_SESSION_SQL, "recall", err);
-    if (source == NULL || !read_catalog(sync, source, err))
+    if (source == NULL || !read_catalog(sync, source, err) ||
+        !catalog_fingerprint(source, sync_relations(sync), sync->shape, err))
         return false;
     Relations *rels = sync_relations(sync);
     snprintf(sync->plugin, sizeof sync->plugin, "%s", sync->row.plugin);

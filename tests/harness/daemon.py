@@ -63,16 +63,16 @@ class Result:
 class Bascule:
     """A task: its directory, its configuration, and the engine process while there is one."""
 
-    def __init__(self, directory, source=None, target=None, /, release=False, task="move", **config):
+    def __init__(self, directory, src=None, dst=None, /, release=False, task="move", **config):
         self.dir = str(directory)
         os.makedirs(self.dir, exist_ok=True)
         self.binary = place.binary(release)
         self.task = task
         tree = {"task": task, "work_dir": os.path.join(self.dir, "w")}
-        if source is not None:
-            tree["source"] = {"dsn": source if isinstance(source, str) else source.dsn}
-        if target is not None:
-            tree["target"] = {"dsn": target if isinstance(target, str) else target.dsn}
+        if src is not None:
+            tree["source"] = {"dsn": src if isinstance(src, str) else src.dsn}
+        if dst is not None:
+            tree["target"] = {"dsn": dst if isinstance(dst, str) else dst.dsn}
         self.config = merged(tree, config)
         self.file = os.path.join(self.dir, "bascule.yaml")
         self.log = os.path.join(self.dir, "run.log")
