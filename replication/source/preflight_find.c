@@ -9,6 +9,12 @@
 
 /* Findings ----------------------------------------------------------------------------------- */
 
+/* Names are of relations and rows that go before the report does. */
+static const char *kept(Preflight *p, const char *text)
+{
+    return text == NULL || *text == '\0' ? "" : arena_strdup(p->arena, text);
+}
+
 void preflight_add(Preflight *p, PreflightFinding f)
 {
     PreflightReport *report = p->report;
@@ -19,10 +25,10 @@ void preflight_add(Preflight *p, PreflightFinding f)
             memcpy(more, report->findings, sizeof *more * (size_t)report->count);
         report->findings = more;
     }
-    f.subject = f.subject == NULL ? "" : f.subject;
-    f.what = f.what == NULL ? "" : f.what;
-    f.why = f.why == NULL ? "" : f.why;
-    f.remedy = f.remedy == NULL ? "" : f.remedy;
+    f.subject = kept(p, f.subject);
+    f.what = kept(p, f.what);
+    f.why = kept(p, f.why);
+    f.remedy = kept(p, f.remedy);
     report->findings[report->count++] = f;
     report->ok += f.result == PREFLIGHT_OK;
     report->warnings += f.result == PREFLIGHT_WARNING;
