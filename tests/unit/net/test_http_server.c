@@ -66,7 +66,8 @@ static void post_stream(void *self, const HttpRequest *request, HttpReply *reply
 {
     (void)self;
     (void)request;
-    open_stream = http_reply_stream(reply, 200, "application/x-ndjson");
+    HttpStream *stream = http_reply_stream(reply, 200, "application/x-ndjson");
+    __atomic_store_n(&open_stream, stream, __ATOMIC_RELEASE);
 }
 
 static const HttpRoute ROUTES[] = {
