@@ -323,8 +323,8 @@ static bool explain_stream_error(Error *err)
     return err_context(err, "reading the stream");
 }
 
-/* *out_count: messages handled. */
-static bool receive(Reader *reader, int *out_count, Error *err)
+/* *out_count: messages handled; *out_drained: there was no more. */
+static bool receive(Reader *reader, int *out_count, bool *out_drained, Error *err)
 {
     size_t bytes = 0;
     int count = 0;
@@ -338,6 +338,7 @@ static bool receive(Reader *reader, int *out_count, Error *err)
             *err = reader->dropped;
             return false;
         }
+        *out_drained = got == PG_READ_IDLE;
         if (got == PG_READ_IDLE)
             break;
         if (got == PG_READ_CLOSED)
@@ -393,12 +394,13 @@ static bool wait_for_work(Reader *reader, Error *err)
 static StepResult stream(Reader *reader, Error *err)
 {
     int count = 0;
-    if (!put_pending(reader, err) || !receive(reader, &count, err) ||
+    bool drained = false;
+    if (!put_pending(reader, err) || !receive(reader, &count, &drained, err) ||
         !put_position_when_due(reader, err) || !send_status_when_due(reader, err))
         return fail(reader);
-    if (count > 0 && reader->pending == NULL)
-        return STEP_AGAIN;
-    return wait_for_work(reader, err) ? STEP_IDLE : fail(reader);
+    if ((drained || reader->pending != NULL) && !wait_for_work(reader, err))
+        return fail(reader);
+    return count > 0 ? STEP_AGAIN : STEP_IDLE;
 }
 
 StepResult reader_step(void *self, Error *err)
