@@ -31,6 +31,6 @@ void sequences_keep_scope(Sequences *sequences, const Relations *rels);
 /* target := the later (in the direction of increment) of its own value and the source's moved on by
  * max(margin, cache, 32) increments; never moved back. Where less is left before the sequence's end, half
  * of what is left is taken, so that the margin never exhausts a sequence. A sequence that the target lacks
- * is SCHEMA_DIFFERS. One round trip for up to 500 sequences. */
+ * is SCHEMA_DIFFERS. One round trip for each 100 sequences. */
 MUST_CHECK bool sequences_raise(PgConn *target, Sequences *sequences, int64_t margin, int *out_raised,
                                 Error *err);

@@ -13,6 +13,7 @@
 
 #include "bascule/base/clock.h"
 #include "bascule/base/log.h"
+#include "bascule/base/mem.h"
 #include "bascule/model/progress.h"
 #include "sql_files.h"
 #include "sqltext/sqltext.h"
@@ -245,8 +246,7 @@ static void drop_quietly(const PgEndpoint *source, const char *slot_name)
 bool slot_create(const PgEndpoint *source, const char *slot_name, const char *plugin,
                  bool temporary, int64_t wait_us, SlotSnapshot **out_snapshot, Error *err)
 {
-    SlotSnapshot *snapshot = calloc(1, sizeof *snapshot);
-    ASSERT(snapshot != NULL);
+    SlotSnapshot *snapshot = mem_zalloc(sizeof *snapshot);
     CLEANUP_BUF Buf who = BUF_INIT;
     CLEANUP_PGROWS PgRows *rows = NULL;
     bool created = false;
