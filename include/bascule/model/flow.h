@@ -2,7 +2,7 @@
  * flow - what travels from the stream's reader to the applier, in order.
  *
  * A source transaction is one or more consecutive PARTs (a small one is exactly one, with begins and
- * ends set); it is never interleaved with another. LOST ends whatever is open: the applier rolls
+ * ends set); it is never interleaved with another; the last of several may hold no change. LOST ends whatever is open: the applier rolls
  * back what it has not committed, and the stream will come again from the resume position.
  * POSITION says: everything before end_lsn has been sent, nothing is open.
  * A Flow owns its arena and everything in it; flow_free() gives all back.
