@@ -132,6 +132,22 @@ static void large_objects(Preflight *p)
                             "-- with the source frozen, or keep them as bytea");
 }
 
+/* A fence of another task is nothing to us on tables that we leave alone. */
+static bool fence_in_scope(const Preflight *p, const PreflightSide *side, const char *schema,
+                           const char *table)
+{
+    bool ours = side == &p->source;
+    if (p->rels == NULL)
+        return true;
+    for (int i = 0; i < p->rels->count; i++) {
+        const Relation *rel = p->rels->all[i];
+        if (strcmp(ours ? rel->schema : rel->target_schema, schema) == 0 &&
+            strcmp(ours ? rel->name : rel->target_name, table) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* A fence refuses writes: the application's on the source, anybody's on the target. */
 static void fences(Preflight *p, PreflightSide *side)
 {
@@ -139,18 +155,25 @@ static void fences(Preflight *p, PreflightSide *side)
     if (side->conn == NULL || p->resumed || !preflight_fact_true(side, "bascule_schema") ||
         !PREFLIGHT_ASK(p, side, "left-over", SQL_PREFLIGHT_FENCES, &rows))
         return;
-    if (pgrows_count(rows) > 0)
+    int count = 0, first = 0;
+    for (int i = pgrows_count(rows) - 1; i >= 0; i--) {
+        if (fence_in_scope(p, side, pgrows_text(rows, i, 0), pgrows_text(rows, i, 1))) {
+            first = i;
+            count++;
+        }
+    }
+    if (count > 0)
         PREFLIGHT_ADD(
             p, PREFLIGHT_BLOCKER, .code = "left-over", .subject = side->name,
-            .what = preflight_text(
-                p,
-                "%d tables are fenced by an earlier task of bascule ('%s.%s' among "
-                "them)",
-                pgrows_count(rows), pgrows_text(rows, 0, 0), pgrows_text(rows, 0, 1)),
+            .what =
+                preflight_text(p,
+                               "%d tables are fenced by an earlier task of bascule ('%s.%s' among "
+                               "them)",
+                               count, pgrows_text(rows, first, 0), pgrows_text(rows, first, 1)),
             .why = "they refuse every write",
             .remedy =
                 "bascule cleanup  -- with the configuration of that task; it lists, then removes");
-    else if (side == &p->source)
+    else if (side == &p->source && pgrows_count(rows) == 0)
         PREFLIGHT_ADD(p, PREFLIGHT_WARNING, .code = "left-over", .subject = side->name,
                       .what = "a schema 'bascule' of an earlier task is there",
                       .why = "nothing is fenced by it now",

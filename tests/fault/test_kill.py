@@ -87,9 +87,12 @@ def test_kill_while_spilling(fault, hit, source, target, make_task):
     source.sql("CREATE TABLE t (id int PRIMARY KEY, v text)")
     task = make_task(stream={"memory": "8MB"})
     task.start(env={"BASCULE_FAULT": f"{fault}@{hit}:kill"}).wait_streaming()
-    source.sql("INSERT INTO t SELECT i, repeat('v', 300) FROM generate_series(1, 150000) i;"
-               "UPDATE t SET v = 'u' WHERE id % 2 = 0")
-    killed(task)
+    with target.connect() as blocker:  # a target that does not take it, so that it spills
+        blocker.execute("BEGIN")
+        blocker.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        source.sql("INSERT INTO t SELECT i, repeat('v', 300) FROM generate_series(1, 150000) i;"
+                   "UPDATE t SET v = 'u' WHERE id % 2 = 0")
+        killed(task)
     assert target.value("SELECT count(*) FROM t") == 0
     task.start().wait_streaming()
     finish(task, source, target)
