@@ -16,7 +16,7 @@ static void unreachable(Preflight *p, PreflightSide *side, const Error *err)
 {
     bool pooler = strcmp(err->sqlstate, SQLSTATE_PROTOCOL) == 0;
     PREFLIGHT_ADD(p, PREFLIGHT_BLOCKER, .code = err_slug(err->cls), .subject = side->name,
-                  .what = preflight_text(p, "cannot connect: %s", err->message),
+                  .what = preflight_text(p, "%s", err->message),
                   .why = "nothing of this side could be looked at",
                   .remedy = pooler
                                 ? "Connect to the server itself, not through a connection pooler."

@@ -45,18 +45,19 @@ static bool can_probe(Preflight *p, const char **out_why)
     return *out_why == NULL;
 }
 
-static void refused(Preflight *p, PreflightResult result, const char *plugin, const Error *err)
+/* What the probe failed with: final, or a moment's trouble that leaves the question open. */
+static void refused(Preflight *p, const char *plugin, const Error *err)
 {
-    bool library = list_refuses(p, plugin) || strcmp(err->sqlstate, "42501") == 0;
-    PREFLIGHT_ADD(
-        p, result, .code = err_slug(err->cls), .subject = "source",
-        .what = preflight_text(p, "%s", err->message),
-        .why = result == PREFLIGHT_WARNING
-                   ? "plugin: auto takes pgoutput instead"
-                   : preflight_text(p, "without the plugin '%s' there is no stream", plugin),
-        .remedy = library && strcmp(plugin, "pgoutput") != 0
-                      ? REMEDY_LIBRARIES "\nplugin: pgoutput  -- or use the server's own plugin"
-                      : preflight_text(p, "%s", err_hint_of(err)));
+    bool final = err_action(err->cls) == ERR_ACTION_STOP;
+    bool library = strcmp(plugin, "pgoutput") != 0 && err->cls == ERR_PLUGIN &&
+                   (list_refuses(p, plugin) || strcmp(err->sqlstate, "42501") == 0);
+    PREFLIGHT_ADD(p, final ? PREFLIGHT_BLOCKER : PREFLIGHT_UNKNOWN, .code = err_slug(err->cls),
+                  .subject = "source", .what = preflight_text(p, "%s", err->message),
+                  .why = final ? "without a slot there is no stream"
+                               : "whether a slot can be made was not seen",
+                  .remedy = library ? REMEDY_LIBRARIES
+                                "\nplugin: pgoutput  -- or use the server's own plugin"
+                                    : preflight_text(p, "%s", err_hint_of(err)));
 }
 
 /* float4, float8, numeric: their NaN and Infinity come out of wal2json 2.5 as null. */
@@ -104,7 +105,7 @@ static void probe_wal2json(Preflight *p)
 {
     Error err = ERROR_INIT;
     if (!slot_probe_plugin(&p->spec->source, "wal2json", &err))
-        refused(p, err.cls == ERR_PLUGIN ? PREFLIGHT_BLOCKER : PREFLIGHT_UNKNOWN, "wal2json", &err);
+        refused(p, "wal2json", &err);
     else
         PREFLIGHT_ADD(p, PREFLIGHT_OK, .code = "plugin", .subject = "source",
                       .what = "wal2json may be used");
@@ -119,7 +120,7 @@ static void choose(Preflight *p)
     const char *plugin = "";
     if (!slot_choose_plugin(&p->spec->source, p->spec->plugin, p->rels, &plugin, why, sizeof why,
                             &err)) {
-        refused(p, err.cls == ERR_PLUGIN ? PREFLIGHT_BLOCKER : PREFLIGHT_UNKNOWN, "pgoutput", &err);
+        refused(p, "pgoutput", &err);
         return;
     }
     p->report->plugin = plugin;

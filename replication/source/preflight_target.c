@@ -333,6 +333,9 @@ static void writable(Preflight *p, const PgRows *there)
                   {T_TRUNCATE, "TRUNCATE"}};
     PreflightGroup group =
         preflight_group(p, PREFLIGHT_BLOCKER, "privilege", "rows cannot be written there");
+    PreflightGroup minor = preflight_group(
+        p, PREFLIGHT_WARNING, "privilege",
+        "a TRUNCATE of the source cannot be repeated there, nor a table copied again");
     PreflightGroup policies = preflight_group(p, PREFLIGHT_BLOCKER, "row-security",
                                               "policies of the target would refuse or hide rows");
     const char *role = preflight_role(p, &p->target);
@@ -342,9 +345,12 @@ static void writable(Preflight *p, const PgRows *there)
         for (size_t r = 0; r < sizeof RIGHTS / sizeof *RIGHTS; r++)
             if (!pgrows_bool(there, i, RIGHTS[r].column))
                 buf_printf(&missing, "%s%s", missing.len > 0 ? ", " : "", RIGHTS[r].right);
+        bool only_truncate = strcmp(buf_str(&missing), "TRUNCATE") == 0 &&
+                             pgrows_bool(there, i, T_SCHEMA) &&
+                             p->spec->prepare != PREFLIGHT_TRUNCATE;
         if (missing.len > 0 || !pgrows_bool(there, i, T_SCHEMA))
             preflight_group_add(
-                &group, rel->display,
+                only_truncate ? &minor : &group, rel->display,
                 preflight_text(p, "on the target role %s lacks %s%s", role,
                                pgrows_bool(there, i, T_SCHEMA) ? "" : "USAGE of the schema ",
                                buf_str(&missing)),
@@ -361,6 +367,7 @@ static void writable(Preflight *p, const PgRows *there)
                 preflight_text(p, "ALTER ROLE %s BYPASSRLS;  -- on the target", role));
     }
     preflight_group_end(&group);
+    preflight_group_end(&minor);
     preflight_group_end(&policies);
 }
 

@@ -18,6 +18,10 @@ CROSS JOIN LATERAL (VALUES
     ('rds_replication', (SELECT 'true' FROM pg_catalog.pg_roles m
                          WHERE m.rolname = 'rds_replication'
                            AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER'))),
+    ('managed_superuser', (SELECT 'true' FROM pg_catalog.pg_roles m
+                           WHERE m.rolname IN ('rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin',
+                                               'alloydbsuperuser')
+                             AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER') LIMIT 1)),
     ('rds', (SELECT 'true' FROM pg_catalog.pg_roles m WHERE m.rolname = 'rds_superuser')),
     ('role_connections', r.rolconnlimit::text),
     ('role_sessions', (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a
@@ -36,11 +40,13 @@ CROSS JOIN LATERAL (VALUES
     ('slots', (SELECT pg_catalog.count(*) FROM pg_catalog.pg_replication_slots)::text),
     ('max_wal_senders', pg_catalog.current_setting('max_wal_senders')),
     ('wal_senders', (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication)::text),
-    ('max_locks', (pg_catalog.current_setting('max_locks_per_transaction')::int8
-                   * (pg_catalog.current_setting('max_connections')::int8
-                      + pg_catalog.current_setting('max_prepared_transactions')::int8))::text),
     ('lock_slots', (pg_catalog.current_setting('max_connections')::int8
-                    + pg_catalog.current_setting('max_prepared_transactions')::int8)::text),
+                    + pg_catalog.current_setting('max_prepared_transactions')::int8
+                    + pg_catalog.current_setting('max_worker_processes')::int8
+                    + pg_catalog.current_setting('max_wal_senders')::int8
+                    + COALESCE(pg_catalog.current_setting('autovacuum_worker_slots', true),
+                               pg_catalog.current_setting('autovacuum_max_workers'))::int8 + 1)::text),
+    ('max_locks', pg_catalog.current_setting('max_locks_per_transaction')),
     ('max_slot_wal_keep_bytes',
      CASE pg_catalog.current_setting('max_slot_wal_keep_size', true)
          WHEN '-1' THEN '-1'

@@ -104,7 +104,11 @@ static void put_finding(const Page *page, const PreflightFinding *f)
     } else {
         text_put_cell(page->out, f->subject, page->subject_width + 1, false);
     }
-    text_put_wrapped(page->out, f->what, indent, indent, page->width);
+    CLEANUP_BUF Buf what = BUF_INIT;
+    buf_puts(&what, f->what);
+    if (f->result != PREFLIGHT_OK)
+        buf_printf(&what, " [%s]", f->code);
+    text_put_wrapped(page->out, buf_str(&what), indent, indent, page->width);
     if (f->why[0] != '\0')
         put_text(page, "why", f->why);
     put_remedy(page, f->remedy);

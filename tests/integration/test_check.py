@@ -1,8 +1,14 @@
 """`bascule check`: every planted problem is named, with a remedy that mends it; what is well raises nothing."""
+import os
 import re
+import shutil
+import socket
+import subprocess
 
 import psycopg
 import pytest
+from harness import place
+from harness.waiting import wait_until
 
 CLEAN = """
 CREATE TABLE clinic (id int PRIMARY KEY, name text NOT NULL, parent int REFERENCES clinic);
@@ -253,6 +259,42 @@ def test_replication_attribute_is_missing(clean, target, make_task):
     named(report, "plugin", "the role may not replicate", "unknown")
 
 
+@pytest.fixture
+def pooler(directory):
+    """pgbouncer in front of databases: pooler({"s": database, ...}, mode) gives its port."""
+    program = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
+    if program is None:
+        pytest.skip("pgbouncer is not installed")
+    started = []
+
+    def start(databases, mode):
+        place.server_dir(directory, 0o755)
+        port, file = place.free_port(), os.path.join(directory, "pgbouncer.ini")
+        lines = ["[databases]"] + [f"{name} = host={db.cluster.dir} port={db.cluster.port} dbname={db.name} user=postgres"
+                                   for name, db in databases.items()]
+        lines += ["[pgbouncer]", "listen_addr=127.0.0.1", f"listen_port={port}", "auth_type=any", f"pool_mode={mode}",
+                  "ignore_startup_parameters=options,extra_float_digits", "unix_socket_dir="]
+        with open(file, "w") as f:
+            f.write("\n".join(lines) + "\n")
+        started.append(subprocess.Popen(place.as_server_user() + [program, file], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, 10, "pgbouncer listens")
+        return port
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait()
+
+
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_pooler_in_between(clean, target, make_task, pooler, mode):
+    port = pooler({"s": clean, "d": target}, mode)
+    dsn = f"host=127.0.0.1 port={port} user=postgres sslmode=disable dbname="
+    report = check(make_task(source={"dsn": dsn + "s"}, target={"dsn": dsn + "d"}))
+    named(report, "pooler", "source", "blocker", "source.host")
+    named(report, "pooler", "target", "warning", "target.host")
+
+
 def test_wal_level(make_cluster, make_database, target, make_task):
     source = make_database(make_cluster("replica", settings={"wal_level": "replica"}))
     source.sql("CREATE TABLE t (id int PRIMARY KEY)")
@@ -275,8 +317,6 @@ def test_two_databases_of_one_server_are_no_problem(clean, make_database, make_t
 
 def test_standby_as_source(clean, target, make_cluster, make_task, tmp_path):
     """A server in recovery is told by what it says of itself."""
-    import subprocess
-    from harness import place
     cluster = make_cluster("standby")
     db = cluster.create_database("d")
     db.sql("CREATE TABLE t (id int PRIMARY KEY)")
@@ -400,8 +440,9 @@ def test_too_few_connections(make_cluster, make_database, target, make_task):
 def test_too_few_locks(make_cluster, make_database, target, make_task):
     source = make_database(make_cluster("few", settings={"max_locks_per_transaction": "10", "max_connections": "12",
                                                          "max_wal_senders": "4", "max_prepared_transactions": "0"}))
-    for i in range(0, 100, 5):
-        source.sql(";".join(f"CREATE TABLE t{j} (id int PRIMARY KEY)" for j in range(i, i + 5)))
+    with source.connect() as c:
+        for i in range(0, 250, 10):
+            c.execute(";".join(f"CREATE TABLE t{j} (id int PRIMARY KEY)" for j in range(i, i + 10)))
     report = check(make_task(src=source))
     named(report, "locks", "source", "blocker", "max_locks_per_transaction")
 
