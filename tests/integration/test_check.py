@@ -470,3 +470,25 @@ def test_known_task_is_resumed_not_blocked(clean, target, make_task):
     report = check(task)
     assert report["blockers"] == 0, bad(report)
     assert found(report, "task", "is known", "ok")
+
+
+@pytest.mark.other_major
+@pytest.mark.parametrize("major", [16, 17, 18])
+def test_other_majors_as_target(clean, make_cluster, make_database, server_bin, make_task, major):
+    clean.sql("DROP TABLE emptycols")
+    target = make_database(make_cluster(f"pg{major}", bindir=server_bin(major)))
+    report = check(make_task(dst=target))
+    assert bad(report) == []
+
+
+@pytest.mark.other_major
+def test_newer_source_than_pg_dump(target, make_cluster, make_database, server_bin, make_task):
+    source = make_database(make_cluster("pg18", bindir=server_bin(18), plugins=None))
+    source.sql(CLEAN + "DROP TABLE emptycols")
+    report = check(make_task(src=source))
+    assert {f["code"] for f in report["findings"] if f["result"] == "blocker"} == {"unsupported"}, bad(report)
+    named(report, "unsupported", "pg_dump is version 15, the source is 18", "blocker", "postgresql-client-18")
+    named(report, "version", "older than the source", "warning")
+    newer = make_database(make_cluster("pg18", bindir=server_bin(18), plugins=None))
+    newer.sql(CLEAN + "DROP TABLE emptycols; TRUNCATE clinic, visit")
+    assert bad(check(make_task(src=source, dst=newer, target={"prepare": "nothing"}))) == []
