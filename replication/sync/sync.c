@@ -237,7 +237,8 @@ static bool stream_until_end(Sync *sync, Error *err)
     }
 }
 
-/* The target may have changed while nobody ran; and that it was caught up then says nothing about now. */
+/* The target may have changed while nobody ran; and that it was caught up then says nothing about
+ * now. */
 static bool restart_stream(Sync *sync, Error *err)
 {
     if (atomic_load(&sync->state) == TASK_STREAMING && !sync_event(sync, TASK_EV_FELL_BEHIND, err))

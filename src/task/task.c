@@ -300,6 +300,7 @@ bool task_cutover(Task *task, const TaskCutover *options, Arena *arena, CutoverR
         .task = task->spec.task,
         .slot_name = task->spec.slot_name,
         .rels = sync_relations(task->sync),
+        .rules = task->spec.rules,
         .progress = sync_progress(task->sync),
         .stop = task->stop,
         .abort = task->abort,
