@@ -306,6 +306,16 @@ static bool replay_parts(Applier *applier, Error *err)
            rowwise_replay(session, w->flows + w->whole, w->count - w->whole, applier->deleted, err);
 }
 
+/* For later parts of the transaction: what the target may delete by itself. */
+static void note_deletes(Applier *applier)
+{
+    const Waiting *w = &applier->waiting;
+    for (int64_t i = w->whole; i < w->count; i++)
+        for (const Change *change = w->flows[i]->first; change != NULL; change = change->next)
+            if (change->kind == CHANGE_DELETE && plan_applies(change->rel, w->flows[i]))
+                applier->deleted[change->rel->id] = true;
+}
+
 /* Executes the parts that wait, inside the open transaction. */
 static bool execute_parts(Applier *applier, Error *err)
 {
@@ -328,6 +338,8 @@ static bool execute_parts(Applier *applier, Error *err)
         if (!replay_parts(applier, err))
             return false;
     }
+    if (session->live)
+        note_deletes(applier);
     plan_clear(applier->plan);
     return pgconn_exec(session->conn, SQL("RELEASE SAVEPOINT bascule_part"), PG_NO_PARAMS, NULL,
                        err);
@@ -341,6 +353,7 @@ static bool apply_parts(Applier *applier, Error *err)
         if (FAULT_ERROR(APPLY_BEGIN, err))
             return fail(applier, err);
         applier->part_open = true;
+        memset(applier->deleted, 0, (size_t)applier->spec.rels->count);
         if (!session_begin(&applier->session, applier->applied_lsn, applier->applied_lsn, 0, true,
                            err))
             return fail(applier, err);

@@ -9,9 +9,10 @@
  * REPLACE      (odd)            REPLACE merged       DELETE
  * NOTHING      INSERT           (odd)                (odd)
  *
- * An odd sequence cannot come from one source; it is refused, and the caller works row by row,
- * which names what is wrong. Merging never lets an UNCHANGED value override one that is known. Keys
- * are compared by the text of their values: within one stream a row's key always has one text.
+ * Odd      no source produces such a sequence; it is refused, and the caller works row by row,
+ *          which names what is wrong.
+ * Merging  never lets an UNCHANGED value override one that is known.
+ * Keys     are compared by the text of their values: within one stream a row's key has one text.
  * Memory   rows and merged values are of the arena given; values themselves are borrowed from the
  *          changes, which must outlive the set.
  */

@@ -133,34 +133,51 @@ bool lane_send(Lane *lane, Sql sql, const PgParam *params, int nparams, const La
     return true;
 }
 
-static bool fail_at(Lane *lane, int at, int64_t rows)
+static void remember_failure(Lane *lane, int at, int64_t rows)
 {
     lane->has_failed = true;
     lane->failed = lane->flight[at].expect;
     lane->failed_rows = rows;
-    /* What stood behind it was skipped, or will not be waited for. */
+}
+
+/* The server refused the statement at `at` and skipped what stood behind it. */
+static void refused(Lane *lane, int at)
+{
     for (int i = at; i < lane->sent; i++)
         if (lane->flight[i].prepare != NULL)
             lane->flight[i].prepare->prepared = false;
-    return false;
 }
 
+static bool count_fits(const InFlight *flight, int64_t rows)
+{
+    const LaneExpect *expect = &flight->expect;
+    return flight->prepare != NULL || expect->max_rows < 0 ||
+           (rows >= expect->min_rows && rows <= expect->max_rows);
+}
+
+/* A wrong count does not keep the server from going on: the answers behind it are read all the
+ * same. */
 static bool take_answers(Lane *lane, Error *err)
 {
+    bool fine = true;
+    Error later = ERROR_INIT;
     for (int i = 0; i < lane->sent; i++) {
         const LaneExpect *expect = &lane->flight[i].expect;
         int64_t rows = 0;
-        if (!pgconn_pipeline_result(lane->conn, &rows, err))
-            return fail_at(lane, i, -1);
-        if (lane->flight[i].prepare == NULL && expect->max_rows >= 0 &&
-            (rows < expect->min_rows || rows > expect->max_rows)) {
-            ERR(err, ERR_APPLY_MISSING_ROW, "%s of table '%s' touched %lld rows instead of %lld",
-                expect->what, expect->rel != NULL ? expect->rel->display : "bascule.resume",
-                (long long)rows, (long long)expect->max_rows);
-            return fail_at(lane, i, rows);
+        if (!pgconn_pipeline_result(lane->conn, &rows, fine ? err : &later)) {
+            refused(lane, i);
+            if (fine)
+                remember_failure(lane, i, -1);
+            return false;
         }
+        if (!fine || count_fits(&lane->flight[i], rows))
+            continue;
+        fine = ERR(err, ERR_APPLY_MISSING_ROW, "%s of table '%s' touched %lld rows instead of %lld",
+                   expect->what, expect->rel != NULL ? expect->rel->display : "bascule.resume",
+                   (long long)rows, (long long)expect->max_rows);
+        remember_failure(lane, i, rows);
     }
-    return true;
+    return fine;
 }
 
 bool lane_drain(Lane *lane, Error *err)
@@ -171,7 +188,7 @@ bool lane_drain(Lane *lane, Error *err)
     bool synced = pgconn_pipeline_sync(lane->conn, err);
     bool fine = synced && take_answers(lane, err);
     if (!synced)
-        fail_at(lane, 0, -1);
+        refused(lane, 0);
     bool ended = pgconn_pipeline_end(lane->conn, fine ? err : &later);
     lane->pipelining = false;
     lane->sent = 0;

@@ -2,11 +2,12 @@
  * lane - the applier's way to the server: prepared statements by key, queued in pipeline mode, and
  * the row count of each held against what it must be.
  *
- * Nothing is known to have worked before lane_drain() returned true.
+ * Holds    nothing is known to have worked before lane_drain() returned true.
  * Cache    one prepared statement a key, made when first used; when LANE_STATEMENTS of them exist
- * all are given up. What failed or was skipped is prepared again. Threads  the applier's. Errors
- * the server's, or APPLY_MISSING_ROW for a wrong row count; lane_failed() tells of which statement.
- * The session is then out of pipeline mode, the transaction is the caller's.
+ *          all are given up. What failed or was skipped is prepared again.
+ * Threads  the applier's.
+ * Errors   the server's, or APPLY_MISSING_ROW for a wrong row count; lane_failed() tells of which
+ *          statement. Then the session is out of pipeline mode, and the transaction is the caller's.
  */
 #pragma once
 

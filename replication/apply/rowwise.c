@@ -303,7 +303,12 @@ bool rowwise_truncate(Session *session, Relation *const *rels, int count, Error 
     LaneExpect expect = {.what = "TRUNCATE", .rel = rels[0], .max_rows = -1};
     sqltext_clear(&session->text);
     dml_truncate(&session->text, rels, count);
-    return lane_send(session->lane, sqltext_sql(&session->text), PG_NO_PARAMS, &expect, err);
+    /* A deferred check that still waits would refuse it. */
+    return lane_send(session->lane, SQL("SET CONSTRAINTS ALL IMMEDIATE"), PG_NO_PARAMS, &expect,
+                     err) &&
+           lane_send(session->lane, sqltext_sql(&session->text), PG_NO_PARAMS, &expect, err) &&
+           lane_send(session->lane, SQL("SET CONSTRAINTS ALL DEFERRED"), PG_NO_PARAMS, &expect,
+                     err);
 }
 
 /* A parent of this table lost rows in this transaction, and the target deletes their children. */

@@ -1,13 +1,15 @@
 /*
  * rowwise - single changes, each in a statement of its own that must touch exactly one row.
  *
- * Used for changes that must keep their place within a plan, and to replay a batch that was
- * refused: in source order, until it has all worked or the change that cannot be applied is known.
+ * Used     for changes that must keep their place within a plan, and to replay a batch that was
+ *          refused: in source order, until all has worked or the change that cannot be applied is
+ *          known.
  * Keyless  tables are searched by all values of the old row, one row is changed; an index helps
- * where one covers a column whose type has an ordinary =, else the table is read once a change.
+ *          where one covers a column whose type has an ordinary =, else the table is read once a
+ *          change.
  * Live     while foreign keys are live the target deletes by itself what the stream deletes next
- * (ON DELETE CASCADE): a child's DELETE may then touch no row, but only when a parent's DELETE came
- *          before it in the same transaction.
+ *          (ON DELETE CASCADE): a child's DELETE may then touch no row, but only when a parent's
+ *          DELETE came before it in the same transaction.
  */
 #pragma once
 

@@ -2,10 +2,11 @@
  * session - the applier's connection to the target, set up for applying, with what belongs to it.
  *
  * Plans     look-ups by key are index nested loops whatever the statistics say: sequential scans,
- * hash and merge joins are off, plans are generic. Triggers  session_replication_role=replica where
- * the role may set it (then foreign keys are not checked and `live` is false). Fence     the resume
- * row is changed by compare-and-set: an applier that lost its place to another one finds another
- * position there and stops (TARGET_STATE).
+ *           hash and merge joins are off, plans are generic.
+ * Triggers  session_replication_role=replica where the role may set it (then foreign keys are not
+ *           checked and `live` is false).
+ * Fence     the resume row is changed by compare-and-set: an applier that lost its place to another
+ *           one finds another position there and stops (TARGET_STATE).
  */
 #pragma once
 

@@ -47,19 +47,19 @@ static bool equal_is_wider(uint32_t type_oid)
 }
 
 static void describe_column(const Column *source, DmlColumn *col, ShapeColumn *shape,
-                            uint32_t type_oid, bool has_array, char delimiter)
+                            uint32_t type_oid, bool as_array, char delimiter)
 {
     bool builtin = strcmp(source->target_type_schema, "pg_catalog") == 0;
     col->name = source->target_name;
     col->type_schema = source->target_type_schema;
     col->type_name = source->target_type_name;
-    col->as_text = !has_array;
+    col->as_text = !as_array;
     col->identity_always = source->target_identity_always;
     col->equal_is_exact = builtin && equal_is_exact(type_oid);
     col->equal_schema =
         builtin && (col->equal_is_exact || equal_is_wider(type_oid)) ? "pg_catalog" : NULL;
-    shape->form = !has_array ? PGARRAY_BYTES : builtin ? pgarray_form(type_oid) : PGARRAY_LITERAL;
-    shape->element_oid = has_array ? type_oid : TEXT_OID;
+    shape->form = !as_array ? PGARRAY_BYTES : builtin ? pgarray_form(type_oid) : PGARRAY_LITERAL;
+    shape->element_oid = as_array ? type_oid : TEXT_OID;
     shape->delimiter = delimiter;
 }
 

@@ -1,6 +1,6 @@
 /*
- * waiting - the flows that the applier holds: whole transactions first, then the parts of one whose end
- * has not come.
+ * waiting - the flows that the applier holds: whole transactions first, then the parts of one whose
+ * end has not come.
  *
  * Owns     the flows, until waiting_drop_*.
  */

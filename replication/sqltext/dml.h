@@ -2,12 +2,15 @@
  * dml - the statements that change rows on the target.
  *
  * Set forms   take one array parameter a column and work on all their rows in one statement; row
- * forms take one parameter a column. Exactness   every value passes through its type's own input
- * (or receive) function, as in COPY: array parameters are declared as arrays of the column's type,
- * single ones as the type itself, without a type modifier, so that the assignment to the column
- * enforces it and never cuts silently. No cast function from text is ever involved. A type without
- * an array type (arrays) comes as text and is converted by the type's input function (there are no
- * cast functions from text to array types). Names       are quoted, types and operators qualified.
+ *             forms take one parameter a column.
+ * Exactness   every value passes through its type's own input (or receive) function, as in COPY:
+ *             array parameters are declared as arrays of the column's type, single ones as the type
+ *             itself, without a type modifier, so that the assignment to the column enforces it and
+ *             never cuts silently. No cast function from text is ever involved. A type without an
+ *             array type (arrays), or whose arrays unnest to several columns (composite), comes as
+ *             text in set forms and is converted by the type's input function: there are no cast
+ *             functions from text to these.
+ * Names       are quoted, types and operators qualified.
  */
 #pragma once
 
@@ -17,7 +20,7 @@
 typedef struct DmlColumn {
     const char *name;
     const char *type_schema, *type_name;
-    bool as_text;             /* no array type: text[] and a conversion */
+    bool as_text;             /* in sets as text[] with a conversion: see above */
     bool identity_always;     /* cannot stand in SET */
     const char *equal_schema; /* schema of the type's = operator: key columns, and columns by which
                                  a row without a key is looked for; NULL: none */
