@@ -123,8 +123,10 @@ bool applier_open(Applier *applier, Error *err)
     if (applier->opened)
         return true;
     if (!session_open(&applier->session, &applier->spec.endpoint, applier->spec.task,
-                      applier->spec.rels, &resume_lsn, err))
+                      applier->spec.rels, &resume_lsn, err)) {
+        session_reclass(err);
         return false;
+    }
     if (resume_lsn < applier->durable_lsn) {
         session_close(&applier->session);
         return ERR(err, ERR_TARGET_STATE,
@@ -174,10 +176,7 @@ static bool is_refusal(const Applier *applier, Error *err)
                 applier->spec.task, LSN_ARGS(applier->applied_lsn));
         return false;
     }
-    if (strcmp(err->sqlstate, "57014") == 0 && err->cls == ERR_SQL) {
-        err->cls = ERR_SERIALIZATION; /* cancelled by somebody */
-        return false;
-    }
+    session_reclass(err);
     return err_action(err->cls) == ERR_ACTION_STOP && err->cls != ERR_STOPPED &&
            err->cls != ERR_FAULT && err->cls != ERR_BUG && pgconn_usable(applier->session.conn);
 }
@@ -281,7 +280,11 @@ static bool apply_whole(Applier *applier, bool durable, Error *err)
         if (!is_refusal(applier, err))
             return fail(applier, err);
         count_fallback(applier, err);
-        if (!session_rollback(&applier->session) || !replay_whole(applier, durable, err)) {
+        if (!session_rollback(&applier->session)) {
+            ERR(err, ERR_CONN_LOST, "target: the session broke before a batch could be replayed");
+            return fail(applier, err);
+        }
+        if (!replay_whole(applier, durable, err)) {
             is_refusal(applier, err);
             return fail(applier, err);
         }

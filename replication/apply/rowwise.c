@@ -408,6 +408,7 @@ bool rowwise_explain(const Session *session, Error *err)
 {
     int64_t rows;
     const LaneExpect *failed = lane_failed(session->lane, &rows);
+    session_reclass(err);
     if (failed == NULL || failed->rel == NULL)
         return false;
     if (rows >= 0 && failed->change != NULL)

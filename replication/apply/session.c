@@ -153,3 +153,11 @@ bool session_failed_at_resume(const Session *session)
     const LaneExpect *failed = lane_failed(session->lane, &rows);
     return failed != NULL && failed->what == RESUME;
 }
+
+void session_reclass(Error *err)
+{
+    if (strcmp(err->sqlstate, "57014") == 0 && err->cls == ERR_SQL)
+        err->cls = ERR_SERIALIZATION;
+    if (strcmp(err->sqlstate, "55006") == 0)
+        err->cls = ERR_APPLY_CONFLICT;
+}
