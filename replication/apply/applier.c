@@ -165,20 +165,34 @@ static bool fail(Applier *applier, Error *err)
     return false;
 }
 
+/* True when it was the resume row that stood elsewhere: *err then says so. */
+static bool check_resume(const Applier *applier, Error *err)
+{
+    if (!session_failed_at_resume(&applier->session))
+        return false;
+    if (err->cls == ERR_APPLY_MISSING_ROW)
+        ERR(err, ERR_TARGET_STATE,
+            "the resume position of task '%s' is not at " LSN_FMT
+            " any more: somebody else applies to this target",
+            applier->spec.task, LSN_ARGS(applier->applied_lsn));
+    return true;
+}
+
 /* May a replay row by row help, or at least tell what is wrong? */
 static bool is_refusal(const Applier *applier, Error *err)
 {
-    if (session_failed_at_resume(&applier->session)) {
-        if (err->cls == ERR_APPLY_MISSING_ROW)
-            ERR(err, ERR_TARGET_STATE,
-                "the resume position of task '%s' is not at " LSN_FMT
-                " any more: somebody else applies to this target",
-                applier->spec.task, LSN_ARGS(applier->applied_lsn));
-        return false;
-    }
     session_reclass(err);
-    return err_action(err->cls) == ERR_ACTION_STOP && err->cls != ERR_STOPPED &&
-           err->cls != ERR_FAULT && err->cls != ERR_BUG && pgconn_usable(applier->session.conn);
+    if (check_resume(applier, err))
+        return false;
+    if (err_action(err->cls) != ERR_ACTION_STOP || err->cls == ERR_STOPPED ||
+        err->cls == ERR_FAULT || err->cls == ERR_BUG)
+        return false;
+    if (pgconn_usable(applier->session.conn))
+        return true;
+    /* The refusal was real, but the session broke behind it: only a replay may say what is wrong.
+     */
+    ERR(err, ERR_CONN_LOST, "target: the session broke before a batch could be replayed");
+    return false;
 }
 
 /* Messages outlive their flow. */
@@ -285,7 +299,8 @@ static bool apply_whole(Applier *applier, bool durable, Error *err)
             return fail(applier, err);
         }
         if (!replay_whole(applier, durable, err)) {
-            is_refusal(applier, err);
+            session_reclass(err);
+            check_resume(applier, err);
             return fail(applier, err);
         }
     }
@@ -362,7 +377,8 @@ static bool apply_parts(Applier *applier, Error *err)
             return fail(applier, err);
     }
     if (!execute_parts(applier, err) || FAULT_ERROR(APPLY_MID, err)) {
-        is_refusal(applier, err);
+        session_reclass(err);
+        check_resume(applier, err);
         return fail(applier, err);
     }
     waiting_drop_parts(w);
@@ -377,7 +393,8 @@ static bool finish_parts(Applier *applier, const Flow *last, Error *err)
     if (!execute_parts(applier, err) ||
         !session_move(&applier->session, applier->applied_lsn, end_lsn, commit_time_us, err) ||
         !lane_drain(applier->session.lane, err) || !commit(applier, err)) {
-        is_refusal(applier, err);
+        session_reclass(err);
+        check_resume(applier, err);
         return fail(applier, err);
     }
     applier->part_open = false;
@@ -493,7 +510,8 @@ static bool make_durable(Applier *applier, Error *err)
     if (!session_begin(&applier->session, applier->applied_lsn, applier->applied_lsn, 0, true,
                        err) ||
         !lane_drain(applier->session.lane, err) || !session_commit(&applier->session, err)) {
-        is_refusal(applier, err);
+        session_reclass(err);
+        check_resume(applier, err);
         return fail(applier, err);
     }
     committed(applier, applier->applied_lsn, 0, 0, true);
