@@ -180,7 +180,7 @@ static void put_json_sentence(Buf *line, const char *text, size_t len)
     }
 }
 
-/* Writing -------------------------------------------------------------------------------------- */
+/* Writing ------------------------------------------------------------------------------------- */
 
 static void write_all(const char *data, size_t len)
 {

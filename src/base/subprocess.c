@@ -45,8 +45,7 @@ typedef struct Child {
     int status;
 } Child;
 
-/* Environment -----------------------------------------------------------------------------------
- */
+/* Environment --------------------------------------------------------------------------------- */
 
 static bool same_variable(const char *a, const char *b)
 {
@@ -78,8 +77,7 @@ static const char **merge_environment(const char *const *add)
     return merged;
 }
 
-/* Starting --------------------------------------------------------------------------------------
- */
+/* Starting ------------------------------------------------------------------------------------ */
 
 typedef struct Pipes {
     int out[2], err[2], failure[2]; /* [0] read, [1] write */
@@ -200,8 +198,7 @@ static bool start(Child *child, Error *err)
     return true;
 }
 
-/* What the child says ----------------------------------------------------------------------------
- */
+/* What the child says ------------------------------------------------------------------------- */
 
 /* Blanks the values of variables that look like secrets, should the child print them. */
 static void redact(const Subprocess *spec, char *line)
@@ -297,8 +294,7 @@ static void read_pipe(Child *child, int *fd, bool is_stderr)
     }
 }
 
-/* Waiting ----------------------------------------------------------------------------------------
- */
+/* Waiting ------------------------------------------------------------------------------------- */
 
 static void signal_group(const Child *child, int sig)
 {

@@ -46,8 +46,7 @@ static bool start(PgConn *conn, Sql sql, ExecStatusType wanted, PgMode mode, Err
     return fine;
 }
 
-/* COPY OUT ----------------------------------------------------------------------------------------
- */
+/* COPY OUT ------------------------------------------------------------------------------------ */
 
 bool pgconn_copy_out(PgConn *conn, Sql sql, Error *err)
 {
@@ -119,8 +118,7 @@ int64_t pgconn_copy_rows(const PgConn *conn)
     return conn->copy_rows;
 }
 
-/* COPY IN -----------------------------------------------------------------------------------------
- */
+/* COPY IN ------------------------------------------------------------------------------------- */
 
 bool pgconn_copy_in(PgConn *conn, Sql sql, Error *err)
 {
@@ -228,8 +226,7 @@ void pgconn_copy_fail(PgConn *conn, const char *why)
         conn->broken = true; /* a COPY that was failed and yet succeeded */
 }
 
-/* CopyBoth ----------------------------------------------------------------------------------------
- */
+/* CopyBoth ------------------------------------------------------------------------------------ */
 
 bool pgconn_stream_start(PgConn *conn, Sql start_replication, Error *err)
 {

@@ -100,8 +100,7 @@ bool pg_fail_call(PgConn *conn, Error *err)
     return err_context(err, "%s", conn->side);
 }
 
-/* Connecting -------------------------------------------------------------------------------------
- */
+/* Connecting ---------------------------------------------------------------------------------- */
 
 /* Finds ":  28P01: " and gives the place of the five characters, the last one when there are
  * several. */

@@ -48,10 +48,14 @@
 
 #define AS_OPTION(name, value) "-c " #name "=" #value " "
 #define AS_SET(name, value)    "SET " #name " = '" #value "'; "
+#define AS_SQL(name, value)    {"SET " #name " = '" #value "'"},
+/* Has a blank in its value, so it is not among the startup options. */
+#define SET_ISOLATION "SET default_transaction_isolation = 'read committed'"
 
 static const char STARTUP_OPTIONS[] = PINS(AS_OPTION);
-/* The value with a blank stands only here. */
-static const Sql SET_PINS = {PINS(AS_SET) "SET default_transaction_isolation = 'read committed'"};
+static const Sql SET_PINS = {PINS(AS_SET) SET_ISOLATION};
+/* For walsenders before 15, whose parser takes one statement at a time. */
+static const Sql SET_ONE_PIN[] = {PINS(AS_SQL){SET_ISOLATION}};
 
 /* What not every version knows. */
 static const struct {
@@ -63,8 +67,7 @@ static const struct {
     {170000, {"SET transaction_timeout = 0"}},
 };
 
-/* The connection's parameters --------------------------------------------------------------------
- */
+/* The connection's parameters ----------------------------------------------------------------- */
 
 typedef struct Keywords {
     const char *names[MAX_KEYWORDS + 1];
@@ -135,6 +138,8 @@ static void keywords_fill(Keywords *keywords, const PQconninfoOption *parsed,
     if (session == PG_SESSION_WALSENDER)
         keyword_set(keywords, "replication", "database");
     options = keyword_get(keywords, "options");
+    if (options == NULL)
+        options = getenv("PGOPTIONS"); /* libpq would not look any more */
     if (with_pins) {
         buf_printf(&keywords->options, "%s %s", options != NULL ? options : "", STARTUP_OPTIONS);
         keyword_set(keywords, "options", buf_str(&keywords->options));
@@ -155,8 +160,7 @@ static void keywords_fill(Keywords *keywords, const PQconninfoOption *parsed,
     }
 }
 
-/* Connecting --------------------------------------------------------------------------------------
- */
+/* Connecting ---------------------------------------------------------------------------------- */
 
 static void on_notice(void *arg, const PGresult *result)
 {
@@ -220,9 +224,19 @@ static bool connect_now(PgConn *conn, const Keywords *keywords, int64_t timeout_
     return true;
 }
 
-static bool pin_session(PgConn *conn, Error *err)
+static bool set_pins(PgConn *conn, PgSession session, Error *err)
 {
-    if (!pgconn_script(conn, SET_PINS, err))
+    if (session == PG_SESSION_SQL || pgconn_server_version(conn) >= 150000)
+        return pgconn_script(conn, SET_PINS, err);
+    for (size_t i = 0; i < sizeof SET_ONE_PIN / sizeof *SET_ONE_PIN; i++)
+        if (!pgconn_script(conn, SET_ONE_PIN[i], err))
+            return false;
+    return true;
+}
+
+static bool pin_session(PgConn *conn, PgSession session, Error *err)
+{
+    if (!set_pins(conn, session, err))
         return err_context(err, "pinning the session's settings");
     for (size_t i = 0; i < sizeof NEWER_PINS / sizeof *NEWER_PINS; i++) {
         if (pgconn_server_version(conn) < NEWER_PINS[i].since)
@@ -249,7 +263,7 @@ static bool attempt(const PgEndpoint *endpoint, const PQconninfoOption *parsed, 
     snprintf(conn->side, sizeof conn->side, "%s", endpoint->side);
     keywords_fill(&keywords, parsed, endpoint, session, what, with_pins);
     fine = connect_now(conn, &keywords, timeout_of(endpoint, &keywords), err) &&
-           pin_session(conn, err);
+           pin_session(conn, session, err);
     keywords_done(&keywords);
     if (fine)
         *out_conn = conn;
@@ -310,8 +324,7 @@ void pgconn_close(PgConn *conn)
     free(conn);
 }
 
-/* Looking at it -----------------------------------------------------------------------------------
- */
+/* Looking at it ------------------------------------------------------------------------------- */
 
 int pgconn_server_version(const PgConn *conn)
 {

@@ -90,8 +90,7 @@ bool pgconn_script(PgConn *conn, Sql sql, Error *err)
     return send(conn, sql, NULL, 0, err) && pg_collect(conn, NULL, err);
 }
 
-/* Rows --------------------------------------------------------------------------------------------
- */
+/* Rows ---------------------------------------------------------------------------------------- */
 
 static const PGresult *result_of(const PgRows *rows)
 {

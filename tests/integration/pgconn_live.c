@@ -83,8 +83,7 @@ static int64_t count_rows(void)
     return pgrows_i64(rows, 0, 0);
 }
 
-/* Doing something 200 ms from now, from another thread -------------------------------------------
- */
+/* Doing something 200 ms from now, from another thread ---------------------------------------- */
 
 static void *stop_later(void *arg)
 {
@@ -107,8 +106,7 @@ static pthread_t later(void *(*what)(void *), void *arg)
     return thread;
 }
 
-/* Sessions ----------------------------------------------------------------------------------------
- */
+/* Sessions ------------------------------------------------------------------------------------ */
 
 static void check_pins(PgConn *c)
 {
@@ -267,8 +265,7 @@ static void copy_is_no_query(void **state)
     FAILS(pgconn_script(conn, SQL("SELECT 1"), &err), ERR_CONN_LOST, "");
 }
 
-/* Ending early ------------------------------------------------------------------------------------
- */
+/* Ending early -------------------------------------------------------------------------------- */
 
 static void cancel_from_elsewhere(void **state)
 {
@@ -313,8 +310,7 @@ static void lost(void **state)
     FAILS(pgconn_script(conn, SQL("SELECT 1"), &err), ERR_CONN_LOST, "57P01");
 }
 
-/* COPY --------------------------------------------------------------------------------------------
- */
+/* COPY ---------------------------------------------------------------------------------------- */
 
 static PgRead read_all(int64_t *out_messages)
 {
@@ -654,8 +650,7 @@ static void pipeline_lost(void **state)
     assert_false(pgconn_usable(conn));
 }
 
-/* Stream ------------------------------------------------------------------------------------------
- */
+/* Stream -------------------------------------------------------------------------------------- */
 
 /* Waits for the next thing that is not "nothing there". */
 static PgRead stream_next(PgConn *stream, char *out_kind)

@@ -6,7 +6,10 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "bascule/base/error.h"
 
@@ -130,13 +133,45 @@ static void hint_falls_back_to_the_class(void **state)
     assert_string_equal(err_hint_of(&err), "");
 }
 
+static void an_assertion_says_where_and_aborts(void **state)
+{
+    (void)state;
+    int fds[2], status;
+    char text[4000];
+    size_t len = 0;
+    ssize_t n;
+    assert_int_equal(pipe(fds), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        signal(SIGABRT, SIG_DFL);
+        dup2(fds[1], STDERR_FILENO);
+        ASSERT(1 + 1 == 2);
+        ASSERT(1 + 1 == 3);
+        _exit(0);
+    }
+    close(fds[1]);
+    while (len < sizeof text - 1 && (n = read(fds[0], text + len, sizeof text - 1 - len)) > 0)
+        len += (size_t)n;
+    text[len] = '\0';
+    close(fds[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    assert_int_equal(strncmp(text, "bascule: assertion failed: 1 + 1 == 3 (", 39), 0);
+    assert_non_null(strstr(text, "test_error")); /* the stack */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(set_fills_everything),  cmocka_unit_test(os_error_keeps_errno),
-        cmocka_unit_test(context_goes_in_front), cmocka_unit_test(may_format_its_own_message),
-        cmocka_unit_test(long_texts_are_cut),    cmocka_unit_test(a_cut_does_not_split_a_character),
-        cmocka_unit_test(every_class_has_a_row), cmocka_unit_test(hint_falls_back_to_the_class),
+        cmocka_unit_test(set_fills_everything),
+        cmocka_unit_test(os_error_keeps_errno),
+        cmocka_unit_test(context_goes_in_front),
+        cmocka_unit_test(may_format_its_own_message),
+        cmocka_unit_test(long_texts_are_cut),
+        cmocka_unit_test(a_cut_does_not_split_a_character),
+        cmocka_unit_test(every_class_has_a_row),
+        cmocka_unit_test(hint_falls_back_to_the_class),
+        cmocka_unit_test(an_assertion_says_where_and_aborts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
