@@ -43,6 +43,8 @@ struct Sync {
     SourceIdentity source_identity;
     char encoding[32]; /* the source database's: pinned on every session */
     Relations *_Atomic rels;
+    Relations **retired; /* earlier readings of the catalog: status may still look at one */
+    int retired_count;
     char shape[33]; /* fingerprint of what rels says */
     char plugin[16];
     _Atomic int state; /* TaskState */
@@ -85,6 +87,9 @@ MUST_CHECK bool sync_keep_control(Sync *sync, Error *err);
 
 /* prepare.c: new -> loading (or catching-up for mode cdc) */
 MUST_CHECK bool sync_prepare(Sync *sync, Error *err);
+/* A preparation that failed leaves nothing behind; what a dead server keeps is dropped by the next
+ * start. */
+void sync_undo_prepare(Sync *sync);
 /* Reads the catalog and everything that a restart needs: relations, their states, plugin. */
 MUST_CHECK bool sync_recall(Sync *sync, Error *err);
 /* load.c: what a load stands on */

@@ -13,6 +13,7 @@
 #include "apply/target_catalog.h"
 #include "bascule/base/fault.h"
 #include "bascule/base/log.h"
+#include "bascule/base/mem.h"
 #include "sql_files.h"
 #include "sync/internal.h"
 
@@ -28,7 +29,12 @@ static bool read_catalog(Sync *sync, PgConn *source, Error *err)
                         "Look at tables.include and tables.exclude; 'bascule plan' shows what each "
                         "pattern matches.");
     }
-    relations_free(atomic_exchange(&sync->rels, rels));
+    Relations *before = atomic_exchange(&sync->rels, rels);
+    if (before != NULL) {
+        sync->retired =
+            mem_grow(sync->retired, sizeof *sync->retired * ((size_t)sync->retired_count + 1));
+        sync->retired[sync->retired_count++] = before;
+    }
     return true;
 }
 
@@ -335,4 +341,33 @@ bool sync_recall(Sync *sync, Error *err)
                    sync->row.slot_name, LSN_ARGS(slot.confirmed_lsn),
                    LSN_ARGS(sync->row.resume_lsn));
     return true;
+}
+
+/* Slot and publication are ours once the row says so. */
+static bool undo_source(Sync *sync, Error *err)
+{
+    if (sync->row.slot_name[0] == '\0')
+        return true;
+    CLEANUP_PGCONN PgConn *source = pgconn_open(&sync->spec.source, PG_SESSION_SQL, "undo", err);
+    if (source == NULL)
+        return false;
+    /* A slot that was stated (mode cdc) is somebody else's. */
+    if (sync->spec.cdc_start_lsn == LSN_UNKNOWN && !slot_drop(source, sync->row.slot_name, err))
+        return false;
+    return !sync->row.publication_ours || publication_drop(source, sync->row.publication, err);
+}
+
+void sync_undo_prepare(Sync *sync)
+{
+    Error err = ERROR_INIT;
+    load_start_done(&sync->load_start);
+    if (sync->control == NULL || !pgconn_usable(sync->control))
+        return;
+    if (!undo_source(sync, &err) || !control_remove(sync->control, sync->spec.task, &err)) {
+        log_warn("what the preparation made is still there, 'bascule cleanup' removes it: %s",
+                 err.message);
+        return;
+    }
+    sync->row = (ControlTask){0};
+    sync->row_found = false;
 }

@@ -265,5 +265,12 @@ void sync_stream_stop(Sync *sync)
     sync->decoder = NULL;
     sync->resume_conn = NULL;
     sync->ticker_conn = NULL;
+    stop_free(sync->stream_stop);
+    sync->stream_stop = stop_new();
+    sync->failed = false;
+    sync->fingerprint[0] = '\0';
+    atomic_store(&sync->hold_apply, false);
+    atomic_store(&sync->apply_held, false);
+    atomic_store(&sync->restart_reader, false);
     sync->streaming = false;
 }

@@ -55,8 +55,12 @@ void sync_free(Sync *sync)
     if (sync == NULL)
         return;
     sync_stream_stop(sync);
+    load_start_done(&sync->load_start);
     pgconn_close(sync->control);
     relations_free(atomic_load(&sync->rels));
+    for (int i = 0; i < sync->retired_count; i++)
+        relations_free(sync->retired[i]);
+    free(sync->retired);
     stop_free(sync->stream_stop);
     pthread_mutex_destroy(&sync->lock);
     pthread_cond_destroy(&sync->changed);
@@ -172,6 +176,7 @@ static bool open_task(Sync *sync, Error *err)
 {
     if (!read_identity(sync, err))
         return err_context(err, "source");
+    pgconn_close(sync->control);
     sync->control = pgconn_open(&sync->spec.target, PG_SESSION_SQL, "control", err);
     if (sync->control == NULL)
         return err_context(err, "target");
@@ -179,6 +184,7 @@ static bool open_task(Sync *sync, Error *err)
         !control_lock(sync->control, sync->spec.task, err) ||
         !control_read(sync->control, sync->spec.task, &sync->row, &sync->row_found, err))
         return false;
+    atomic_store(&sync->state, TASK_NEW);
     if (sync->row_found) {
         TaskState state;
         if (!task_state_parse(sync->row.state, &state))
@@ -247,7 +253,8 @@ static bool restart_stream(Sync *sync, Error *err)
            sync_stream_start(sync, err);
 }
 
-bool sync_run(Sync *sync, Error *err)
+/* One walk through the states, from whatever the target's control tables say. */
+static bool walk(Sync *sync, Error *err)
 {
     if (!open_task(sync, err))
         return false;
@@ -275,9 +282,47 @@ bool sync_run(Sync *sync, Error *err)
         return true;
     if (!sync->streaming && !restart_stream(sync, err))
         return false;
-    bool ok = stream_until_end(sync, err);
-    sync_stream_stop(sync);
-    return ok;
+    return stream_until_end(sync, err);
+}
+
+/* The stream's workers reconnect by themselves; here it is the load and the schema work that begin
+ * again where they were. What never began is not tried again: its operator is still looking. */
+static bool worth_another_try(const Sync *sync, const Error *err, int tries)
+{
+    ErrorAction action = err_action(err->cls);
+    int state = atomic_load(&sync->state);
+    return (action == ERR_ACTION_RETRY || action == ERR_ACTION_RECONNECT) &&
+           !stop_requested(sync->spec.stop) &&
+           (state >= TASK_LOADING || (state == TASK_PREPARING && tries < 3));
+}
+
+bool sync_run(Sync *sync, Error *err)
+{
+    int64_t wait_us = 1000000;
+    for (int tries = 1;; tries++) {
+        TaskState before = (TaskState)atomic_load(&sync->state);
+        bool ok = walk(sync, err);
+        sync_stream_stop(sync);
+        load_start_done(&sync->load_start);
+        if (ok)
+            return true;
+        bool again = worth_another_try(sync, err, tries);
+        if (atomic_load(&sync->state) <= TASK_PREPARING)
+            sync_undo_prepare(sync);
+        /* Its lock is ours: gone before the next try asks for it. */
+        pgconn_close(sync->control);
+        sync->control = NULL;
+        if (!again)
+            return false;
+        if ((TaskState)atomic_load(&sync->state) != before)
+            wait_us = 1000000; /* it came further than last time */
+        log_error_value(LOG_WARN, err, "the work is interrupted, trying again in %lld s",
+                        (long long)(wait_us / 1000000));
+        if (stop_wait(sync->spec.stop, wait_us))
+            return ERR(err, ERR_STOPPED, "stopped");
+        wait_us = wait_us < 16000000 ? wait_us * 2 : 30000000;
+        err_clear(err);
+    }
 }
 
 TaskState sync_state(const Sync *sync)

@@ -14,6 +14,8 @@ struct Engine {
     Task *task;
     StopToken *stop;
     Worker *worker;
+    bool failed; /* the task's worker writes, read after it ended */
+    Error failure;
     ControlApi *api;
     StatusRate rate;
     pthread_mutex_t lock;
@@ -31,7 +33,11 @@ typedef struct CutoverJob {
 static StepResult task_step(void *self, Error *err)
 {
     Engine *engine = self;
-    return task_run(engine->task, err) ? STEP_DONE : STEP_FAILED;
+    /* Whatever is worth another try has been tried inside: an error here is the end. */
+    if (!task_run(engine->task, &engine->failure))
+        engine->failed = true;
+    (void)err;
+    return STEP_DONE;
 }
 
 static StepResult cutover_step(void *self, Error *err)
@@ -131,7 +137,7 @@ bool engine_start(const Config *config, StopToken *stop, bool until_caught_up, E
                       .stop = on_stop,
                       .cutover = on_cutover,
                       .abort = on_abort};
-    WorkerSpec spec = {.name = "sync", .self = engine, .step = task_step, .max_restarts = 1};
+    WorkerSpec spec = {.name = "sync", .self = engine, .step = task_step};
     if (!task_open(config, stop, until_caught_up, &engine->task, err) ||
         !task_make_dirs(engine->task, err) ||
         (engine->api = control_api_start(config_text(config, OPT_CONTROL_SOCKET), &ops, err)) ==
@@ -153,6 +159,10 @@ bool engine_ended(const Engine *engine)
 bool engine_finish(Engine *engine, Error *err)
 {
     bool ok = worker_join(engine->worker, err);
+    if (ok && engine->failed) {
+        *err = engine->failure;
+        ok = false;
+    }
     pthread_mutex_lock(&engine->lock);
     join_cutover(engine);
     pthread_mutex_unlock(&engine->lock);
