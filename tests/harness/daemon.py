@@ -215,6 +215,8 @@ class Bascule:
 
 
 def lsn_number(text):
+    if isinstance(text, bytes):  # from a database without an encoding
+        text = text.decode()
     high, low = text.split("/")
     return (int(high, 16) << 32) + int(low, 16)
 

@@ -164,14 +164,15 @@ def test_server_restarts(side, how, make_cluster, make_database, make_task, make
     finish(task, source, target, writers)
 
 
-def test_target_changed_by_somebody_else_is_an_error_with_table_and_key(source, target, make_task):
+def test_target_changed_by_somebody_else_is_an_error(source, target, make_task):
     source.sql("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' FROM generate_series(1, 50) i")
     task = make_task().start().wait_streaming()
     target.sql("DELETE FROM t WHERE id = 17")
     source.sql("UPDATE t SET v = 'w' WHERE id BETWEEN 10 AND 20")
     assert task.wait_exit(30) == 1, task.tail()
     log = task.tail()
-    assert "apply-missing-row" in log and "public.t" in log and "17" in log, log
+    # The key's columns by name, its value only as a hash: no row data in a log.
+    assert "apply-missing-row" in log and "public.t" in log and "key (id) #" in log, log
     # Nothing of the batch was kept and nothing was confirmed: mended, it goes on.
     assert target.value("SELECT count(*) FROM t WHERE v = 'w'") == 0
     target.sql("INSERT INTO t VALUES (17, 'v')")
