@@ -27,9 +27,9 @@ typedef struct ApplierSpec {
     const char *task;
     const Relations *rels;
     Progress *progress;
-    size_t batch_bytes;             /* flush when a batch is larger (0: 16 MB) */
-    int64_t batch_changes;          /* or has more changes (0: 100,000) */
-    int64_t durable_interval_us;    /* 0: 100 ms */
+    size_t batch_bytes;          /* flush when a batch is larger (0: 16 MB) */
+    int64_t batch_changes;       /* or has more changes (0: 100,000) */
+    int64_t durable_interval_us; /* 0: 100 ms */
     /* A transactional logical message of prefix "bascule": told after the commit that covers it,
      * when that commit is durable. */
     void (*on_message)(void *arg, const char *content, size_t len, Lsn end_lsn);

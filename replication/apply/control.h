@@ -12,33 +12,34 @@
 #include "bascule/port/pgconn.h"
 
 typedef struct ControlTask {
-    char state[32];             /* task state machine: sync/task_fsm.h */
+    char state[32]; /* task state machine: sync/task_fsm.h */
     char source_system_id[32];
     char source_database[64];
     char slot_name[64];
     char plugin[16];
-    char publication[64];       /* "" with wal2json */
-    bool publication_ours;      /* created by bascule: cleanup drops it */
+    char publication[64];  /* "" with wal2json */
+    bool publication_ours; /* created by bascule: cleanup drops it */
     char mode[32];
     char prepare[16];
-    Lsn consistent_lsn;         /* LSN_UNKNOWN until the slot exists */
-    Lsn resume_lsn;             /* from bascule.resume; LSN_UNKNOWN before */
+    Lsn consistent_lsn; /* LSN_UNKNOWN until the slot exists */
+    Lsn resume_lsn;     /* from bascule.resume; LSN_UNKNOWN before */
     int64_t resume_commit_time_us;
     int64_t epoch;
 } ControlTask;
 
-MUST_CHECK bool control_create(PgConn *target, Error *err);                 /* idempotent */
+MUST_CHECK bool control_create(PgConn *target, Error *err); /* idempotent */
 MUST_CHECK bool control_exists(PgConn *target, bool *out_exists, Error *err);
 MUST_CHECK bool control_lock(PgConn *target, const char *task, Error *err);
 /* *out_found false: no such task. */
-MUST_CHECK bool control_read(PgConn *target, const char *task, ControlTask *out_task, bool *out_found,
-                             Error *err);
+MUST_CHECK bool control_read(PgConn *target, const char *task, ControlTask *out_task,
+                             bool *out_found, Error *err);
 /* Inserts or updates every field of the task row (not the resume row). synchronous_commit on. */
 MUST_CHECK bool control_write(PgConn *target, const char *task, const ControlTask *row, Error *err);
 MUST_CHECK bool control_set_state(PgConn *target, const char *task, const char *state, Error *err);
 MUST_CHECK bool control_set_resume(PgConn *target, const char *task, Lsn resume_lsn, Error *err);
 /* Table rows: state, start_lsn, rows, bytes. Written for all relations at the start of a load. */
-MUST_CHECK bool control_write_tables(PgConn *target, const char *task, const Relations *rels, Error *err);
+MUST_CHECK bool control_write_tables(PgConn *target, const char *task, const Relations *rels,
+                                     Error *err);
 /* Inside the copier's transaction (or alone): one table's state. */
 MUST_CHECK bool control_write_table(PgConn *target, const char *task, const Relation *rel,
                                     LoadState state, Lsn start_lsn, int64_t rows, int64_t bytes,
@@ -47,8 +48,8 @@ MUST_CHECK bool control_write_table(PgConn *target, const char *task, const Rela
  * TABLE_BEFORE_LOAD. A row whose source oid differs is SCHEMA_CHANGED. */
 MUST_CHECK bool control_read_tables(PgConn *target, const char *task, Relations *rels, Error *err);
 /* Named steps of the schema work ("pre-data", "post-data public.t", "foreign-keys", ...). */
-MUST_CHECK bool control_step_done(PgConn *target, const char *task, const char *step, bool *out_done,
-                                  Error *err);
+MUST_CHECK bool control_step_done(PgConn *target, const char *task, const char *step,
+                                  bool *out_done, Error *err);
 MUST_CHECK bool control_mark_step(PgConn *target, const char *task, const char *step, Error *err);
 /* Append-only notes of operator actions and state changes. */
 MUST_CHECK bool control_journal(PgConn *target, const char *task, int64_t epoch, const char *step,

@@ -8,8 +8,8 @@
 #include "bascule/port/pgconn.h"
 
 typedef enum TargetMatch {
-    MATCH_LOAD,    /* before the load: tables and columns; keys may come later */
-    MATCH_STREAM,  /* before the stream: every relation that can get updates needs its key's index */
+    MATCH_LOAD,   /* before the load: tables and columns; keys may come later */
+    MATCH_STREAM, /* before the stream: every relation that can get updates needs its key's index */
 } TargetMatch;
 
 /* SCHEMA_DIFFERS names table and column: missing table, missing column, other type or typmod,
@@ -19,5 +19,5 @@ MUST_CHECK bool target_catalog_match(PgConn *target, Relations *rels, TargetMatc
 MUST_CHECK bool target_catalog_check_empty(PgConn *target, const Relations *rels, Error *err);
 /* Asks `sql`, whose parameters are two arrays: the target's schema and table names of all relations; in its
  * rows `place` counts them from 1. */
-MUST_CHECK bool target_catalog_query(PgConn *target, Sql sql, const Relations *rels, PgRows **out_rows,
-                                     Error *err);
+MUST_CHECK bool target_catalog_query(PgConn *target, Sql sql, const Relations *rels,
+                                     PgRows **out_rows, Error *err);

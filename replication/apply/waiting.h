@@ -11,14 +11,14 @@
 typedef struct Waiting {
     Flow **flows;
     int64_t count, capacity;
-    int64_t whole;              /* the first of them, of whole transactions */
-    int64_t transactions;       /* whole ones */
+    int64_t whole;        /* the first of them, of whole transactions */
+    int64_t transactions; /* whole ones */
     int64_t whole_changes, part_changes;
     size_t whole_bytes, part_bytes;
-    Lsn end_lsn;                /* of the last whole one; kept by the caller when there is none */
-    int64_t commit_time_us;     /* of the last whole one, 0 unknown */
-    int64_t since_us;           /* when the first whole one came (monotonic) */
-    bool open;                  /* the last transaction has not ended */
+    Lsn end_lsn;            /* of the last whole one; kept by the caller when there is none */
+    int64_t commit_time_us; /* of the last whole one, 0 unknown */
+    int64_t since_us;       /* when the first whole one came (monotonic) */
+    bool open;              /* the last transaction has not ended */
 } Waiting;
 
 /* Takes a part of a transaction. */

@@ -20,12 +20,12 @@
 
 /* The order of tables by foreign keys. */
 typedef struct FkPlan {
-    int *order;             /* relation ids, parents before children; members of a cycle adjacent */
-    int *level;             /* by id: 0 for tables without parents in scope */
-    int cycle_count;        /* cycles of two or more tables */
-    const char **cycles;    /* each as "a -> b -> a" for people */
-    int *cycle_of;          /* by id: index of its cycle or -1 */
-    bool *self_reference;   /* by id */
+    int *order;           /* relation ids, parents before children; members of a cycle adjacent */
+    int *level;           /* by id: 0 for tables without parents in scope */
+    int cycle_count;      /* cycles of two or more tables */
+    const char **cycles;  /* each as "a -> b -> a" for people */
+    int *cycle_of;        /* by id: index of its cycle or -1 */
+    bool *self_reference; /* by id */
 } FkPlan;
 FkPlan *fk_plan_new(Arena *arena, const Relations *rels);
 
@@ -35,21 +35,21 @@ typedef struct LoadSpec {
     Relations *rels;
     const FkPlan *plan;
     const char *snapshot_id;
-    Lsn start_lsn;              /* the snapshot's consistent point: written as start_lsn of each table */
+    Lsn start_lsn; /* the snapshot's consistent point: written as start_lsn of each table */
     Guard *guard;
-    const SchemaPort *schema;   /* table_post_data runs as soon as a table is complete; NULL: none */
+    const SchemaPort *schema; /* table_post_data runs as soon as a table is complete; NULL: none */
     StopToken *stop;
-    int jobs;                   /* copiers (and builders) at once */
-    int64_t chunk_bytes;        /* tables above twice this are cut; 0: 256 MB */
-    bool constraints_live;      /* the target has foreign keys now: strict order */
-    bool binary;                /* same-type binary COPY allowed where safe */
-    bool tables_are_ours;       /* created by us and empty: TRUNCATE + COPY FREEZE is allowed */
+    int jobs;              /* copiers (and builders) at once */
+    int64_t chunk_bytes;   /* tables above twice this are cut; 0: 256 MB */
+    bool constraints_live; /* the target has foreign keys now: strict order */
+    bool binary;           /* same-type binary COPY allowed where safe */
+    bool tables_are_ours;  /* created by us and empty: TRUNCATE + COPY FREEZE is allowed */
     Progress *progress;
     /* Records one table's state inside the open transaction of `target` that holds its rows. */
-    bool (*record)(void *arg, PgConn *target, Relation *rel, LoadState state, Lsn start_lsn, int64_t rows,
-                   int64_t bytes, const char *message, Error *err);
+    bool (*record)(void *arg, PgConn *target, Relation *rel, LoadState state, Lsn start_lsn,
+                   int64_t rows, int64_t bytes, const char *message, Error *err);
     void *record_arg;
-    bool *redo;                 /* out, by relation id: given up, copy again under a newer snapshot */
+    bool *redo; /* out, by relation id: given up, copy again under a newer snapshot */
 } LoadSpec;
 
 /* Copies every relation whose load_state is not TABLE_COMPLETED. true when each is completed or in redo.

@@ -16,16 +16,17 @@ MUST_CHECK bool catalog_read(PgConn *source, Rules *rules, Relations **out_rels,
 void relations_free(Relations *rels);
 /* xxh3 hex of everything that must not change under us: attributes, types, keys, relfilenode (the last
  * optional: TRUNCATE changes it). */
-MUST_CHECK bool catalog_fingerprint(PgConn *source, const Relations *rels, char out_hex[33], Error *err);
+MUST_CHECK bool catalog_fingerprint(PgConn *source, const Relations *rels, char out_hex[33],
+                                    Error *err);
 
 /* Who the source is. */
 typedef struct SourceIdentity {
     char system_id[32];
     int timeline;
-    char started_at[64];    /* of the server: copies of one cluster share the system identifier */
+    char started_at[64]; /* of the server: copies of one cluster share the system identifier */
     char database[64];
-    char encoding[32];      /* server_encoding */
-    int version;            /* 150020 */
+    char encoding[32]; /* server_encoding */
+    int version;       /* 150020 */
 } SourceIdentity;
 MUST_CHECK bool source_identify(PgConn *conn, SourceIdentity *out_identity, Error *err);
 /* The same database of the same running server. A copy of a cluster (base backup, clone) is another one. */

@@ -14,8 +14,9 @@ typedef struct Sequence {
     bool is_called;
     int64_t increment, min_value, max_value, cache, start;
     bool cycle;
-    uint32_t owner_oid;     /* table whose column owns it (of a partition: the topmost root); 0 standalone */
-    int64_t set_to;         /* what sequences_raise() set on the target */
+    uint32_t
+        owner_oid; /* table whose column owns it (of a partition: the topmost root); 0 standalone */
+    int64_t set_to; /* what sequences_raise() set on the target */
     bool raised;
 } Sequence;
 
@@ -32,5 +33,5 @@ void sequences_keep_scope(Sequences *sequences, const Relations *rels);
  * max(margin, cache, 32) increments; never moved back. Where less is left before the sequence's end, half
  * of what is left is taken, so that the margin never exhausts a sequence. A sequence that the target lacks
  * is SCHEMA_DIFFERS. One round trip for each 100 sequences. */
-MUST_CHECK bool sequences_raise(PgConn *target, Sequences *sequences, int64_t margin, int *out_raised,
-                                Error *err);
+MUST_CHECK bool sequences_raise(PgConn *target, Sequences *sequences, int64_t margin,
+                                int *out_raised, Error *err);

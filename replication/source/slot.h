@@ -14,8 +14,9 @@ MUST_CHECK bool slot_probe_plugin(const PgEndpoint *source, const char *plugin, 
 /* Decides 'auto': wal2json where it is usable and lossless for the tables in scope (no float4, float8,
  * numeric base-type column: 2.5 turns NaN into null), else pgoutput; out_why says why in one sentence.
  * An explicit choice is probed and held against the same facts. */
-MUST_CHECK bool slot_choose_plugin(const PgEndpoint *source, PluginChoice choice, const Relations *rels,
-                                   const char **out_plugin, char *out_why, size_t why_size, Error *err);
+MUST_CHECK bool slot_choose_plugin(const PgEndpoint *source, PluginChoice choice,
+                                   const Relations *rels, const char **out_plugin, char *out_why,
+                                   size_t why_size, Error *err);
 
 typedef struct SlotSnapshot SlotSnapshot;
 /* Creates the slot (temporary: gone with this object; else permanent) and exports its snapshot through a
@@ -23,20 +24,21 @@ typedef struct SlotSnapshot SlotSnapshot;
  * Waits for running transactions at most wait_us (lock_timeout), then SLOT with the pids, ages and
  * users that it waited for. On failure nothing stays behind. */
 MUST_CHECK bool slot_create(const PgEndpoint *source, const char *slot_name, const char *plugin,
-                            bool temporary, int64_t wait_us, SlotSnapshot **out_snapshot, Error *err);
-Lsn slot_snapshot_lsn(const SlotSnapshot *snapshot);           /* consistent point */
-const char *slot_snapshot_id(const SlotSnapshot *snapshot);    /* for SET TRANSACTION SNAPSHOT */
+                            bool temporary, int64_t wait_us, SlotSnapshot **out_snapshot,
+                            Error *err);
+Lsn slot_snapshot_lsn(const SlotSnapshot *snapshot);        /* consistent point */
+const char *slot_snapshot_id(const SlotSnapshot *snapshot); /* for SET TRANSACTION SNAPSHOT */
 /* Keeps the holder's session alive and checks that it still is. */
 MUST_CHECK bool slot_snapshot_check(SlotSnapshot *snapshot, Error *err);
-void slot_snapshot_free(SlotSnapshot *snapshot);               /* NULL is fine */
+void slot_snapshot_free(SlotSnapshot *snapshot); /* NULL is fine */
 
 typedef struct SlotState {
     bool exists, active, temporary;
     char plugin[64], database[64], wal_status[16]; /* "" unknown */
     Lsn restart_lsn, confirmed_lsn;
-    Lsn wal_end_lsn;                /* pg_current_wal_insert_lsn() at the same moment */
-    int64_t retained_bytes;         /* PROGRESS_UNKNOWN when unknown */
-    int64_t safe_wal_bytes;         /* PROGRESS_UNKNOWN: no limit or unknown */
+    Lsn wal_end_lsn;        /* pg_current_wal_insert_lsn() at the same moment */
+    int64_t retained_bytes; /* PROGRESS_UNKNOWN when unknown */
+    int64_t safe_wal_bytes; /* PROGRESS_UNKNOWN: no limit or unknown */
     int active_pid;
 } SlotState;
 MUST_CHECK bool slot_state(PgConn *source, const char *slot_name, SlotState *out_state, Error *err);

@@ -25,13 +25,13 @@ void sqltext_done(SqlText *st);
 void sqltext_clear(SqlText *st);
 #define sqltext_put(st, literal) sqltext_put_literal_text((st), "" literal)
 void sqltext_put_literal_text(SqlText *st, const char *text); /* by the macro only */
-void sqltext_ident(SqlText *st, const char *name);             /* "na""me" */
+void sqltext_ident(SqlText *st, const char *name);            /* "na""me" */
 void sqltext_qualified(SqlText *st, const char *schema, const char *name);
 /* 'it''s'; a backslash is an ordinary character: every session pins standard_conforming_strings, and
  * replication commands know no E'' form. */
 void sqltext_string(SqlText *st, const char *value);
-void sqltext_param(SqlText *st, int n);                        /* $n */
+void sqltext_param(SqlText *st, int n); /* $n */
 void sqltext_i64(SqlText *st, int64_t value);
-void sqltext_lsn(SqlText *st, Lsn lsn);                        /* bare X/X for START_REPLICATION */
-void sqltext_append(SqlText *st, Sql sql);                     /* a whole statement's text */
+void sqltext_lsn(SqlText *st, Lsn lsn);    /* bare X/X for START_REPLICATION */
+void sqltext_append(SqlText *st, Sql sql); /* a whole statement's text */
 Sql sqltext_sql(SqlText *st);

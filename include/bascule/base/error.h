@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define MUST_CHECK      __attribute__((warn_unused_result))
+#define MUST_CHECK        __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
 typedef enum ErrorAction {
@@ -31,12 +31,12 @@ typedef enum ErrorClass {
 
 typedef struct Error {
     ErrorClass cls;
-    int os_errno;        /* 0 when not from the system */
-    char sqlstate[6];    /* "" when not from a server */
-    const char *file;    /* where it was raised */
+    int os_errno;     /* 0 when not from the system */
+    char sqlstate[6]; /* "" when not from a server */
+    const char *file; /* where it was raised */
     int line;
     char message[2048];
-    char hint[1024];     /* "" means the default hint of the class */
+    char hint[1024]; /* "" means the default hint of the class */
 } Error;
 
 #define ERROR_INIT ((Error){.cls = ERR_NONE})

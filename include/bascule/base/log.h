@@ -24,5 +24,13 @@ MUST_CHECK bool log_parse_level(const char *text, LogLevel *out_level);
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)
-#define log_debug(...) do { if (log_enabled(LOG_DEBUG)) log_line(LOG_DEBUG, __VA_ARGS__); } while (0)
-#define log_trace(...) do { if (log_enabled(LOG_TRACE)) log_line(LOG_TRACE, __VA_ARGS__); } while (0)
+#define log_debug(...)                                                                             \
+    do {                                                                                           \
+        if (log_enabled(LOG_DEBUG))                                                                \
+            log_line(LOG_DEBUG, __VA_ARGS__);                                                      \
+    } while (0)
+#define log_trace(...)                                                                             \
+    do {                                                                                           \
+        if (log_enabled(LOG_TRACE))                                                                \
+            log_line(LOG_TRACE, __VA_ARGS__);                                                      \
+    } while (0)

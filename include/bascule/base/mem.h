@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t bytes);            /* not zeroed; bytes 0 gives a pointer that may be freed */
+void *mem_alloc(size_t bytes); /* not zeroed; bytes 0 gives a pointer that may be freed */
 void *mem_zalloc(size_t bytes);
-void *mem_grow(void *old, size_t bytes);  /* realloc */
-char *mem_strdup(const char *s);          /* NULL stays NULL */
+void *mem_grow(void *old, size_t bytes); /* realloc */
+char *mem_strdup(const char *s);         /* NULL stays NULL */

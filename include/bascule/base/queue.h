@@ -17,9 +17,9 @@ typedef struct Queue Queue;
 
 typedef enum QueueResult {
     QUEUE_OK,
-    QUEUE_FULL,    /* try_put, or the put's deadline */
-    QUEUE_EMPTY,   /* take's deadline */
-    QUEUE_CLOSED,  /* closed by queue_close; a take first drains what is inside */
+    QUEUE_FULL,   /* try_put, or the put's deadline */
+    QUEUE_EMPTY,  /* take's deadline */
+    QUEUE_CLOSED, /* closed by queue_close; a take first drains what is inside */
 } QueueResult;
 
 Queue *queue_new(size_t max_items, size_t max_bytes);

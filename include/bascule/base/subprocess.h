@@ -10,10 +10,10 @@
 #include "bascule/base/stop.h"
 
 typedef struct Subprocess {
-    const char *const *argv;  /* NULL-terminated; argv[0] is looked up in PATH */
-    const char *const *env;   /* NULL-terminated "NAME=value" added to ours; may be NULL */
-    int64_t timeout_us;       /* 0: none */
-    StopToken *stop;          /* SIGTERM to the child when set; may be NULL */
+    const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
+    const char *const *env;  /* NULL-terminated "NAME=value" added to ours; may be NULL */
+    int64_t timeout_us;      /* 0: none */
+    StopToken *stop;         /* SIGTERM to the child when set; may be NULL */
 } Subprocess;
 
 /* true when the child exited with 0; its stdout is appended to *out (may be NULL). */

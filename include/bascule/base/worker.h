@@ -15,20 +15,21 @@
 #include "bascule/base/stop.h"
 
 typedef enum StepResult {
-    STEP_AGAIN,   /* progress was made, call again */
-    STEP_IDLE,    /* nothing to do; the step has waited by itself (poll, queue) */
-    STEP_DONE,    /* finished */
-    STEP_FAILED,  /* *err is filled */
+    STEP_AGAIN,  /* progress was made, call again */
+    STEP_IDLE,   /* nothing to do; the step has waited by itself (poll, queue) */
+    STEP_DONE,   /* finished */
+    STEP_FAILED, /* *err is filled */
 } StepResult;
 
 typedef struct WorkerSpec {
-    const char *name;  /* thread and log name, copied; 15 characters show in ps */
+    const char *name; /* thread and log name, copied; 15 characters show in ps */
     void *self;
     StepResult (*step)(void *self, Error *err);
-    void (*reset)(void *self);                      /* may be NULL */
-    void (*on_end)(void *self, const Error *err);   /* in the worker's thread; err->cls ERR_NONE when done or
+    void (*reset)(void *self); /* may be NULL */
+    void (*on_end)(void *self,
+                   const Error *err); /* in the worker's thread; err->cls ERR_NONE when done or
                                                        stopped; may be NULL */
-    int max_restarts;     /* consecutive failures without progress before giving up; 0: no limit */
+    int max_restarts; /* consecutive failures without progress before giving up; 0: no limit */
 } WorkerSpec;
 
 typedef struct Worker Worker;

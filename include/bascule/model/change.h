@@ -27,14 +27,14 @@ typedef enum ChangeKind {
 
 typedef struct Change {
     struct Change *next;
-    Relation *rel;              /* NULL for MESSAGE and TRUNCATE */
+    Relation *rel; /* NULL for MESSAGE and TRUNCATE */
     Value *new_values;
     Value *old_values;
-    Relation **truncated;       /* TRUNCATE */
+    Relation **truncated; /* TRUNCATE */
     int truncated_count;
-    bool truncate_cascade;      /* as the source said it (pgoutput); informative */
+    bool truncate_cascade; /* as the source said it (pgoutput); informative */
     bool truncate_restart;
-    const char *prefix;         /* MESSAGE, NUL-terminated */
+    const char *prefix; /* MESSAGE, NUL-terminated */
     Value content;
-    uint8_t kind;               /* ChangeKind */
+    uint8_t kind; /* ChangeKind */
 } Change;

@@ -15,15 +15,15 @@ typedef enum FlowKind { FLOW_PART, FLOW_POSITION, FLOW_LOST } FlowKind;
 
 typedef struct Flow {
     FlowKind kind;
-    Arena *arena;           /* the Flow itself lives in it */
-    bool begins, ends;      /* PART: first, last of its transaction */
-    uint32_t xid;           /* 0 unknown */
-    Lsn commit_lsn;         /* start of the commit record: known from the first part */
-    Lsn end_lsn;            /* its end: what may be confirmed; known in the last part (and POSITION) */
+    Arena *arena;      /* the Flow itself lives in it */
+    bool begins, ends; /* PART: first, last of its transaction */
+    uint32_t xid;      /* 0 unknown */
+    Lsn commit_lsn;    /* start of the commit record: known from the first part */
+    Lsn end_lsn;       /* its end: what may be confirmed; known in the last part (and POSITION) */
     int64_t commit_time_us; /* wall clock of the source, since 1970; 0 unknown */
     Change *first, *last;
-    int64_t change_count;   /* in this part */
-    size_t bytes;           /* memory it stands for */
+    int64_t change_count; /* in this part */
+    size_t bytes;         /* memory it stands for */
 } Flow;
 
 static inline void flow_free(Flow *flow)

@@ -12,8 +12,8 @@
 
 typedef uint64_t Lsn;
 
-#define LSN_UNKNOWN  ((Lsn)0)
-#define LSN_FMT      "%X/%X"
+#define LSN_UNKNOWN   ((Lsn)0)
+#define LSN_FMT       "%X/%X"
 #define LSN_ARGS(lsn) (unsigned)((lsn) >> 32), (unsigned)(lsn)
 
 static inline bool lsn_parse_half(const char **text, uint32_t *out_half)
@@ -46,7 +46,9 @@ static inline bool lsn_parse(const char *text, Lsn *out_lsn)
     return true;
 }
 
-typedef struct LsnText { char text[24]; } LsnText;
+typedef struct LsnText {
+    char text[24];
+} LsnText;
 static inline LsnText lsn_text(Lsn lsn)
 {
     LsnText out;

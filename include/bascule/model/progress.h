@@ -14,22 +14,23 @@
 
 typedef struct Progress {
     /* reader */
-    _Atomic Lsn received_lsn;        /* end of the last thing read from the socket */
-    _Atomic Lsn source_end_lsn;      /* the server's WAL end, from keepalives and the ticker */
-    _Atomic Lsn confirmed_lsn;       /* last told to the slot */
+    _Atomic Lsn received_lsn;   /* end of the last thing read from the socket */
+    _Atomic Lsn source_end_lsn; /* the server's WAL end, from keepalives and the ticker */
+    _Atomic Lsn confirmed_lsn;  /* last told to the slot */
     _Atomic int64_t spilled_bytes;
     _Atomic int64_t queued_bytes;
     /* applier */
-    _Atomic Lsn applied_lsn;         /* committed on the target */
-    _Atomic Lsn durable_lsn;         /* committed and flushed on the target: may be confirmed */
+    _Atomic Lsn applied_lsn; /* committed on the target */
+    _Atomic Lsn durable_lsn; /* committed and flushed on the target: may be confirmed */
     _Atomic int64_t applied_transactions, applied_changes;
-    _Atomic int64_t applied_commit_time_us; /* source's commit time of the last applied transaction */
-    _Atomic int64_t fallback_batches;       /* batches replayed row by row */
+    _Atomic int64_t
+        applied_commit_time_us;       /* source's commit time of the last applied transaction */
+    _Atomic int64_t fallback_batches; /* batches replayed row by row */
     /* ticker: what the source says of the slot */
-    _Atomic int64_t wal_retained_bytes;     /* PROGRESS_UNKNOWN until measured */
-    _Atomic int64_t wal_left_bytes;         /* safe_wal_size; PROGRESS_UNKNOWN when unlimited or unknown */
-    _Atomic int64_t lag_bytes;              /* source WAL end - applied; PROGRESS_UNKNOWN */
-    _Atomic int64_t capture_lag_bytes;      /* source WAL end - received */
-    _Atomic int64_t apply_lag_us;           /* now - commit time of last applied while behind, 0 caught up */
-    _Atomic int64_t measured_at_us;         /* monotonic time of the ticker's last look */
+    _Atomic int64_t wal_retained_bytes; /* PROGRESS_UNKNOWN until measured */
+    _Atomic int64_t wal_left_bytes; /* safe_wal_size; PROGRESS_UNKNOWN when unlimited or unknown */
+    _Atomic int64_t lag_bytes;      /* source WAL end - applied; PROGRESS_UNKNOWN */
+    _Atomic int64_t capture_lag_bytes; /* source WAL end - received */
+    _Atomic int64_t apply_lag_us; /* now - commit time of last applied while behind, 0 caught up */
+    _Atomic int64_t measured_at_us; /* monotonic time of the ticker's last look */
 } Progress;

@@ -18,71 +18,71 @@
 
 typedef struct Column {
     const char *name;
-    const char *target_name;        /* by the rules; today always the same */
-    int16_t attnum;                 /* on the source */
-    uint32_t type_oid;              /* on the source */
-    uint32_t base_type_oid;         /* the same with domains resolved */
+    const char *target_name; /* by the rules; today always the same */
+    int16_t attnum;          /* on the source */
+    uint32_t type_oid;       /* on the source */
+    uint32_t base_type_oid;  /* the same with domains resolved */
     int32_t typmod;
-    const char *type_schema;        /* pg_type row of type_oid, not quoted */
+    const char *type_schema; /* pg_type row of type_oid, not quoted */
     const char *type_name;
-    const char *type_text;          /* format_type(type_oid, typmod): for people and for comparison */
+    const char *type_text; /* format_type(type_oid, typmod): for people and for comparison */
     bool not_null;
-    bool identity_always;           /* GENERATED ALWAYS AS IDENTITY */
-    bool binary_safe;               /* COPY BINARY to the same type is exact on any version (traps, 8) */
+    bool identity_always; /* GENERATED ALWAYS AS IDENTITY */
+    bool binary_safe;     /* COPY BINARY to the same type is exact on any version (traps, 8) */
     /* of the target's column of that name; filled by target_catalog_match() */
     const char *target_type_schema;
     const char *target_type_name;
     bool target_identity_always;
 } Column;
 
-typedef enum LoadState {            /* AWS DMS words, see table_state_name() */
-    TABLE_BEFORE_LOAD,
-    TABLE_FULL_LOAD,
-    TABLE_COMPLETED,
-    TABLE_CANCELLED,
-    TABLE_ERROR,
-    TABLE_STATE_COUNT,
+typedef enum LoadState { /* AWS DMS words, see table_state_name() */
+                         TABLE_BEFORE_LOAD,
+                         TABLE_FULL_LOAD,
+                         TABLE_COMPLETED,
+                         TABLE_CANCELLED,
+                         TABLE_ERROR,
+                         TABLE_STATE_COUNT,
 } LoadState;
 
 typedef struct Relation {
-    uint32_t id;                    /* index in Relations.all: stable for the process */
-    uint32_t oid;                   /* on the source */
-    const char *schema, *name;      /* on the source, not quoted */
+    uint32_t id;               /* index in Relations.all: stable for the process */
+    uint32_t oid;              /* on the source */
+    const char *schema, *name; /* on the source, not quoted */
     const char *target_schema, *target_name;
-    const char *display;            /* schema.name for people and logs */
+    const char *display; /* schema.name for people and logs */
     int column_count;
     Column *columns;
     int key_count;
-    int *key;                       /* replica identity columns (index into columns); for 'f' the
+    int *key;              /* replica identity columns (index into columns); for 'f' the
                                        primary key's columns when there is one, else none */
-    bool key_unique;                /* key[] is a unique, not-null, immediate index on the source */
-    char replica_identity;          /* d default, i index, f full, n nothing */
-    char persistence;               /* p, u (unlogged) */
+    bool key_unique;       /* key[] is a unique, not-null, immediate index on the source */
+    char replica_identity; /* d default, i index, f full, n nothing */
+    char persistence;      /* p, u (unlogged) */
     bool is_partition;
-    uint32_t parent_oid;            /* partition root or inheritance parent, 0 */
-    bool has_children;              /* inheritance: COPY and LOCK need ONLY */
+    uint32_t parent_oid; /* partition root or inheritance parent, 0 */
+    bool has_children;   /* inheritance: COPY and LOCK need ONLY */
     bool row_security;
-    const char **generated;         /* names of stored generated columns: decoders skip them */
+    const char **generated; /* names of stored generated columns: decoders skip them */
     int generated_count;
-    int64_t estimated_rows;         /* -1 unknown */
-    int64_t bytes;                  /* heap and toast, without indexes */
+    int64_t estimated_rows; /* -1 unknown */
+    int64_t bytes;          /* heap and toast, without indexes */
     int64_t heap_blocks;
-    bool target_has_key;            /* (state) the target has a usable index on key[] */
-    Lsn start_lsn;                  /* (state) changes of transactions with commit_lsn >= this apply */
-    bool suspended;                 /* (state) its changes are not applied */
+    bool target_has_key; /* (state) the target has a usable index on key[] */
+    Lsn start_lsn;       /* (state) changes of transactions with commit_lsn >= this apply */
+    bool suspended;      /* (state) its changes are not applied */
     /* (state) counters for `status`; one writer each */
     _Atomic int64_t loaded_rows, loaded_bytes;
     _Atomic int64_t inserts, updates, deletes, truncates;
-    _Atomic int load_state;         /* LoadState */
+    _Atomic int load_state; /* LoadState */
 } Relation;
 
 /* A foreign key between two relations in scope (by id), or to a table outside (to_id < 0). */
 typedef struct ForeignKey {
     const char *name;
-    int from_id, to_id;             /* from_id references to_id */
+    int from_id, to_id; /* from_id references to_id */
     uint32_t oid;
     bool deferrable, validated;
-    char on_delete;                 /* pg_constraint.confdeltype: a r c n d */
+    char on_delete; /* pg_constraint.confdeltype: a r c n d */
 } ForeignKey;
 
 typedef struct Relations {
@@ -91,8 +91,8 @@ typedef struct Relations {
     Relation **all;
     int foreign_key_count;
     ForeignKey *foreign_keys;
-    Map by_oid;                     /* key: &rel->oid */
-    Map by_name;                    /* key: schema '\0' name */
+    Map by_oid;  /* key: &rel->oid */
+    Map by_name; /* key: schema '\0' name */
 } Relations;
 
 static inline Relation *relations_by_oid(const Relations *rels, uint32_t oid)

@@ -13,8 +13,8 @@
 typedef struct RulePattern {
     const char *schema, *table; /* glob */
     bool exclude;
-    const char *text;           /* as written, for messages */
-    int matched;                /* tables that it selected or excluded: `plan` reports 0 */
+    const char *text; /* as written, for messages */
+    int matched;      /* tables that it selected or excluded: `plan` reports 0 */
 } RulePattern;
 
 typedef struct Rules {

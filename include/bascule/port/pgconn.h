@@ -47,12 +47,13 @@ static inline void pgconn_cleanup(PgConn **conn)
 {
     pgconn_close(*conn);
 }
-int pgconn_server_version(const PgConn *conn);               /* 150020 */
-const char *pgconn_parameter(const PgConn *conn, const char *name); /* e.g. server_encoding; NULL unknown */
+int pgconn_server_version(const PgConn *conn); /* 150020 */
+const char *pgconn_parameter(const PgConn *conn,
+                             const char *name); /* e.g. server_encoding; NULL unknown */
 uint32_t pgconn_backend_pid(const PgConn *conn);
 const char *pgconn_side(const PgConn *conn);
 int pgconn_socket(const PgConn *conn);
-bool pgconn_usable(const PgConn *conn);                      /* not broken, no half-done COPY */
+bool pgconn_usable(const PgConn *conn); /* not broken, no half-done COPY */
 bool pgconn_in_transaction(const PgConn *conn);
 /* Asks the server to cancel what runs; the running call then fails with SQLSTATE 57014. */
 void pgconn_cancel(PgConn *conn);
@@ -60,20 +61,21 @@ void pgconn_cancel(PgConn *conn);
  * to the server after a stop. */
 void pgconn_set_stop(PgConn *conn, StopToken *stop);
 /* Notices are handed to this; default: logged at debug. */
-void pgconn_on_notice(PgConn *conn, void (*fn)(void *arg, const char *sqlstate, const char *message),
-                      void *arg);
+void pgconn_on_notice(PgConn *conn,
+                      void (*fn)(void *arg, const char *sqlstate, const char *message), void *arg);
 
 /* A parameter: text unless binary is set; data NULL is SQL NULL. */
 typedef struct PgParam {
     const char *data;
-    int len;          /* binary only */
+    int len; /* binary only */
     bool binary;
-    uint32_t type;    /* oid, 0: the server infers */
+    uint32_t type; /* oid, 0: the server infers */
 } PgParam;
 
-#define PG_TEXT(s)  ((PgParam){.data = (s)})
-#define PG_PARAMS(...) ((const PgParam[]){__VA_ARGS__}), \
-                       (int)(sizeof((const PgParam[]){__VA_ARGS__}) / sizeof(PgParam))
+#define PG_TEXT(s) ((PgParam){.data = (s)})
+#define PG_PARAMS(...)                                                                             \
+    ((const PgParam[]){__VA_ARGS__}),                                                              \
+        (int)(sizeof((const PgParam[]){__VA_ARGS__}) / sizeof(PgParam))
 #define PG_NO_PARAMS NULL, 0
 
 /* Runs one statement (extended protocol when it has parameters, simple otherwise).
@@ -98,10 +100,10 @@ const char *pgrows_column_name(const PgRows *rows, int column);
 bool pgrows_null(const PgRows *rows, int row, int column);
 const char *pgrows_text(const PgRows *rows, int row, int column); /* "" for NULL */
 int pgrows_length(const PgRows *rows, int row, int column);
-int64_t pgrows_i64(const PgRows *rows, int row, int column);      /* 0 for NULL */
+int64_t pgrows_i64(const PgRows *rows, int row, int column); /* 0 for NULL */
 uint32_t pgrows_u32(const PgRows *rows, int row, int column);
 bool pgrows_bool(const PgRows *rows, int row, int column);
-Lsn pgrows_lsn(const PgRows *rows, int row, int column);          /* LSN_UNKNOWN for NULL */
+Lsn pgrows_lsn(const PgRows *rows, int row, int column); /* LSN_UNKNOWN for NULL */
 
 /* COPY -------------------------------------------------------------------------------------- */
 typedef enum PgRead { PG_READ_MESSAGE, PG_READ_IDLE, PG_READ_CLOSED, PG_READ_FAILED } PgRead;
@@ -134,8 +136,8 @@ bool pgconn_stream_unsent(const PgConn *conn);
 MUST_CHECK bool pgconn_pipeline_begin(PgConn *conn, Error *err);
 MUST_CHECK bool pgconn_pipeline_send(PgConn *conn, Sql sql, const PgParam *params, int nparams,
                                      Error *err);
-MUST_CHECK bool pgconn_pipeline_prepare(PgConn *conn, const char *name, Sql sql, const uint32_t *types,
-                                        int ntypes, Error *err);
+MUST_CHECK bool pgconn_pipeline_prepare(PgConn *conn, const char *name, Sql sql,
+                                        const uint32_t *types, int ntypes, Error *err);
 MUST_CHECK bool pgconn_pipeline_send_prepared(PgConn *conn, const char *name, const PgParam *params,
                                               int nparams, Error *err);
 MUST_CHECK bool pgconn_pipeline_sync(PgConn *conn, Error *err);
