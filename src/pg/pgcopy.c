@@ -69,7 +69,8 @@ PgRead pgconn_copy_get(PgConn *conn, char **out_data, int *out_len, Error *err)
 {
     bool may_have_input = true;
 
-    ASSERT(conn->mode == PG_COPY_OUT);
+    if (!pg_require(conn, PG_COPY_OUT, err))
+        return PG_READ_FAILED;
     for (;;) {
         char *data = NULL;
         int n = PQgetCopyData(conn->pq, &data, 1);
@@ -186,7 +187,9 @@ static bool copy_send_gathered(PgConn *conn, Error *err)
 
 bool pgconn_copy_put(PgConn *conn, const char *data, int len, Error *err)
 {
-    ASSERT(conn->mode == PG_COPY_IN && len >= 0);
+    ASSERT(len >= 0);
+    if (!pg_require(conn, PG_COPY_IN, err))
+        return false;
     if ((size_t)len < GATHER_BYTES) {
         buf_put(&conn->copy_out, data, (size_t)len);
         return conn->copy_out.len < GATHER_BYTES || copy_send_gathered(conn, err);
@@ -198,8 +201,7 @@ bool pgconn_copy_end(PgConn *conn, int64_t *out_rows, Error *err)
 {
     PGresult *result = NULL;
 
-    ASSERT(conn->mode == PG_COPY_IN);
-    if (!copy_send_gathered(conn, err))
+    if (!pg_require(conn, PG_COPY_IN, err) || !copy_send_gathered(conn, err))
         return false;
     if (PQputCopyEnd(conn->pq, NULL) != 1)
         return copy_in_refused(conn, err);
@@ -236,7 +238,8 @@ bool pgconn_stream_start(PgConn *conn, Sql start_replication, Error *err)
 
 PgRead pgconn_stream_get(PgConn *conn, char **out_data, int *out_len, Error *err)
 {
-    ASSERT(conn->mode == PG_STREAM);
+    if (!pg_require(conn, PG_STREAM, err))
+        return PG_READ_FAILED;
     for (bool may_have_input = true;; may_have_input = false) {
         char *data = NULL;
         int n = PQgetCopyData(conn->pq, &data, 1);
@@ -265,7 +268,8 @@ bool pgconn_stream_put(PgConn *conn, const char *data, int len, Error *err)
 {
     int rc;
 
-    ASSERT(conn->mode == PG_STREAM);
+    if (!pg_require(conn, PG_STREAM, err))
+        return false;
     if (len > 0 && PQputCopyData(conn->pq, data, len) != 1)
         return pg_fail_call(conn, err);
     rc = PQflush(conn->pq);

@@ -67,9 +67,8 @@ static bool queued(PgConn *conn, int sent, PgPending what, size_t bytes, Error *
 
 static bool may_queue(PgConn *conn, Error *err)
 {
-    ASSERT(conn->mode == PG_PIPELINE);
-    if (conn->broken)
-        return ERR(err, ERR_CONN_LOST, "%s: the session is broken", conn->side);
+    if (!pg_require(conn, PG_PIPELINE, err))
+        return false;
     if (stop_requested(conn->stop))
         return ERR(err, ERR_STOPPED, "%s: stopped in a pipeline", conn->side);
     return true;
@@ -124,7 +123,8 @@ bool pgconn_pipeline_send_prepared(PgConn *conn, const char *name, const PgParam
 
 bool pgconn_pipeline_sync(PgConn *conn, Error *err)
 {
-    ASSERT(conn->mode == PG_PIPELINE);
+    if (!pg_require(conn, PG_PIPELINE, err))
+        return false;
     if (PQpipelineSync(conn->pq) != 1)
         return pg_fail_call(conn, err);
     pending_push(conn, PENDING_SYNC);
@@ -191,10 +191,12 @@ static bool take_answer(PgConn *conn, PgPending *out_what, int64_t *out_affected
 
 bool pgconn_pipeline_result(PgConn *conn, int64_t *out_affected, Error *err)
 {
-    ASSERT(conn->mode == PG_PIPELINE);
+    if (!pg_require(conn, PG_PIPELINE, err))
+        return false;
     for (;;) {
         PgPending what;
-        ASSERT(conn->pending_count > 0);
+        if (conn->pending_count == 0)
+            return ERR(err, ERR_BUG, "%s: no answer is due in the pipeline", conn->side);
         /* Without a sync behind it the server would keep the answer in its buffer. */
         if (conn->pending_syncs == 0 && !conn->flush_requested) {
             if (PQsendFlushRequest(conn->pq) != 1)
@@ -213,7 +215,8 @@ bool pgconn_pipeline_end(PgConn *conn, Error *err)
     bool fine = true, unsynced;
     Error first, later;
 
-    ASSERT(conn->mode == PG_PIPELINE);
+    if (!pg_require(conn, PG_PIPELINE, err))
+        return false;
     unsynced =
         conn->pending_count > 0 &&
         conn->pending[(conn->pending_first + conn->pending_count - 1) % conn->pending_capacity] !=

@@ -25,12 +25,22 @@ void pg_statement_ended(PgConn *conn)
     buf_clear(&conn->copy_out);
 }
 
+bool pg_require(PgConn *conn, PgMode mode, Error *err)
+{
+    if (conn->broken)
+        return ERR(err, ERR_CONN_LOST, "%s: the session is broken", conn->side);
+    if (PQstatus(conn->pq) == CONNECTION_BAD)
+        return pg_fail_lost(conn, err);
+    if (conn->mode != mode)
+        return ERR(err, ERR_BUG, "%s: session in mode %d instead of %d", conn->side, conn->mode,
+                   mode);
+    return true;
+}
+
 bool pg_may_start(PgConn *conn, Error *err)
 {
-    if (conn->broken || PQstatus(conn->pq) == CONNECTION_BAD)
-        return ERR(err, ERR_CONN_LOST, "%s: the session is broken", conn->side);
-    if (conn->mode != PG_READY)
-        return ERR(err, ERR_BUG, "%s: a COPY or a pipeline is still open", conn->side);
+    if (!pg_require(conn, PG_READY, err))
+        return false;
     if (stop_requested(conn->stop))
         return ERR(err, ERR_STOPPED, "%s: stopped before a statement", conn->side);
     return true;

@@ -67,6 +67,9 @@ MUST_CHECK bool pg_may_start(PgConn *conn, Error *err);
 /* OpenSSL holds decrypted input that libpq has not taken: the socket need not become readable for
  * it. */
 bool pg_input_held(const PgConn *conn);
+/* The session is in this mode; a caller that went on after a failure gets an error, not an abort.
+ */
+MUST_CHECK bool pg_require(PgConn *conn, PgMode mode, Error *err);
 /* Waits for input (and room for output); reads what came. */
 MUST_CHECK bool pg_wait(PgConn *conn, bool for_output, Error *err);
 MUST_CHECK bool pg_flush(PgConn *conn, Error *err);

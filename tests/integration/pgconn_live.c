@@ -615,6 +615,28 @@ static void pipeline_fails(void **state)
     FINE(pgconn_pipeline_end(conn, &err));
 }
 
+/* Going on after a failure, or out of turn, is an error and not the end of the program. */
+static void out_of_turn(void **state)
+{
+    (void)state;
+    int64_t number;
+    char *data;
+    int len;
+    FAILS(pgconn_pipeline_send(conn, SQL("SELECT 1"), PG_NO_PARAMS, &err), ERR_BUG, "");
+    FAILS(pgconn_pipeline_sync(conn, &err), ERR_BUG, "");
+    FAILS(pgconn_pipeline_result(conn, &number, &err), ERR_BUG, "");
+    FAILS(pgconn_pipeline_end(conn, &err), ERR_BUG, "");
+    FAILS(pgconn_copy_put(conn, "x", 1, &err), ERR_BUG, "");
+    FAILS(pgconn_copy_end(conn, &number, &err), ERR_BUG, "");
+    FAILS(pgconn_stream_put(conn, "x", 1, &err), ERR_BUG, "");
+    assert_int_equal(pgconn_copy_get(conn, &data, &len, &err), PG_READ_FAILED);
+    assert_int_equal(pgconn_stream_get(conn, &data, &len, &err), PG_READ_FAILED);
+    FINE(pgconn_pipeline_begin(conn, &err));
+    FAILS(pgconn_pipeline_result(conn, &number, &err), ERR_BUG, "");
+    FINE(pgconn_pipeline_end(conn, &err));
+    assert_true(pgconn_usable(conn));
+}
+
 static void pipeline_stops(void **state)
 {
     (void)state;
@@ -722,6 +744,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(copy_in_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(pipeline, setup, teardown),
         cmocka_unit_test_setup_teardown(pipeline_fails, setup, teardown),
+        cmocka_unit_test_setup_teardown(out_of_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(pipeline_stops, setup, teardown),
         cmocka_unit_test_setup_teardown(pipeline_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(stream, setup, teardown),
