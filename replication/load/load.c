@@ -445,6 +445,8 @@ bool load_run(const LoadSpec *spec, Error *err)
     if (schedule_spec.strict)
         log_info(
             "the target checks foreign keys while rows come in: tables go strictly in their order");
+    if (spec->schema != NULL && spec->schema->scope != NULL)
+        spec->schema->scope(spec->schema->self, spec->rels);
     Schedule *schedule = schedule_new(&schedule_spec, err);
     if (schedule == NULL)
         return err_context(err, "planning the load");
@@ -467,6 +469,8 @@ bool load_post_data(const LoadSpec *spec, Error *err)
     ScheduleSpec schedule_spec = {.rels = spec->rels, .plan = spec->plan, .indexes = true};
     LoadSpec without_guard = *spec;
     without_guard.guard = NULL;
+    if (spec->schema->scope != NULL)
+        spec->schema->scope(spec->schema->self, spec->rels);
     Schedule *schedule = schedule_new(&schedule_spec, err);
     if (schedule == NULL)
         return false;

@@ -7,12 +7,10 @@
 #include "sql_files.h"
 #include "sqltext/sqltext.h"
 
-bool schema_objects_read(PgConn *conn, const char *schema, const char *table, Arena *arena,
-                         SchemaObjects *out, Error *err)
+bool schema_objects_read(PgConn *conn, Arena *arena, SchemaObjects *out, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
-    if (!pgconn_query(conn, SQL_SCHEMA_OBJECTS, PG_PARAMS(PG_TEXT(schema), PG_TEXT(table)), &rows,
-                      err))
+    if (!pgconn_query(conn, SQL_SCHEMA_OBJECTS, PG_NO_PARAMS, &rows, err))
         return false;
     int n = pgrows_count(rows);
     SchemaObject *all = arena_new_array(arena, SchemaObject, n + 1);
@@ -22,8 +20,13 @@ bool schema_objects_read(PgConn *conn, const char *schema, const char *table, Ar
         o->id[1] = pgrows_u32(rows, r, 1);
         o->table = pgrows_u32(rows, r, 2);
         o->key = arena_strdup(arena, pgrows_text(rows, r, 3));
-        map_put(&out->by_id, o->id, sizeof o->id, o);
         map_put(&out->by_key, o->key, strlen(o->key), o);
+        if (o->id[0] != 0)
+            map_put(&out->by_id, o->id, sizeof o->id, o);
+        if (!pgrows_null(rows, r, 4)) {
+            const char *words = arena_strdup(arena, pgrows_text(rows, r, 4));
+            map_put(&out->by_words, words, strlen(words), o);
+        }
     }
     return true;
 }
@@ -32,6 +35,18 @@ void schema_objects_done(SchemaObjects *objects)
 {
     map_done(&objects->by_id);
     map_done(&objects->by_key);
+    map_done(&objects->by_words);
+}
+
+/* Names may hold blanks, and the owner follows behind one more: the shortest that is known. */
+const SchemaObject *schema_objects_named(const SchemaObjects *objects, const char *words)
+{
+    for (const char *end = strchr(words, ' '); end != NULL; end = strchr(end + 1, ' ')) {
+        const SchemaObject *o = map_get(&objects->by_words, words, (size_t)(end - words));
+        if (o != NULL)
+            return o;
+    }
+    return NULL;
 }
 
 const SchemaObject *schema_objects_get(const SchemaObjects *objects, uint32_t catalog, uint32_t oid)
@@ -65,7 +80,7 @@ bool schema_outside_read(PgConn *source, const Relations *rels, Arena *arena, Sc
     if (!pgconn_query(source, SQL_SCHEMA_OUTSIDE, PG_PARAMS(PG_TEXT(buf_str(&oids))), &rows, err))
         return false;
     int n = pgrows_count(rows);
-    out->names = arena_new_array(arena, const char *, n + 1);
+    out->names = arena_new_array(arena, SchemaName, n + 1);
     for (int r = 0; r < n; r++) {
         uint32_t *id = arena_new_array(arena, uint32_t, 2);
         id[0] = pgrows_u32(rows, r, 0);
@@ -73,32 +88,48 @@ bool schema_outside_read(PgConn *source, const Relations *rels, Arena *arena, Sc
         map_put(&out->ids, id, 2 * sizeof *id, id);
         if (!pgrows_null(rows, r, 2))
             out->names[out->name_count++] =
-                arena_printf(arena, "%s %s", pgrows_text(rows, r, 2), pgrows_text(rows, r, 3));
+                (SchemaName){arena_strdup(arena, pgrows_text(rows, r, 2)),
+                             arena_strdup(arena, pgrows_text(rows, r, 3))};
     }
     return true;
 }
 
-/* "COMMENT public COLUMN t.c owner", "ACL public TABLE t owner": schema, a word, then the table's
- * name. */
-static bool names_outside(const SchemaOutside *outside, const char *words)
+/* text begins with word, then one of the two characters; what follows in *out_rest */
+static bool begins(const char *text, const char *word, const char *ends, const char **out_rest)
 {
-    const char *schema = strchr(words, ' ');
-    if (schema == NULL)
+    size_t len = strlen(word);
+    if (strncmp(text, word, len) != 0 || text[len] == '\0' || strchr(ends, text[len]) == NULL)
         return false;
-    schema++;
-    for (int i = 0; i < outside->name_count; i++) {
-        const char *space = strchr(outside->names[i], ' ');
-        size_t schema_len = (size_t)(space - outside->names[i]);
-        if (strncmp(schema, outside->names[i], schema_len) != 0 || schema[schema_len] != ' ')
-            continue;
-        const char *type = schema + schema_len + 1;
-        const char *name = strchr(type, ' ');
-        size_t name_len = strlen(space + 1);
-        if (name != NULL && strncmp(name + 1, space + 1, name_len) == 0 &&
-            (name[1 + name_len] == ' ' || name[1 + name_len] == '.'))
+    *out_rest = text + len + 1;
+    return true;
+}
+
+/* A comment or grant: "public TABLE t owner", "public COLUMN t.c owner", "public CONSTRAINT c ON t
+ * owner". */
+static bool note_names(const char *note, const SchemaName *name)
+{
+    static const char *const TYPES[] = {"TABLE",    "COLUMN", "VIEW",         "MATERIALIZED VIEW",
+                                        "SEQUENCE", "INDEX",  "FOREIGN TABLE"};
+    const char *rest, *behind;
+    if (!begins(note, name->schema, " ", &rest))
+        return false;
+    for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++) {
+        const char *object;
+        if (begins(rest, TYPES[i], " ", &object) && begins(object, name->name, " .", &behind))
+            return true;
+    }
+    for (const char *on = strstr(rest, " ON "); on != NULL; on = strstr(on + 1, " ON ")) {
+        if (begins(on + strlen(" ON "), name->name, " ", &behind))
             return true;
     }
     return false;
+}
+
+/* "schema name owner" of an entry without an oid: attaches, owned by. */
+static bool entry_names(const char *text, const SchemaName *name)
+{
+    const char *rest, *behind;
+    return begins(text, name->schema, " ", &rest) && begins(rest, name->name, " ", &behind);
 }
 
 bool schema_outside_has(const SchemaOutside *outside, const TocEntry *entry)
@@ -108,18 +139,14 @@ bool schema_outside_has(const SchemaOutside *outside, const TocEntry *entry)
         return false;
     if (map_get(&outside->ids, id, sizeof id) != NULL)
         return true;
-    if (entry->kind == TOC_NOTE)
-        return names_outside(outside, entry->words);
-    /* Row security carries the table's oid without a catalog; attaches and owned-by name the table.
-     */
+    /* Row security carries the table's oid without a catalog. */
     if (entry->catalog == 0 && entry->oid != 0) {
         uint32_t table[2] = {1259 /* pg_class */, entry->oid};
         return map_get(&outside->ids, table, sizeof table) != NULL;
     }
     for (int i = 0; entry->catalog == 0 && i < outside->name_count; i++) {
-        size_t len = strlen(outside->names[i]);
-        const char *at = strstr(entry->words, outside->names[i]);
-        if (at != NULL && at > entry->words && at[-1] == ' ' && at[len] == ' ')
+        if (entry->kind == TOC_NOTE ? note_names(entry->name, &outside->names[i])
+                                    : entry_names(entry->name, &outside->names[i]))
             return true;
     }
     return false;

@@ -1,5 +1,5 @@
 /*
- * objects - what post-data makes, as the catalogs of both sides say: by catalog and oid on the
+ * objects - what a schema is made of, as the catalogs of both sides say: by catalog and oid on the
  * source, by a name that is the same on both sides.
  */
 #pragma once
@@ -11,26 +11,32 @@
 
 typedef struct SchemaObject {
     uint32_t id[2]; /* catalog, oid */
-    uint32_t table; /* oid of the table it stands on */
+    uint32_t table; /* oid of the table it stands on; 0 none */
     const char *key;
 } SchemaObject;
 
 typedef struct SchemaObjects {
     Map by_id, by_key;
+    Map by_words; /* of relations: "schema name" */
 } SchemaObjects;
 
-/* All user objects, or (schema, table not NULL) those of one table. */
-MUST_CHECK bool schema_objects_read(PgConn *conn, const char *schema, const char *table,
-                                    Arena *arena, SchemaObjects *out_objects, Error *err);
+MUST_CHECK bool schema_objects_read(PgConn *conn, Arena *arena, SchemaObjects *out_objects,
+                                    Error *err);
 void schema_objects_done(SchemaObjects *objects);
 const SchemaObject *schema_objects_get(const SchemaObjects *objects, uint32_t catalog,
                                        uint32_t oid);
+/* The relation that "schema name ..." begins with; NULL when none does. */
+const SchemaObject *schema_objects_named(const SchemaObjects *objects, const char *words);
 bool schema_objects_has_key(const SchemaObjects *objects, const char *key);
+
+typedef struct SchemaName {
+    const char *schema, *name;
+} SchemaName;
 
 /* What cannot come along because tables are out of scope. */
 typedef struct SchemaOutside {
-    Map ids;            /* key: catalog, oid */
-    const char **names; /* "schema TABLE name ", as comments and grants name a table */
+    Map ids;           /* key: catalog, oid */
+    SchemaName *names; /* of the relations among them */
     int name_count;
 } SchemaOutside;
 

@@ -1,9 +1,16 @@
-/* schema - see the header. */
+/*
+ * schema - see the header.
+ *
+ * Who makes what is known from the catalogs of both sides, so a step that was killed is found out
+ * and done again: entries of post-data are left out one by one when their object is there. Pre-data
+ * is restored in transactions, each of which holds a table (or view, or sequence) that proves it.
+ */
 #include "schema/schema.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <glob.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,14 +18,25 @@
 
 #include "bascule/base/log.h"
 #include "bascule/base/map.h"
+#include "bascule/base/mem.h"
 #include "schema/objects.h"
+#include "schema/restore.h"
 #include "schema/toc.h"
 #include "schema/tools.h"
 #include "sql_files.h"
 
-/* A transaction holds a lock on each thing that it creates; beyond this the servers' lock table may
- * be too small. */
-#define ONE_TRANSACTION_ENTRIES 2000
+/* Starting pg_restore costs more than building the indexes of a small table: these are gathered. */
+#define SMALL_TABLE_BYTES (INT64_C(8) << 20)
+#define GATHERED_ENTRIES  100
+/* A table takes a lock itself, one for its TOAST table and one for that one's index. */
+#define PRE_DATA_ENTRIES 1000
+
+/* Indexes and keys of one table. */
+typedef struct TableEntries {
+    uint32_t oid;
+    RestoreList list;
+    bool taken; /* done, in work, or gathered */
+} TableEntries;
 
 struct SchemaRestore {
     SchemaRestoreSpec spec;
@@ -27,12 +45,17 @@ struct SchemaRestore {
     bool ready;
     const Relations *rels;
     SchemaTools tools;
-    char *dump;
+    RestoreAt at;
     Toc pre, post;
     SchemaObjects objects; /* of the source */
     SchemaOutside outside;
-    bool keep_owners, keep_grants;
-    int lists; /* lock: number of list files made */
+    Map by_table; /* &TableEntries.oid */
+    /* guarded by lock all the time */
+    Arena *there_arena;
+    SchemaObjects there; /* of the target, when it was last looked at */
+    bool there_known;
+    TableEntries **gathered;
+    int gathered_count, gathered_entries;
 };
 
 /* The dump, once a process ----------------------------------------------------------------------
@@ -42,7 +65,7 @@ static bool check_roles(SchemaRestore *r, PgConn *source, PgConn *target, Error 
 {
     CLEANUP_PGROWS PgRows *roles = NULL;
     CLEANUP_BUF Buf missing = BUF_INIT;
-    r->keep_owners = r->keep_grants = true;
+    r->at.keep_owners = r->at.keep_grants = true;
     if (!pgconn_query(source, SQL_SCHEMA_ROLES, PG_NO_PARAMS, &roles, err))
         return false;
     for (int i = 0; i < pgrows_count(roles); i++) {
@@ -53,14 +76,15 @@ static bool check_roles(SchemaRestore *r, PgConn *source, PgConn *target, Error 
         bool exists = pgrows_bool(usable, 0, 0), member = pgrows_bool(usable, 0, 1);
         if (!exists)
             buf_printf(&missing, "%s'%s'", missing.len > 0 ? ", " : "", role);
-        r->keep_grants = r->keep_grants && exists;
+        r->at.keep_grants = r->at.keep_grants && exists;
         if (pgrows_bool(roles, i, 1))
-            r->keep_owners = r->keep_owners && member;
+            r->at.keep_owners = r->at.keep_owners && member;
     }
     if (missing.len > 0)
         log_warn("roles that the target lacks: %s; %s", buf_str(&missing),
-                 r->keep_owners ? "grants are not restored" : "owners and grants are not restored");
-    else if (!r->keep_owners)
+                 r->at.keep_owners ? "grants are not restored"
+                                   : "owners and grants are not restored");
+    else if (!r->at.keep_owners)
         log_warn(
             "the target role is not a member of all owning roles: everything will belong to it");
     return true;
@@ -69,241 +93,381 @@ static bool check_roles(SchemaRestore *r, PgConn *source, PgConn *target, Error 
 static bool read_toc(SchemaRestore *r, const char *section, Toc *out_toc, Error *err)
 {
     CLEANUP_BUF Buf text = BUF_INIT;
-    return tools_list(&r->tools, r->dump, section, r->spec.stop, &text, err) &&
+    return tools_list(&r->tools, r->at.dump, section, r->spec.stop, &text, err) &&
            toc_parse(r->arena, buf_str(&text), out_toc, err);
+}
+
+static void sort_by_table(SchemaRestore *r)
+{
+    for (int i = 0; i < r->post.count; i++) {
+        const TocEntry *entry = &r->post.entries[i];
+        bool found;
+        if ((entry->kind != TOC_INDEX && entry->kind != TOC_CONSTRAINT) ||
+            schema_outside_has(&r->outside, entry))
+            continue;
+        const SchemaObject *object = schema_objects_get(&r->objects, entry->catalog, entry->oid);
+        if (object == NULL)
+            continue; /* younger than our look at the catalog: for common_post_data */
+        MapEntry *slot = map_slot(&r->by_table, &object->table, sizeof object->table, &found);
+        if (!found) {
+            TableEntries *table = arena_new_object(r->arena, TableEntries);
+            table->oid = object->table;
+            slot->key = &table->oid;
+            slot->value = table;
+        }
+        restore_list_add(&((TableEntries *)slot->value)->list, entry);
+    }
+}
+
+/* Dumps and lists of processes that were killed. */
+static void remove_leftovers(const SchemaRestore *r)
+{
+    CLEANUP_BUF Buf pattern = BUF_INIT;
+    glob_t found;
+    buf_printf(&pattern, "%s/schema.*.*", r->spec.directory);
+    if (glob(buf_str(&pattern), GLOB_NOSORT, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        const char *name = strrchr(found.gl_pathv[i], '/') + 1;
+        int pid = 0;
+        if (sscanf(name, "schema.%d.", &pid) == 1 && pid > 0 && kill(pid, 0) != 0 && errno == ESRCH)
+            unlink(found.gl_pathv[i]);
+    }
+    globfree(&found);
 }
 
 static bool make_dump(SchemaRestore *r, Error *err)
 {
+    remove_leftovers(r);
     CLEANUP_PGCONN PgConn *source = pgconn_open(&r->spec.source, PG_SESSION_SQL, "schema", err);
     if (source == NULL)
         return false;
     CLEANUP_PGCONN PgConn *target = pgconn_open(&r->spec.target, PG_SESSION_SQL, "schema", err);
     if (target == NULL)
         return false;
-    int major = pgconn_server_version(source) / 10000;
-    if (!tools_find(r->arena, major, r->spec.stop, &r->tools, err) ||
+    if (!tools_find(r->arena, pgconn_server_version(source) / 10000,
+                    pgconn_server_version(target) / 10000, r->spec.stop, &r->tools, err) ||
         !check_roles(r, source, target, err) ||
-        !schema_objects_read(source, NULL, NULL, r->arena, &r->objects, err))
+        !schema_objects_read(source, r->arena, &r->objects, err))
         return false;
     if (!r->spec.everything && !schema_outside_read(source, r->rels, r->arena, &r->outside, err))
         return false;
     log_debug("dumping the schema program=%s", r->tools.pg_dump);
-    return tools_dump(&r->tools, &r->spec.source, r->dump, r->spec.stop, err) &&
-           read_toc(r, "pre-data", &r->pre, err) && read_toc(r, "post-data", &r->post, err);
+    if (!tools_dump(&r->tools, &r->spec.source, r->at.dump, r->spec.stop, err) ||
+        !read_toc(r, "pre-data", &r->pre, err) || !read_toc(r, "post-data", &r->post, err))
+        return false;
+    sort_by_table(r);
+    return true;
+}
+
+/* A failed attempt leaves nothing that the next one could stumble over. */
+static void forget(SchemaRestore *r)
+{
+    size_t cursor = 0;
+    for (MapEntry *e; (e = map_next(&r->by_table, &cursor)) != NULL;)
+        restore_list_done(&((TableEntries *)e->value)->list);
+    map_done(&r->by_table);
+    schema_objects_done(&r->objects);
+    schema_outside_done(&r->outside);
+    r->by_table = MAP_INIT;
+    r->objects = (SchemaObjects){0};
+    r->outside = (SchemaOutside){0};
+    r->gathered_count = r->gathered_entries = 0;
 }
 
 static bool get_ready(SchemaRestore *r, Error *err)
 {
     pthread_mutex_lock(&r->lock);
-    if (!r->ready)
+    if (!r->ready) {
         r->ready = make_dump(r, err);
+        if (!r->ready)
+            forget(r);
+    }
     bool ready = r->ready;
     pthread_mutex_unlock(&r->lock);
     return ready;
 }
 
-/* Lists of entries --------------------------------------------------------------------------------
+/* What the target has now; under the lock. */
+static bool look_at_target(SchemaRestore *r, Error *err)
+{
+    CLEANUP_PGCONN PgConn *target = pgconn_open(&r->spec.target, PG_SESSION_SQL, "schema", err);
+    schema_objects_done(&r->there);
+    r->there = (SchemaObjects){0};
+    arena_reset(r->there_arena);
+    r->there_known = target != NULL && schema_objects_read(target, r->there_arena, &r->there, err);
+    return r->there_known;
+}
+
+static bool is_there(const SchemaRestore *r, const TocEntry *entry)
+{
+    const SchemaObject *object = schema_objects_get(&r->objects, entry->catalog, entry->oid);
+    return object != NULL && schema_objects_has_key(&r->there, object->key);
+}
+
+/* Pre-data ----------------------------------------------------------------------------------------
  */
 
-typedef struct List {
-    SchemaRestore *restore;
-    Buf lines;
-    int count;
-} List;
-
-static void list_add(List *list, const TocEntry *entry)
+/* A partition of which the target knows that it is one. */
+static bool is_attached(const SchemaRestore *r, const TocEntry *entry)
 {
-    buf_printf(&list->lines, "%d; %u %u %s\n", entry->dump_id, entry->catalog, entry->oid,
-               entry->words);
-    list->count++;
+    const SchemaObject *object = schema_objects_named(&r->objects, entry->name);
+    if (object == NULL)
+        return false;
+    CLEANUP_BUF Buf key = BUF_INIT;
+    buf_printf(&key, "attached%s", object->key + strlen("relation"));
+    return schema_objects_has_key(&r->there, buf_str(&key));
 }
 
-static bool write_file(const char *path, const Buf *text, Error *err)
+static bool wanted_before(const SchemaRestore *r, const TocEntry *entry)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return ERR_OS(err, ERR_IO, "cannot write '%s'", path);
-    ssize_t wrote = write(fd, text->data, text->len);
-    bool ok = wrote == (ssize_t)text->len;
-    if (!ok)
-        ERR_OS(err, wrote < 0 && errno != ENOSPC ? ERR_IO : ERR_DISK_FULL, "cannot write '%s'",
-               path);
-    close(fd);
-    return ok;
-}
-
-static bool list_restore(List *list, bool one_transaction, Error *err)
-{
-    SchemaRestore *r = list->restore;
-    bool ok = true;
-    if (list->count > 0) {
-        pthread_mutex_lock(&r->lock);
-        int number = r->lists++;
-        pthread_mutex_unlock(&r->lock);
-        CLEANUP_BUF Buf path = BUF_INIT;
-        buf_printf(&path, "%s/schema.%d.%d.list", r->spec.directory, (int)getpid(), number);
-        RestoreSpec spec = {
-            .dump = r->dump,
-            .list = buf_str(&path),
-            .one_transaction = one_transaction,
-            .jobs = r->spec.jobs,
-            .keep_owners = r->keep_owners,
-            .keep_grants = r->keep_grants,
-        };
-        ok = write_file(buf_str(&path), &list->lines, err) &&
-             tools_restore(&r->tools, &r->spec.target, &spec, r->spec.stop, err);
-        unlink(buf_str(&path));
+    switch (entry->kind) {
+    case TOC_EXTENSION_COMMENT: /* only its owner may, and it says nothing new */
+    case TOC_NEVER:
+        return false;
+    case TOC_SCHEMA: /* public, or made by the target's administrator */
+        return !is_there(r, entry) && !schema_outside_has(&r->outside, entry);
+    case TOC_TABLE_ATTACH:
+        return !is_attached(r, entry) && !schema_outside_has(&r->outside, entry);
+    default:
+        return !schema_outside_has(&r->outside, entry);
     }
-    buf_done(&list->lines);
+}
+
+/* Running it again over what it made is no error. */
+static bool is_repeatable(const TocEntry *entry)
+{
+    return entry->kind == TOC_REPEATABLE || entry->kind == TOC_NOTE ||
+           entry->kind == TOC_TABLE_ATTACH || entry->kind == TOC_SCHEMA;
+}
+
+/* Its being there proves that the transaction which makes it has been committed. */
+static bool is_proof(const SchemaRestore *r, const TocEntry *entry)
+{
+    return entry->kind == TOC_TABLE && !schema_outside_has(&r->outside, entry);
+}
+
+/* The end of the transaction that begins with entry `first`: it has a proof, or needs none. */
+static int end_of_part(const SchemaRestore *r, int first)
+{
+    bool proof = false, repeatable = true, must = false;
+    int end = first;
+    for (; end < r->pre.count; end++) {
+        if (end - first >= PRE_DATA_ENTRIES && (proof || repeatable))
+            break;
+        proof = proof || is_proof(r, &r->pre.entries[end]);
+        repeatable = repeatable && is_repeatable(&r->pre.entries[end]);
+    }
+    /* What can neither be proved nor repeated must not stand alone at the end. */
+    for (int i = end; i < r->pre.count; i++) {
+        if (is_proof(r, &r->pre.entries[i]))
+            return end;
+        must = must || !is_repeatable(&r->pre.entries[i]);
+    }
+    return must ? r->pre.count : end;
+}
+
+static bool restore_part(SchemaRestore *r, int first, int end, Error *err)
+{
+    RestoreList list = RESTORE_LIST_INIT;
+    bool done = false;
+    for (int i = first; i < end && !done; i++) {
+        const TocEntry *entry = &r->pre.entries[i];
+        done = is_proof(r, entry) && is_there(r, entry);
+        if (!done && wanted_before(r, entry))
+            restore_list_add(&list, entry);
+    }
+    bool ok = done || restore_at_once(&r->at, &list, err);
+    restore_list_done(&list);
     return ok;
 }
 
-/* The steps
- * ----------------------------------------------------------------------------------------- */
-
-/* Schemas that the target has (public, or made by its administrator) must not be created again. */
-static bool schema_there(PgConn *target, const TocEntry *entry, bool *out_there, Error *err)
+/* What tables in scope lose because it needs a table that is not. */
+static void tell_losses(const SchemaRestore *r)
 {
-    const char *name = entry->words + strlen("SCHEMA - ");
-    CLEANUP_PGROWS PgRows *rows = NULL;
-    if (!pgconn_query(target,
-                      SQL("SELECT 1 FROM pg_catalog.pg_namespace WHERE $1 LIKE "
-                          "pg_catalog.replace(pg_catalog.replace(pg_catalog.replace(nspname, '\\', "
-                          "'\\\\'), '_', '\\_'), '%', '\\%') || ' %'"),
-                      PG_PARAMS(PG_TEXT(name)), &rows, err))
-        return false;
-    *out_there = pgrows_count(rows) > 0;
-    return true;
+    const Toc *tocs[] = {&r->pre, &r->post};
+    for (int t = 0; t < 2; t++) {
+        for (int i = 0; i < tocs[t]->count; i++) {
+            const TocEntry *entry = &tocs[t]->entries[i];
+            bool is_default = strncmp(entry->words, "DEFAULT ", strlen("DEFAULT ")) == 0;
+            if ((!is_default && entry->kind != TOC_FK_CONSTRAINT) ||
+                !schema_outside_has(&r->outside, entry))
+                continue;
+            const SchemaObject *object = schema_objects_named(&r->objects, entry->name);
+            if (object != NULL && relations_by_oid(r->rels, object->table) != NULL)
+                log_warn("not restored, because it needs a table that is out of scope: %s",
+                         entry->words);
+        }
+    }
 }
 
-static bool pre_data_there(const Relations *rels, PgConn *target, bool *out_there, Error *err)
+static void scope(void *self, const Relations *rels)
 {
-    CLEANUP_PGROWS PgRows *rows = NULL;
-    const Relation *first = rels->all[0];
-    if (!pgconn_query(
-            target,
-            SQL("SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-                "c.relnamespace WHERE n.nspname = $1 AND c.relname = $2"),
-            PG_PARAMS(PG_TEXT(first->target_schema), PG_TEXT(first->target_name)), &rows, err))
-        return false;
-    *out_there = pgrows_count(rows) > 0;
-    return true;
+    SchemaRestore *r = self;
+    r->rels = rels;
 }
 
 static bool pre_data(void *self, const Relations *rels, Error *err)
 {
     SchemaRestore *r = self;
-    bool there = false;
-    r->rels = rels;
+    scope(r, rels);
     if (!get_ready(r, err))
-        return false;
-    CLEANUP_PGCONN PgConn *target = pgconn_open(&r->spec.target, PG_SESSION_SQL, "schema", err);
-    if (target == NULL || !pre_data_there(rels, target, &there, err))
-        return false;
-    if (there)
-        return true; /* restored in one transaction by a run that was killed right behind it */
-    List list = {.restore = r};
-    for (int i = 0; i < r->pre.count; i++) {
-        const TocEntry *entry = &r->pre.entries[i];
-        bool skip = entry->kind == TOC_EXTENSION_COMMENT || entry->kind == TOC_NEVER ||
-                    schema_outside_has(&r->outside, entry);
-        if (!skip && entry->kind == TOC_SCHEMA && !schema_there(target, entry, &skip, err)) {
-            buf_done(&list.lines);
-            return false;
-        }
-        if (!skip)
-            list_add(&list, entry);
+        return err_context(err, "pre-data");
+    tell_losses(r);
+    pthread_mutex_lock(&r->lock);
+    bool ok = look_at_target(r, err);
+    for (int first = 0; ok && first < r->pre.count;) {
+        int end = end_of_part(r, first);
+        ok = restore_part(r, first, end, err);
+        first = end;
     }
-    bool small = list.count <= ONE_TRANSACTION_ENTRIES;
-    return list_restore(&list, small, err) || err_context(err, "pre-data");
+    r->there_known = false;
+    pthread_mutex_unlock(&r->lock);
+    return ok || err_context(err, "pre-data");
 }
 
-static bool wanted(const SchemaRestore *r, const TocEntry *entry, const SchemaObjects *there)
+/* Post-data of single tables
+ * ------------------------------------------------------------------------ */
+
+/* Restores what the target lacks of these tables, outside the lock. */
+static bool restore_tables(SchemaRestore *r, TableEntries **tables, int count, Error *err)
 {
-    if (schema_outside_has(&r->outside, entry))
-        return false;
-    const SchemaObject *object = schema_objects_get(&r->objects, entry->catalog, entry->oid);
-    return object == NULL || !schema_objects_has_key(there, object->key);
+    RestoreList list = RESTORE_LIST_INIT;
+    pthread_mutex_lock(&r->lock);
+    bool ok = r->there_known || look_at_target(r, err);
+    for (int t = 0; ok && t < count; t++) {
+        for (int i = 0; i < tables[t]->list.count; i++) {
+            if (!is_there(r, tables[t]->list.entries[i]))
+                restore_list_add(&list, tables[t]->list.entries[i]);
+        }
+    }
+    pthread_mutex_unlock(&r->lock);
+    ok = ok && restore_at_once(&r->at, &list, err);
+    restore_list_done(&list);
+    if (ok)
+        return true;
+    /* They may be taken again, after a new look: the answer to the COMMIT may have been lost. */
+    pthread_mutex_lock(&r->lock);
+    for (int t = 0; t < count; t++)
+        tables[t]->taken = false;
+    r->there_known = false;
+    pthread_mutex_unlock(&r->lock);
+    return false;
+}
+
+/* Takes the gathered tables when there are enough of them, or all; the caller frees. */
+static TableEntries **take_gathered(SchemaRestore *r, int enough, int *out_count)
+{
+    TableEntries **tables = NULL;
+    *out_count = 0;
+    if (r->gathered_entries >= enough && r->gathered_count > 0) {
+        tables = r->gathered;
+        *out_count = r->gathered_count;
+        r->gathered = NULL;
+        r->gathered_count = r->gathered_entries = 0;
+    }
+    return tables;
+}
+
+static void gather(SchemaRestore *r, TableEntries *table)
+{
+    if (r->gathered == NULL)
+        r->gathered = mem_alloc(sizeof(TableEntries *) * GATHERED_ENTRIES);
+    r->gathered[r->gathered_count++] = table; /* each has an entry: no more tables than entries */
+    r->gathered_entries += table->list.count;
 }
 
 static bool table_post_data(void *self, const Relation *rel, Error *err)
 {
     SchemaRestore *r = self;
-    Arena *arena = arena_new(0);
-    SchemaObjects there = {0};
-    List list = {.restore = r};
-    bool ok = get_ready(r, err);
-    CLEANUP_PGCONN PgConn *target =
-        ok ? pgconn_open(&r->spec.target, PG_SESSION_SQL, "schema", err) : NULL;
-    ok = target != NULL &&
-         schema_objects_read(target, rel->target_schema, rel->target_name, arena, &there, err);
-    for (int i = 0; ok && i < r->post.count; i++) {
-        const TocEntry *entry = &r->post.entries[i];
-        const SchemaObject *object;
-        if (entry->kind != TOC_INDEX && entry->kind != TOC_CONSTRAINT)
-            continue;
-        object = schema_objects_get(&r->objects, entry->catalog, entry->oid);
-        if (object != NULL && object->table == rel->oid && wanted(r, entry, &there))
-            list_add(&list, entry);
+    TableEntries **batch = NULL, *alone = NULL;
+    int count = 0;
+    if (!get_ready(r, err))
+        return false;
+    pthread_mutex_lock(&r->lock);
+    TableEntries *table = map_get(&r->by_table, &rel->oid, sizeof rel->oid);
+    if (table != NULL && !table->taken) {
+        table->taken = true;
+        if (rel->bytes >= SMALL_TABLE_BYTES) {
+            alone = table;
+        } else {
+            gather(r, table);
+            batch = take_gathered(r, GATHERED_ENTRIES, &count);
+        }
     }
-    ok = ok ? list_restore(&list, true, err) : (buf_done(&list.lines), false);
-    schema_objects_done(&there);
-    arena_free(arena);
-    return ok || err_context(err, "indexes and keys of table '%s'", rel->display);
-}
-
-/* Everything of post-data that `take` says and the target lacks. */
-static bool restore_rest(SchemaRestore *r, bool (*take)(const SchemaRestore *, const TocEntry *),
-                         bool one_transaction, Error *err)
-{
-    Arena *arena = arena_new(0);
-    SchemaObjects there = {0};
-    List list = {.restore = r};
-    bool ok = get_ready(r, err);
-    CLEANUP_PGCONN PgConn *target =
-        ok ? pgconn_open(&r->spec.target, PG_SESSION_SQL, "schema", err) : NULL;
-    ok = target != NULL && schema_objects_read(target, NULL, NULL, arena, &there, err);
-    for (int i = 0; ok && i < r->post.count; i++) {
-        const TocEntry *entry = &r->post.entries[i];
-        if (take(r, entry) && wanted(r, entry, &there))
-            list_add(&list, entry);
-    }
-    ok = ok ? list_restore(&list, one_transaction, err) : (buf_done(&list.lines), false);
-    schema_objects_done(&there);
-    arena_free(arena);
+    pthread_mutex_unlock(&r->lock);
+    if (alone != NULL)
+        return restore_tables(r, &alone, 1, err) ||
+               err_context(err, "indexes and keys of table '%s'", rel->display);
+    bool ok = count == 0 || restore_tables(r, batch, count, err) ||
+              err_context(err, "indexes and keys of %d small tables", count);
+    free(batch);
     return ok;
 }
 
-static bool take_common(const SchemaRestore *r, const TocEntry *entry)
+/* The rest
+ * ------------------------------------------------------------------------------------------ */
+
+/* Everything of post-data that `take` says and the target lacks. */
+static bool restore_rest(SchemaRestore *r, bool (*take)(const TocEntry *),
+                         bool (*restore)(const RestoreAt *, RestoreList *, Error *), Error *err)
 {
-    (void)r;
-    /* Indexes and keys of loaded tables are there by now; what is left belongs to partitioned roots
-     * and materialized views. */
+    RestoreList list = RESTORE_LIST_INIT;
+    if (!get_ready(r, err))
+        return false;
+    pthread_mutex_lock(&r->lock);
+    bool ok = look_at_target(r, err);
+    for (int i = 0; ok && i < r->post.count; i++) {
+        const TocEntry *entry = &r->post.entries[i];
+        if (take(entry) && !schema_outside_has(&r->outside, entry) && !is_there(r, entry))
+            restore_list_add(&list, entry);
+    }
+    pthread_mutex_unlock(&r->lock);
+    ok = ok && restore(&r->at, &list, err);
+    restore_list_done(&list);
+    return ok;
+}
+
+/* Indexes and keys of loaded tables are there by now; what is left belongs to partitioned roots and
+ * materialized views. */
+static bool take_common(const TocEntry *entry)
+{
     return entry->kind == TOC_INDEX || entry->kind == TOC_CONSTRAINT || entry->kind == TOC_COMMON;
 }
 
-static bool take_foreign_keys(const SchemaRestore *r, const TocEntry *entry)
+static bool take_foreign_keys(const TocEntry *entry)
 {
-    (void)r;
     return entry->kind == TOC_FK_CONSTRAINT;
 }
 
-static bool take_last(const SchemaRestore *r, const TocEntry *entry)
+static bool take_last(const TocEntry *entry)
 {
-    (void)r;
-    return entry->kind == TOC_TRIGGER || entry->kind == TOC_NOTE || entry->kind == TOC_OTHER;
+    return entry->kind == TOC_TRIGGER || entry->kind == TOC_NOTE || entry->kind == TOC_OTHER ||
+           entry->kind == TOC_REPEATABLE;
 }
 
 static bool common_post_data(void *self, Error *err)
 {
-    return restore_rest(self, take_common, true, err) ||
+    SchemaRestore *r = self;
+    int count = 0;
+    if (!get_ready(r, err))
+        return false;
+    pthread_mutex_lock(&r->lock);
+    TableEntries **tables = take_gathered(r, 0, &count);
+    pthread_mutex_unlock(&r->lock);
+    bool ok = count == 0 || restore_tables(r, tables, count, err) ||
+              err_context(err, "indexes and keys of %d small tables", count);
+    free(tables);
+    if (!ok)
+        return false;
+    return restore_rest(r, take_common, restore_in_batches, err) ||
            err_context(err, "indexes of partitioned tables");
 }
 
 static bool foreign_keys(void *self, Error *err)
 {
-    return restore_rest(self, take_foreign_keys, false, err) || err_context(err, "foreign keys");
+    return restore_rest(self, take_foreign_keys, restore_in_parallel, err) ||
+           err_context(err, "foreign keys");
 }
 
 static bool refresh_views(SchemaRestore *r, Error *err)
@@ -328,7 +492,7 @@ static void tell_event_triggers(const SchemaRestore *r)
 static bool last(void *self, Error *err)
 {
     SchemaRestore *r = self;
-    if (!restore_rest(r, take_last, true, err) || !refresh_views(r, err))
+    if (!restore_rest(r, take_last, restore_in_batches, err) || !refresh_views(r, err))
         return err_context(err, "triggers, rules and policies");
     tell_event_triggers(r);
     return true;
@@ -336,14 +500,22 @@ static bool last(void *self, Error *err)
 
 SchemaRestore *schema_restore_new(const SchemaRestoreSpec *spec, SchemaPort *out_port)
 {
-    SchemaRestore *r = calloc(1, sizeof *r);
-    ASSERT(r != NULL);
+    SchemaRestore *r = mem_zalloc(sizeof *r);
     r->spec = *spec;
     r->arena = arena_new(0);
-    r->dump = arena_printf(r->arena, "%s/schema.%d.dump", spec->directory, (int)getpid());
+    r->there_arena = arena_new(0);
+    r->at = (RestoreAt){
+        .tools = &r->tools,
+        .target = &r->spec.target,
+        .stop = spec->stop,
+        .directory = spec->directory,
+        .dump = arena_printf(r->arena, "%s/schema.%d.dump", spec->directory, (int)getpid()),
+        .jobs = spec->jobs,
+    };
     pthread_mutex_init(&r->lock, NULL);
     *out_port = (SchemaPort){
         .self = r,
+        .scope = scope,
         .pre_data = pre_data,
         .table_post_data = table_post_data,
         .common_post_data = common_post_data,
@@ -357,10 +529,12 @@ void schema_restore_free(SchemaRestore *r)
 {
     if (r == NULL)
         return;
-    unlink(r->dump);
-    schema_objects_done(&r->objects);
-    schema_outside_done(&r->outside);
+    unlink(r->at.dump);
+    forget(r);
+    schema_objects_done(&r->there);
+    free(r->gathered);
     pthread_mutex_destroy(&r->lock);
+    arena_free(r->there_arena);
     arena_free(r->arena);
     free(r);
 }

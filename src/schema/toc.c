@@ -16,9 +16,18 @@ static const KindRow KINDS[] = {
     {"ACL ", TOC_NOTE},
     {"SECURITY LABEL ", TOC_NOTE},
     {"SCHEMA ", TOC_SCHEMA},
-    {"TABLE ATTACH ", TOC_OTHER},
+    {"TABLE ATTACH ", TOC_TABLE_ATTACH},
     {"TABLE DATA ", TOC_NEVER},
     {"TABLE ", TOC_TABLE},
+    {"VIEW ", TOC_TABLE},
+    {"MATERIALIZED VIEW DATA ", TOC_NEVER}, /* refreshed by ourselves */
+    {"MATERIALIZED VIEW ", TOC_TABLE},
+    {"FOREIGN TABLE ", TOC_TABLE},
+    {"SEQUENCE OWNED BY ", TOC_REPEATABLE},
+    {"SEQUENCE SET ", TOC_NEVER},
+    {"SEQUENCE ", TOC_TABLE},
+    {"DEFAULT ACL ", TOC_REPEATABLE},
+    {"DEFAULT ", TOC_REPEATABLE},
     {"INDEX ATTACH ", TOC_COMMON},
     {"INDEX ", TOC_INDEX},
     {"CONSTRAINT ", TOC_CONSTRAINT},
@@ -33,13 +42,18 @@ static const KindRow KINDS[] = {
     {"SUBSCRIPTION", TOC_NEVER},
 };
 
-static TocKind kind_of(const char *words)
+static void set_kind(TocEntry *entry)
 {
+    entry->kind = TOC_OTHER;
+    entry->name = entry->words;
     for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++) {
-        if (strncmp(words, KINDS[i].words, strlen(KINDS[i].words)) == 0)
-            return KINDS[i].kind;
+        size_t len = strlen(KINDS[i].words);
+        if (strncmp(entry->words, KINDS[i].words, len) == 0) {
+            entry->kind = KINDS[i].kind;
+            entry->name = entry->words + len;
+            return;
+        }
     }
-    return TOC_OTHER;
 }
 
 static int count_lines(const char *text)
@@ -58,7 +72,7 @@ static bool parse_line(Arena *arena, const char *line, size_t len, TocEntry *out
         used == 0)
         return ERR(err, ERR_PROTOCOL, "pg_restore --list printed a line of an unknown form");
     out->words = copy + used;
-    out->kind = kind_of(out->words);
+    set_kind(out);
     return true;
 }
 
@@ -70,6 +84,7 @@ bool toc_parse(Arena *arena, const char *text, Toc *out_toc, Error *err)
         if (len > 0 && line[0] != ';') {
             if (!parse_line(arena, line, len, &toc.entries[toc.count], err))
                 return false;
+            toc.entries[toc.count].order = toc.count;
             toc.count++;
         }
         line += len + (line[len] == '\n');

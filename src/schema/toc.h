@@ -13,7 +13,9 @@
 typedef enum TocKind {
     TOC_OTHER,
     TOC_SCHEMA,
-    TOC_TABLE,
+    TOC_TABLE, /* and all else that is a relation: view, sequence, foreign table */
+    TOC_TABLE_ATTACH,
+    TOC_REPEATABLE, /* may be run again over itself: default, owned by, default privileges */
     TOC_EXTENSION_COMMENT,
     TOC_NOTE, /* comment, grant or label: names its object in words */
     TOC_INDEX,
@@ -26,10 +28,12 @@ typedef enum TocKind {
 } TocKind;
 
 typedef struct TocEntry {
+    int order; /* place in the dump */
     int dump_id;
     uint32_t catalog, oid; /* 0: none */
     TocKind kind;
     const char *words; /* kind, schema, name, owner */
+    const char *name;  /* in words, behind the kind: schema, name, owner */
 } TocEntry;
 
 typedef struct Toc {

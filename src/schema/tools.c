@@ -22,34 +22,43 @@ static int major_of(const char *program, StopToken *stop)
     return number == NULL ? -1 : atoi(number + 2);
 }
 
-bool tools_find(Arena *arena, int server_major, StopToken *stop, SchemaTools *out_tools, Error *err)
+/* pg_restore 17 sets a parameter at its start that servers before 17 do not know. */
+static bool can_restore(int tools_major, int target_major)
 {
-    SchemaTools tools = {.pg_dump = "pg_dump", .pg_restore = "pg_restore"};
-    tools.major = major_of(tools.pg_dump, stop);
-    for (int major = server_major; tools.major < server_major && major <= server_major + 5;
-         major++) {
+    return tools_major < 17 || target_major >= 17;
+}
+
+/* The server's own major first: what a newer pg_restore writes, an older target may not know. */
+bool tools_find(Arena *arena, int source_major, int target_major, StopToken *stop,
+                SchemaTools *out_tools, Error *err)
+{
+    int in_path = major_of("pg_dump", stop);
+    for (int major = source_major; major <= source_major + 5; major++) {
         char *dump = arena_printf(arena, "/usr/lib/postgresql/%d/bin/pg_dump", major);
-        if (access(dump, X_OK) != 0)
-            continue;
-        tools.pg_dump = dump;
-        tools.pg_restore = arena_printf(arena, "/usr/lib/postgresql/%d/bin/pg_restore", major);
-        tools.major = major_of(dump, stop);
+        SchemaTools tools = {.pg_dump = "pg_dump", .pg_restore = "pg_restore", .major = major};
+        if (!can_restore(major, target_major))
+            break;
+        if (in_path != major) {
+            if (access(dump, X_OK) != 0 || major_of(dump, stop) != major)
+                continue;
+            tools.pg_dump = dump;
+            tools.pg_restore = arena_printf(arena, "/usr/lib/postgresql/%d/bin/pg_restore", major);
+        }
+        *out_tools = tools;
+        return true;
     }
-    if (tools.major < server_major) {
-        if (tools.major < 0)
-            ERR(err, ERR_UNSUPPORTED, "pg_dump is not installed here, and the source is version %d",
-                server_major);
-        else
-            ERR(err, ERR_UNSUPPORTED, "pg_dump is version %d here, the source is version %d",
-                tools.major, server_major);
-        return err_hint(
-            err,
-            "Install postgresql-client-%d, or create the schema on the target yourself and "
-            "use target.prepare: nothing.",
-            server_major);
-    }
-    *out_tools = tools;
-    return true;
+    if (in_path < 0)
+        ERR(err, ERR_UNSUPPORTED, "pg_dump is not installed here, and the source is version %d",
+            source_major);
+    else
+        ERR(err, ERR_UNSUPPORTED,
+            "pg_dump is version %d here, which does not fit a source of version %d and a target of "
+            "version %d",
+            in_path, source_major, target_major);
+    return err_hint(err,
+                    "Install postgresql-client-%d, or create the schema on the target yourself and "
+                    "use target.prepare: nothing.",
+                    source_major);
 }
 
 /* Connection string without secrets for argv, and the environment that carries them and pins the

@@ -13,10 +13,10 @@ typedef struct SchemaTools {
     int major;
 } SchemaTools;
 
-/* Finds a pg_dump of at least `server_major`: in PATH, else in Debian's /usr/lib/postgresql/N/bin.
- * UNSUPPORTED names the package to install. */
-MUST_CHECK bool tools_find(Arena *arena, int server_major, StopToken *stop, SchemaTools *out_tools,
-                           Error *err);
+/* Finds a pg_dump of `source_major`, else the next newer one, in PATH and in Debian's
+ * /usr/lib/postgresql/N/bin. UNSUPPORTED names the package to install. */
+MUST_CHECK bool tools_find(Arena *arena, int source_major, int target_major, StopToken *stop,
+                           SchemaTools *out_tools, Error *err);
 
 /* Schema only, custom format, into `file`. */
 MUST_CHECK bool tools_dump(const SchemaTools *tools, const PgEndpoint *source, const char *file,
