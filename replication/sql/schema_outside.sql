@@ -1,7 +1,7 @@
 -- schema_outside: everything that cannot be restored without tables that are out of scope: the tables
 --   themselves and what depends on them (defaults, owned sequences, views, foreign keys, triggers, ...)
 -- params:  $1 oid[] of the tables in scope
--- returns: catalog oid, oid oid, name text ("schema TABLE name" as a table of contents writes it, or NULL)
+-- returns: catalog oid, oid oid
 -- needs:   SELECT on pg_catalog only; PostgreSQL 10+
 WITH RECURSIVE scope AS (
     SELECT pg_catalog.unnest($1::pg_catalog.oid[]) AS oid
@@ -30,11 +30,12 @@ WITH RECURSIVE scope AS (
         SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, r.ev_class
           FROM pg_catalog.pg_rewrite r
          WHERE o.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = o.objid
-           AND r.rulename = '_RETURN') more
+           AND r.rulename = '_RETURN'
+        UNION ALL -- a foreign key to a partitioned table one of whose partitions stays behind
+        SELECT o.classid, p.oid
+          FROM pg_catalog.pg_constraint k
+          JOIN pg_catalog.pg_constraint p ON p.oid = k.conparentid AND p.conrelid = k.conrelid
+         WHERE o.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND k.oid = o.objid
+           AND k.contype = 'f') more
 )
-SELECT o.classid, o.objid,
-       CASE WHEN c.oid IS NOT NULL THEN n.nspname END, c.relname
-  FROM outside o
-  LEFT JOIN pg_catalog.pg_class c
-    ON o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = o.objid
-  LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+SELECT o.classid, o.objid FROM outside o

@@ -71,7 +71,7 @@ static void put_oids(Buf *out, const Relations *rels)
     buf_putc(out, '}');
 }
 
-bool schema_outside_read(PgConn *source, const Relations *rels, Arena *arena, SchemaOutside *out,
+bool schema_outside_mark(PgConn *source, const Relations *rels, Toc *const *tocs, int toc_count,
                          Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
@@ -79,82 +79,26 @@ bool schema_outside_read(PgConn *source, const Relations *rels, Arena *arena, Sc
     put_oids(&oids, rels);
     if (!pgconn_query(source, SQL_SCHEMA_OUTSIDE, PG_PARAMS(PG_TEXT(buf_str(&oids))), &rows, err))
         return false;
+    Arena *arena = arena_new(0);
+    Map outside = MAP_INIT;
     int n = pgrows_count(rows);
-    out->names = arena_new_array(arena, SchemaName, n + 1);
+    uint32_t(*ids)[2] = arena_zalloc(arena, sizeof *ids * (size_t)(n + 1));
     for (int r = 0; r < n; r++) {
-        uint32_t *id = arena_new_array(arena, uint32_t, 2);
-        id[0] = pgrows_u32(rows, r, 0);
-        id[1] = pgrows_u32(rows, r, 1);
-        map_put(&out->ids, id, 2 * sizeof *id, id);
-        if (!pgrows_null(rows, r, 2))
-            out->names[out->name_count++] =
-                (SchemaName){arena_strdup(arena, pgrows_text(rows, r, 2)),
-                             arena_strdup(arena, pgrows_text(rows, r, 3))};
+        ids[r][0] = pgrows_u32(rows, r, 0);
+        ids[r][1] = pgrows_u32(rows, r, 1);
+        map_put(&outside, ids[r], sizeof ids[r], ids[r]);
     }
+    for (int t = 0; t < toc_count; t++) {
+        for (int i = 0; i < tocs[t]->count; i++) {
+            TocEntry *entry = &tocs[t]->entries[i];
+            uint32_t id[2] = {entry->catalog, entry->oid};
+            entry->outside = entry->catalog != 0 && map_get(&outside, id, sizeof id) != NULL;
+        }
+    }
+    toc_spread_outside(tocs, toc_count);
+    map_done(&outside);
+    arena_free(arena);
     return true;
-}
-
-/* text begins with word, then one of the two characters; what follows in *out_rest */
-static bool begins(const char *text, const char *word, const char *ends, const char **out_rest)
-{
-    size_t len = strlen(word);
-    if (strncmp(text, word, len) != 0 || text[len] == '\0' || strchr(ends, text[len]) == NULL)
-        return false;
-    *out_rest = text + len + 1;
-    return true;
-}
-
-/* A comment or grant: "public TABLE t owner", "public COLUMN t.c owner", "public CONSTRAINT c ON t
- * owner". */
-static bool note_names(const char *note, const SchemaName *name)
-{
-    static const char *const TYPES[] = {"TABLE",    "COLUMN", "VIEW",         "MATERIALIZED VIEW",
-                                        "SEQUENCE", "INDEX",  "FOREIGN TABLE"};
-    const char *rest, *behind;
-    if (!begins(note, name->schema, " ", &rest))
-        return false;
-    for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++) {
-        const char *object;
-        if (begins(rest, TYPES[i], " ", &object) && begins(object, name->name, " .", &behind))
-            return true;
-    }
-    for (const char *on = strstr(rest, " ON "); on != NULL; on = strstr(on + 1, " ON ")) {
-        if (begins(on + strlen(" ON "), name->name, " ", &behind))
-            return true;
-    }
-    return false;
-}
-
-/* "schema name owner" of an entry without an oid: attaches, owned by. */
-static bool entry_names(const char *text, const SchemaName *name)
-{
-    const char *rest, *behind;
-    return begins(text, name->schema, " ", &rest) && begins(rest, name->name, " ", &behind);
-}
-
-bool schema_outside_has(const SchemaOutside *outside, const TocEntry *entry)
-{
-    uint32_t id[2] = {entry->catalog, entry->oid};
-    if (outside->ids.count == 0)
-        return false;
-    if (map_get(&outside->ids, id, sizeof id) != NULL)
-        return true;
-    /* Row security carries the table's oid without a catalog. */
-    if (entry->catalog == 0 && entry->oid != 0) {
-        uint32_t table[2] = {1259 /* pg_class */, entry->oid};
-        return map_get(&outside->ids, table, sizeof table) != NULL;
-    }
-    for (int i = 0; entry->catalog == 0 && i < outside->name_count; i++) {
-        if (entry->kind == TOC_NOTE ? note_names(entry->name, &outside->names[i])
-                                    : entry_names(entry->name, &outside->names[i]))
-            return true;
-    }
-    return false;
-}
-
-void schema_outside_done(SchemaOutside *outside)
-{
-    map_done(&outside->ids);
 }
 
 /* Materialized views ------------------------------------------------------------------------------

@@ -29,21 +29,9 @@ const SchemaObject *schema_objects_get(const SchemaObjects *objects, uint32_t ca
 const SchemaObject *schema_objects_named(const SchemaObjects *objects, const char *words);
 bool schema_objects_has_key(const SchemaObjects *objects, const char *key);
 
-typedef struct SchemaName {
-    const char *schema, *name;
-} SchemaName;
-
-/* What cannot come along because tables are out of scope. */
-typedef struct SchemaOutside {
-    Map ids;           /* key: catalog, oid */
-    SchemaName *names; /* of the relations among them */
-    int name_count;
-} SchemaOutside;
-
-MUST_CHECK bool schema_outside_read(PgConn *source, const Relations *rels, Arena *arena,
-                                    SchemaOutside *out_outside, Error *err);
-bool schema_outside_has(const SchemaOutside *outside, const TocEntry *entry);
-void schema_outside_done(SchemaOutside *outside);
+/* Marks the entries that cannot come along because they need tables out of scope. */
+MUST_CHECK bool schema_outside_mark(PgConn *source, const Relations *rels, Toc *const *tocs,
+                                    int toc_count, Error *err);
 
 /* REFRESH of every materialized view that is populated on the source and exists on the target. */
 MUST_CHECK bool schema_refresh_views(PgConn *source, PgConn *target, Error *err);

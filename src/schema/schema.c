@@ -48,8 +48,7 @@ struct SchemaRestore {
     RestoreAt at;
     Toc pre, post;
     SchemaObjects objects; /* of the source */
-    SchemaOutside outside;
-    Map by_table; /* &TableEntries.oid */
+    Map by_table;          /* &TableEntries.oid */
     /* guarded by lock all the time */
     Arena *there_arena;
     SchemaObjects there; /* of the target, when it was last looked at */
@@ -97,13 +96,23 @@ static bool read_toc(SchemaRestore *r, const char *section, Toc *out_toc, Error 
            toc_parse(r->arena, buf_str(&text), out_toc, err);
 }
 
+static bool read_tocs(SchemaRestore *r, Error *err)
+{
+    CLEANUP_BUF Buf verbose = BUF_INIT;
+    Toc *const tocs[] = {&r->pre, &r->post};
+    if (!read_toc(r, "pre-data", &r->pre, err) || !read_toc(r, "post-data", &r->post, err) ||
+        !tools_list(&r->tools, r->at.dump, NULL, r->spec.stop, &verbose, err))
+        return false;
+    toc_parse_depends(r->arena, buf_str(&verbose), tocs, 2);
+    return true;
+}
+
 static void sort_by_table(SchemaRestore *r)
 {
     for (int i = 0; i < r->post.count; i++) {
         const TocEntry *entry = &r->post.entries[i];
         bool found;
-        if ((entry->kind != TOC_INDEX && entry->kind != TOC_CONSTRAINT) ||
-            schema_outside_has(&r->outside, entry))
+        if ((entry->kind != TOC_INDEX && entry->kind != TOC_CONSTRAINT) || entry->outside)
             continue;
         const SchemaObject *object = schema_objects_get(&r->objects, entry->catalog, entry->oid);
         if (object == NULL)
@@ -150,11 +159,12 @@ static bool make_dump(SchemaRestore *r, Error *err)
         !check_roles(r, source, target, err) ||
         !schema_objects_read(source, r->arena, &r->objects, err))
         return false;
-    if (!r->spec.everything && !schema_outside_read(source, r->rels, r->arena, &r->outside, err))
-        return false;
     log_debug("dumping the schema program=%s", r->tools.pg_dump);
     if (!tools_dump(&r->tools, &r->spec.source, r->at.dump, r->spec.stop, err) ||
-        !read_toc(r, "pre-data", &r->pre, err) || !read_toc(r, "post-data", &r->post, err))
+        !read_tocs(r, err))
+        return false;
+    Toc *const tocs[] = {&r->pre, &r->post};
+    if (!r->spec.everything && !schema_outside_mark(source, r->rels, tocs, 2, err))
         return false;
     sort_by_table(r);
     return true;
@@ -168,10 +178,8 @@ static void forget(SchemaRestore *r)
         restore_list_done(&((TableEntries *)e->value)->list);
     map_done(&r->by_table);
     schema_objects_done(&r->objects);
-    schema_outside_done(&r->outside);
     r->by_table = MAP_INIT;
     r->objects = (SchemaObjects){0};
-    r->outside = (SchemaOutside){0};
     r->gathered_count = r->gathered_entries = 0;
 }
 
@@ -226,11 +234,11 @@ static bool wanted_before(const SchemaRestore *r, const TocEntry *entry)
     case TOC_NEVER:
         return false;
     case TOC_SCHEMA: /* public, or made by the target's administrator */
-        return !is_there(r, entry) && !schema_outside_has(&r->outside, entry);
+        return !is_there(r, entry) && !entry->outside;
     case TOC_TABLE_ATTACH:
-        return !is_attached(r, entry) && !schema_outside_has(&r->outside, entry);
+        return !is_attached(r, entry) && !entry->outside;
     default:
-        return !schema_outside_has(&r->outside, entry);
+        return !entry->outside;
     }
 }
 
@@ -242,9 +250,9 @@ static bool is_repeatable(const TocEntry *entry)
 }
 
 /* Its being there proves that the transaction which makes it has been committed. */
-static bool is_proof(const SchemaRestore *r, const TocEntry *entry)
+static bool is_proof(const TocEntry *entry)
 {
-    return entry->kind == TOC_TABLE && !schema_outside_has(&r->outside, entry);
+    return entry->kind == TOC_TABLE && !entry->outside;
 }
 
 /* The end of the transaction that begins with entry `first`: it has a proof, or needs none. */
@@ -255,12 +263,12 @@ static int end_of_part(const SchemaRestore *r, int first)
     for (; end < r->pre.count; end++) {
         if (end - first >= PRE_DATA_ENTRIES && (proof || repeatable))
             break;
-        proof = proof || is_proof(r, &r->pre.entries[end]);
+        proof = proof || is_proof(&r->pre.entries[end]);
         repeatable = repeatable && is_repeatable(&r->pre.entries[end]);
     }
     /* What can neither be proved nor repeated must not stand alone at the end. */
     for (int i = end; i < r->pre.count; i++) {
-        if (is_proof(r, &r->pre.entries[i]))
+        if (is_proof(&r->pre.entries[i]))
             return end;
         must = must || !is_repeatable(&r->pre.entries[i]);
     }
@@ -273,7 +281,7 @@ static bool restore_part(SchemaRestore *r, int first, int end, Error *err)
     bool done = false;
     for (int i = first; i < end && !done; i++) {
         const TocEntry *entry = &r->pre.entries[i];
-        done = is_proof(r, entry) && is_there(r, entry);
+        done = is_proof(entry) && is_there(r, entry);
         if (!done && wanted_before(r, entry))
             restore_list_add(&list, entry);
     }
@@ -290,8 +298,7 @@ static void tell_losses(const SchemaRestore *r)
         for (int i = 0; i < tocs[t]->count; i++) {
             const TocEntry *entry = &tocs[t]->entries[i];
             bool is_default = strncmp(entry->words, "DEFAULT ", strlen("DEFAULT ")) == 0;
-            if ((!is_default && entry->kind != TOC_FK_CONSTRAINT) ||
-                !schema_outside_has(&r->outside, entry))
+            if ((!is_default && entry->kind != TOC_FK_CONSTRAINT) || !entry->outside)
                 continue;
             const SchemaObject *object = schema_objects_named(&r->objects, entry->name);
             if (object != NULL && relations_by_oid(r->rels, object->table) != NULL)
@@ -419,7 +426,7 @@ static bool restore_rest(SchemaRestore *r, bool (*take)(const TocEntry *),
     bool ok = look_at_target(r, err);
     for (int i = 0; ok && i < r->post.count; i++) {
         const TocEntry *entry = &r->post.entries[i];
-        if (take(entry) && !schema_outside_has(&r->outside, entry) && !is_there(r, entry))
+        if (take(entry) && !entry->outside && !is_there(r, entry))
             restore_list_add(&list, entry);
     }
     pthread_mutex_unlock(&r->lock);

@@ -2,7 +2,10 @@
 #include "schema/toc.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "bascule/base/mem.h"
 
 typedef struct KindRow {
     const char *words;
@@ -91,4 +94,84 @@ bool toc_parse(Arena *arena, const char *text, Toc *out_toc, Error *err)
     }
     *out_toc = toc;
     return true;
+}
+
+/* Depends ----------------------------------------------------------------------------------------
+ */
+
+typedef struct ById {
+    TocEntry **entries; /* by dump id; NULL: of no section that counts */
+    int count;
+} ById;
+
+static ById by_id_new(Toc *const *tocs, int toc_count)
+{
+    ById ids = {0};
+    for (int t = 0; t < toc_count; t++)
+        for (int i = 0; i < tocs[t]->count; i++)
+            if (tocs[t]->entries[i].dump_id >= ids.count)
+                ids.count = tocs[t]->entries[i].dump_id + 1;
+    ids.entries = mem_zalloc(sizeof *ids.entries * (size_t)(ids.count + 1));
+    for (int t = 0; t < toc_count; t++)
+        for (int i = 0; i < tocs[t]->count; i++)
+            ids.entries[tocs[t]->entries[i].dump_id] = &tocs[t]->entries[i];
+    return ids;
+}
+
+static TocEntry *by_id_get(const ById *ids, long id)
+{
+    return id >= 0 && id < ids->count ? ids->entries[id] : NULL;
+}
+
+static void parse_depends(Arena *arena, const char *list, size_t len, TocEntry *entry)
+{
+    const char *end = list + len;
+    int *depends = arena_new_array(arena, int, len / 2 + 1);
+    while (list < end) {
+        char *next;
+        long id = strtol(list, &next, 10);
+        if (next == list)
+            break;
+        depends[entry->depend_count++] = (int)id;
+        list = next;
+    }
+    entry->depends = depends;
+}
+
+void toc_parse_depends(Arena *arena, const char *text, Toc *const *tocs, int toc_count)
+{
+    static const char MARK[] = ";\tdepends on:";
+    ById ids = by_id_new(tocs, toc_count);
+    TocEntry *entry = NULL;
+    for (const char *line = text; *line != '\0';) {
+        size_t len = strcspn(line, "\n");
+        if (line[0] != ';')
+            entry = by_id_get(&ids, strtol(line, NULL, 10));
+        else if (entry != NULL && entry->depend_count == 0 &&
+                 strncmp(line, MARK, sizeof MARK - 1) == 0)
+            parse_depends(arena, line + sizeof MARK - 1, len - (sizeof MARK - 1), entry);
+        line += len + (line[len] == '\n');
+    }
+    free(ids.entries);
+}
+
+void toc_spread_outside(Toc *const *tocs, int toc_count)
+{
+    ById ids = by_id_new(tocs, toc_count);
+    bool more = true;
+    while (more) {
+        more = false;
+        for (int t = 0; t < toc_count; t++) {
+            for (int i = 0; i < tocs[t]->count; i++) {
+                TocEntry *entry = &tocs[t]->entries[i];
+                for (int d = 0; entry->catalog == 0 && !entry->outside && d < entry->depend_count;
+                     d++) {
+                    const TocEntry *on = by_id_get(&ids, entry->depends[d]);
+                    entry->outside = on != NULL && on->outside;
+                    more = more || entry->outside;
+                }
+            }
+        }
+    }
+    free(ids.entries);
 }

@@ -3,7 +3,8 @@
  *
  * A line is "dump id; catalog oid, object oid, kind, schema, name, owner"; the kind is one or more
  * words, the name may hold blanks: so objects are told apart by catalog and oid, never by the words
- * behind them.
+ * behind them. In the verbose form a line ";	depends on: ids" may follow; that form lists all
+ * sections.
  */
 #pragma once
 
@@ -32,8 +33,11 @@ typedef struct TocEntry {
     int dump_id;
     uint32_t catalog, oid; /* 0: none */
     TocKind kind;
-    const char *words; /* kind, schema, name, owner */
-    const char *name;  /* in words, behind the kind: schema, name, owner */
+    const char *words;  /* kind, schema, name, owner */
+    const char *name;   /* in words, behind the kind: schema, name, owner */
+    const int *depends; /* dump ids */
+    int depend_count;
+    bool outside; /* cannot be restored: needs something that is out of scope */
 } TocEntry;
 
 typedef struct Toc {
@@ -43,3 +47,8 @@ typedef struct Toc {
 
 /* PROTOCOL when a line is not of this form. */
 MUST_CHECK bool toc_parse(Arena *arena, const char *text, Toc *out_toc, Error *err);
+/* `depends` of the entries, from what `pg_restore --list --verbose` prints. */
+void toc_parse_depends(Arena *arena, const char *text, Toc *const *tocs, int toc_count);
+/* Entries without an oid of their own (comments, grants, attaches) are outside when what they are
+ * about is. */
+void toc_spread_outside(Toc *const *tocs, int toc_count);

@@ -125,7 +125,10 @@ bool tools_list(const SchemaTools *tools, const char *file, const char *section,
                 Buf *out, Error *err)
 {
     char filter[32];
-    snprintf(filter, sizeof filter, "--section=%s", section);
+    if (section == NULL)
+        snprintf(filter, sizeof filter, "--verbose");
+    else
+        snprintf(filter, sizeof filter, "--section=%s", section);
     const char *argv[] = {tools->pg_restore, "--list", filter, file, NULL};
     Subprocess spec = {.argv = argv, .stop = stop};
     return subprocess_run(&spec, out, err) || err_context(err, "reading the schema dump");

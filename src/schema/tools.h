@@ -21,6 +21,8 @@ MUST_CHECK bool tools_find(Arena *arena, int source_major, int target_major, Sto
 /* Schema only, custom format, into `file`. */
 MUST_CHECK bool tools_dump(const SchemaTools *tools, const PgEndpoint *source, const char *file,
                            StopToken *stop, Error *err);
+/* The table of contents of a section, or (section NULL) all of it, verbose: with what depends on
+ * what. */
 MUST_CHECK bool tools_list(const SchemaTools *tools, const char *file, const char *section,
                            StopToken *stop, Buf *out, Error *err);
 
