@@ -169,7 +169,9 @@ static bool forget_all(Sync *sync, Error *err)
 {
     Relations *rels = sync_relations(sync);
     for (int i = 0; i < rels->count; i++) {
-        atomic_store(&rels->all[i]->load_state, TABLE_BEFORE_LOAD);
+        /* "Begun", not "before": the copy empties what an earlier attempt left behind. */
+        if (atomic_load(&rels->all[i]->load_state) != TABLE_BEFORE_LOAD)
+            atomic_store(&rels->all[i]->load_state, TABLE_FULL_LOAD);
         atomic_store(&rels->all[i]->loaded_rows, 0);
         atomic_store(&rels->all[i]->loaded_bytes, 0);
     }

@@ -63,6 +63,23 @@ def test_kill_in_the_load(fault, app, target, make_task, make_writers, killed):
     finish(task, app, target, writers)
 
 
+@pytest.mark.parametrize("prepare", ["create", "nothing"])
+def test_a_killed_full_load_brings_no_row_twice(prepare, source, target, make_task):
+    """Without a stream the load starts over under a new snapshot: tables without a key would keep both copies."""
+    ddl = "; ".join(f"CREATE TABLE t{i} (v int)" for i in range(4))
+    source.sql(ddl)
+    for i in range(4):
+        source.sql(f"INSERT INTO t{i} SELECT generate_series(1, {100 * (i + 1)})")
+    if prepare == "nothing":
+        target.sql(ddl)
+    task = make_task(mode="full-load", target={"prepare": prepare}, load={"jobs": 1})
+    task.start(env={"BASCULE_FAULT": "COPY_AFTER_COMMIT@2:kill"})
+    killed(task)
+    done = task.run_to_end()
+    assert done.code == 0, repr(done)
+    assert [target.value(f"SELECT count(*) FROM t{i}") for i in range(4)] == [100, 200, 300, 400]
+
+
 @pytest.mark.parametrize("hit", [1, 40])
 @pytest.mark.parametrize("fault", STREAM)
 def test_kill_in_the_stream(fault, hit, app, target, make_task, make_writers, killed):
