@@ -210,6 +210,15 @@ static bool empty_table(PgConn *target, const Relation *rel, const char *kind, E
     CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
     CLEANUP_PGROWS PgRows *rows = NULL;
     bool only = kind[0] != 'p';
+    /* The COMMIT whose answer was lost may still be on its way: its rows must be seen. */
+    sqltext_put(&st, "LOCK TABLE ");
+    if (only)
+        sqltext_put(&st, "ONLY ");
+    sqltext_qualified(&st, rel->target_schema, rel->target_name);
+    sqltext_put(&st, " IN SHARE ROW EXCLUSIVE MODE");
+    if (!run_on_table(target, &st, err))
+        return false;
+    sqltext_clear(&st);
     sqltext_put(&st, "SELECT EXISTS (SELECT FROM ");
     if (only)
         sqltext_put(&st, "ONLY ");
