@@ -518,6 +518,11 @@ static bool make_durable(Applier *applier, Error *err)
     return true;
 }
 
+bool applier_in_transaction(const Applier *applier)
+{
+    return applier->part_open;
+}
+
 int64_t applier_next_flush_us(const Applier *applier)
 {
     const Waiting *w = &applier->waiting;

@@ -49,5 +49,8 @@ MUST_CHECK bool applier_put(Applier *applier, Flow **flow, Error *err);
 /* Applies and commits what waits. idle: nothing more is in the queue, so make it durable when the
  * interval has passed. Cheap when there is nothing to do. */
 MUST_CHECK bool applier_flush(Applier *applier, bool idle, Error *err);
+/* A transaction of the target is open: the parts of one too large for a batch have been executed, and
+ * its locks are held until its last part has come. */
+bool applier_in_transaction(const Applier *applier);
 /* When the next applier_flush has something to make durable: a deadline, CLOCK_NEVER when not. */
 int64_t applier_next_flush_us(const Applier *applier);

@@ -327,6 +327,8 @@ bool sync_recall(Sync *sync, Error *err)
         return false;
     if (sync->spec.mode == SYNC_FULL_LOAD)
         return true;
+    if (!check_identities(rels, err))
+        return false;
     SlotState slot;
     if (!slot_state(source, sync->row.slot_name, &slot, err))
         return false;

@@ -89,7 +89,8 @@ static StepResult apply_worker_step(void *self, Error *err)
     /* What was taken is committed before the applier parks, so that a hold leaves nothing open. */
     if (atomic_load(&sync->hold_apply) && !applier_flush(sync->applier, true, err))
         return STEP_FAILED;
-    if (park_while_held(sync))
+    /* Locks of half a transaction would stand in the way of what the hold is for: it ends first. */
+    if (!applier_in_transaction(sync->applier) && park_while_held(sync))
         return STEP_IDLE;
     QueueResult got = flow_queue_take(sync->queue, &flow, 0, err);
     if (got == QUEUE_EMPTY) {
@@ -157,6 +158,7 @@ void sync_hold_apply(Sync *sync, bool hold)
 bool sync_hold_apply_wait(Sync *sync, Error *err)
 {
     sync_hold_apply(sync, true);
+    atomic_store(&sync->apply_held, false); /* of an earlier hold, perhaps */
     while (!atomic_load(&sync->apply_held)) {
         if (sync_stream_failed(sync, err))
             return false;
@@ -220,6 +222,8 @@ static bool start_worker(Sync *sync, const char *name, StepResult (*step)(void *
 bool sync_stream_start(Sync *sync, Error *err)
 {
     sync->streaming = true;
+    /* What is streamed is what was loaded: a change between the load and now counts too. */
+    snprintf(sync->fingerprint, sizeof sync->fingerprint, "%s", sync->shape);
     atomic_store(&sync->progress.applied_lsn, sync->row.resume_lsn);
     atomic_store(&sync->progress.durable_lsn, sync->row.resume_lsn);
     return make_parts(sync, err) &&
