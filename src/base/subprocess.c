@@ -200,6 +200,21 @@ static bool start(Child *child, Error *err)
 
 /* What the child says ------------------------------------------------------------------------- */
 
+/* A failed statement is printed in full: CREATE USER MAPPING ... OPTIONS (password 'x'), or a
+ * connection string in one. What follows such a word is blanked to the end of the line. */
+static void redact_statement(char *line)
+{
+    for (char *at = line; (at = strcasestr(at, "password")) != NULL;) {
+        at += strlen("password");
+        char *value = at + strspn(at, "\"' =");
+        if (memchr(at, '\'', (size_t)(value - at)) == NULL &&
+            memchr(at, '=', (size_t)(value - at)) == NULL)
+            continue;
+        memset(value, '*', strlen(value));
+        return;
+    }
+}
+
 /* Blanks the values of variables that look like secrets, should the child print them. */
 static void redact(const Subprocess *spec, char *line)
 {
@@ -215,6 +230,7 @@ static void redact(const Subprocess *spec, char *line)
         for (char *at = line; (at = strstr(at, value)) != NULL;)
             memset(at, '*', strlen(value));
     }
+    redact_statement(line);
 }
 
 /* Lines in which PostgreSQL's programs repeat row data. */

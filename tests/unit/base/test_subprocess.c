@@ -118,12 +118,14 @@ static void rows_and_secrets_stay_out(void **state)
     Subprocess spec = {
         .argv = (const char *const[]){"sh", "-c",
                                       "echo \"password is $PGPASSWORD, $PGPASSWORD\" >&2;"
+                                      "echo \"  OPTIONS (password 'sesame', x 'y');\" >&2;"
                                       "echo 'DETAIL:  Key (a)=(row data)' >&2;"
                                       "echo 'CONTEXT:  COPY t, line 1: row data' >&2; exit 1",
                                       NULL},
         .env = (const char *const[]){"PGPASSWORD=hunter2", "PGHOST=password", NULL}};
     assert_false(run_spec(&spec, &err));
-    assert_string_equal(err.message, "'sh' failed with exit code 1: password is *******, *******");
+    assert_string_equal(err.message, "'sh' failed with exit code 1: password is *******, *******; "
+                                     "  OPTIONS (password '****************");
 }
 
 static void *request_later(void *arg)
