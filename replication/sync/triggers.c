@@ -55,6 +55,31 @@ static bool disable_one(Sync *sync, const PgRows *rows, int r, Error *err)
     return true;
 }
 
+/* A rule would add to, or replace, what we write; disabling it is not noted anywhere, so it is left
+ * to the operator. */
+static bool refuse_rules(Sync *sync, const char *silenced, const Map *scope, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(sync->control, SQL_SYNC_FIRING_RULES, PG_PARAMS(PG_TEXT(silenced)), &rows,
+                      err))
+        return false;
+    for (int r = 0; r < pgrows_count(rows); r++) {
+        if (map_get(scope, pgrows_text(rows, r, 0), (size_t)pgrows_length(rows, r, 0)) == NULL)
+            continue;
+        CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
+        sqltext_put(&st, "ALTER TABLE ");
+        sqltext_qualified(&st, pgrows_text(rows, r, 1), pgrows_text(rows, r, 2));
+        sqltext_put(&st, " DISABLE RULE ");
+        sqltext_ident(&st, pgrows_text(rows, r, 3));
+        ERR(err, ERR_UNSUPPORTED,
+            "rule '%s' of table '%s' on the target would change what is written",
+            pgrows_text(rows, r, 3), pgrows_text(rows, r, 0));
+        return err_hint(err, "On the target: %s; run again, and enable it after the cutover.",
+                        sqltext_sql(&st).text);
+    }
+    return true;
+}
+
 bool sync_quiet_triggers(Sync *sync, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
@@ -70,7 +95,7 @@ bool sync_quiet_triggers(Sync *sync, Error *err)
         char *name = arena_printf(arena, "%s.%s", rel->target_schema, rel->target_name);
         map_put(&scope, name, strlen(name), rels->all[i]);
     }
-    bool ok = true;
+    bool ok = refuse_rules(sync, silenced, &scope, err);
     for (int r = 0; ok && r < pgrows_count(rows); r++) {
         if (map_get(&scope, pgrows_text(rows, r, 0), (size_t)pgrows_length(rows, r, 0)) != NULL)
             ok = disable_one(sync, rows, r, err);

@@ -230,3 +230,16 @@ def test_new_rows_while_the_target_is_slow(source, target, make_task):
                                         " WHERE application_name LIKE 'bascule%%'"), 15, "status updates go on")
         blocker.execute("ROLLBACK")
     caught_up_and_equal(task, source, target)
+
+
+def test_a_rule_that_changes_what_is_written_is_refused(source, target, make_task):
+    source.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    target.sql("""CREATE TABLE t (id int PRIMARY KEY);
+        CREATE RULE nothing AS ON INSERT TO t DO INSTEAD NOTHING;
+        ALTER TABLE t ENABLE ALWAYS RULE nothing""")
+    task = make_task(target={"prepare": "nothing"})
+    refused = task.run_to_end()
+    assert refused.code == 3, repr(refused)
+    assert 'ALTER TABLE "public"."t" DISABLE RULE "nothing"' in refused.err
+    target.sql("ALTER TABLE t DISABLE RULE nothing")
+    task.start().wait_streaming()
