@@ -209,8 +209,13 @@ static bool read_table_row(const PgRows *rows, int row, Relations *rels, Arena *
     memcpy(key, schema, schema_len + 1);
     memcpy(key + schema_len + 1, name, len - schema_len);
     Relation *rel = relations_by_name(rels, key, len);
-    if (rel == NULL)
-        return true; /* no longer in scope: its row is history */
+    if (rel == NULL) {
+        rel = relations_by_oid(rels, (uint32_t)pgrows_i64(rows, row, 2));
+        if (rel == NULL)
+            return true; /* no longer in scope: its row is history */
+        return ERR(err, ERR_SCHEMA_CHANGED, "table '%s.%s' of the task is called '%s' now", schema,
+                   name, rel->display);
+    }
     if (pgrows_i64(rows, row, 2) != (int64_t)rel->oid)
         return ERR(
             err, ERR_SCHEMA_CHANGED,

@@ -141,6 +141,9 @@ static bool check_identity(Sync *sync, Error *err)
     if (strcmp(row->mode, sync_mode_name(sync->spec.mode)) != 0)
         return ERR(err, ERR_TARGET_STATE, "task '%s' was started with mode '%s', not '%s'",
                    sync->spec.task, row->mode, sync_mode_name(sync->spec.mode));
+    if (row->slot_name[0] != '\0' && strcmp(row->slot_name, sync->spec.slot_name) != 0)
+        return ERR(err, ERR_TARGET_STATE, "task '%s' was started with slot.name '%s', not '%s'",
+                   sync->spec.task, row->slot_name, sync->spec.slot_name);
     return true;
 }
 
