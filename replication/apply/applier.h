@@ -1,19 +1,29 @@
 /*
  * applier - whole source transactions to the target, in commit order, set-wise, exactly once.
  *
- * Batch     whole transactions until applier_flush or the limits; a transaction that begins fits in a
- *           batch of its own and may be applied part by part inside one open target transaction.
- * Resume    the first write of each target transaction is the resume row; it holds end_lsn of the last
- *           transaction in it. Nothing is ever confirmed that this row does not cover.
- * Fold      changes of one key within a batch become one net change; per table and batch one DELETE,
- *           one UPDATE per set of columns, one INSERT or COPY; the row count of each is checked. A batch
- *           that is refused or counts wrong is rolled back and replayed row by row in source order, which
- *           succeeds or names table and key (APPLY_MISSING_ROW, APPLY_CONFLICT).
- * Durable   commits are asynchronous but for one synchronous commit every `durable_interval_us` and when
- *           idle; progress->durable_lsn moves only with a synchronous one.
+ * Batch     whole transactions until applier_flush or the limits; a transaction that outgrows them
+ *           before its end has come is applied part by part inside one open target transaction.
+ * Resume    the first write of each target transaction is the resume row; it holds end_lsn of the
+ *           last transaction in it. Nothing is ever confirmed that this row does not cover.
+ * Fold      changes of one key within a batch become one net change; per table and batch one
+ *           DELETE, one UPDATE per set of columns, one INSERT or COPY; the row count of each is
+ *           checked. A batch that is refused or counts wrong is rolled back and replayed row by row
+ *           in source order, which succeeds or names table and key (APPLY_MISSING_ROW,
+ *           APPLY_CONFLICT).
+ * Durable   commits are asynchronous but for one synchronous commit every `durable_interval_us` and
+ *           when idle; progress->durable_lsn moves only with a synchronous one. A position found
+ *           when connecting is made durable before it counts.
  * Filter    a change applies only if the transaction's commit_lsn >= rel->start_lsn.
- * Triggers  session_replication_role=replica where the role may; else ordinary triggers have been disabled
- *           by the caller and foreign keys are live.
+ * Triggers  session_replication_role=replica where the role may; else ordinary triggers have been
+ *           disabled by the caller and foreign keys are live.
+ * Failure   what may be tried again (RETRY: cancelled, deadlock, no resources) keeps the batch, and
+ *           the next call tries it. After every other failure, and after applier_reset(), the
+ *           applier is deaf: what is in the queue would leave a gap, so every flow is dropped until
+ *           FLOW_LOST has come. The caller therefore makes the reader begin again after each reset
+ *           (discard the queue, put LOST, start).
+ * Restart   the reader begins again at progress->durable_lsn: a later position that was read from
+ *           the row may be lost in a crash of the target, and what lies between would be missing.
+ *           Transactions that come again are skipped by the resume row.
  * Threads   the applier's worker only; progress may be read by anybody.
  */
 #pragma once

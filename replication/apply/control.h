@@ -1,10 +1,11 @@
 /*
- * control - schema bascule on the target: what is durable about a task. The tables are plain and meant
- * to be read with psql; replication/sql/control_schema.sql documents each column.
+ * control - schema bascule on the target: what is durable about a task. The tables are plain and
+ * meant to be read with psql; replication/sql/control_schema.sql documents each column.
  *
  * Holds    resume row <= what the target has; one row a task, keyed by the task's name.
  * Lock     control_lock() holds a session advisory lock: a second `run` on the task is refused with
  *          ALREADY_RUNNING, naming the pid of the owner's session.
+ * Durable  every write commits synchronously, or makes the transaction that it stands in do so.
  */
 #pragma once
 
@@ -44,8 +45,8 @@ MUST_CHECK bool control_write_tables(PgConn *target, const char *task, const Rel
 MUST_CHECK bool control_write_table(PgConn *target, const char *task, const Relation *rel,
                                     LoadState state, Lsn start_lsn, int64_t rows, int64_t bytes,
                                     const char *message, Error *err);
-/* Fills load_state, start_lsn, loaded_rows/bytes of each relation that has a row; a relation without one stays
- * TABLE_BEFORE_LOAD. A row whose source oid differs is SCHEMA_CHANGED. */
+/* Fills load_state, start_lsn, loaded_rows/bytes of each relation that has a row; a relation
+ * without one stays TABLE_BEFORE_LOAD. A row whose source oid differs is SCHEMA_CHANGED. */
 MUST_CHECK bool control_read_tables(PgConn *target, const char *task, Relations *rels, Error *err);
 /* Named steps of the schema work ("pre-data", "post-data public.t", "foreign-keys", ...). */
 MUST_CHECK bool control_step_done(PgConn *target, const char *task, const char *step,

@@ -61,10 +61,9 @@ static void put_text(Buf *buf, const Value *value)
     buf->len = (size_t)(out - buf->data);
 }
 
-static bool put_text_row(Copytext *copy, const Value *values)
+static bool write_text_row(Buf *buf, const Value *values, int column_count)
 {
-    Buf *buf = copy->buf;
-    for (int i = 0; i < copy->column_count; i++) {
+    for (int i = 0; i < column_count; i++) {
         if (i > 0)
             buf_putc(buf, '\t');
         if (values[i].kind == VALUE_NULL)
@@ -78,11 +77,10 @@ static bool put_text_row(Copytext *copy, const Value *values)
     return true;
 }
 
-static bool put_binary_row(Copytext *copy, const Value *values)
+static bool write_binary_row(Buf *buf, const Value *values, int column_count)
 {
-    Buf *buf = copy->buf;
-    buf_put_u16(buf, (uint16_t)copy->column_count);
-    for (int i = 0; i < copy->column_count; i++) {
+    buf_put_u16(buf, (uint16_t)column_count);
+    for (int i = 0; i < column_count; i++) {
         if (values[i].kind == VALUE_NULL) {
             buf_put_u32(buf, UINT32_MAX);
         } else if (values[i].kind == VALUE_BINARY) {
@@ -95,10 +93,15 @@ static bool put_binary_row(Copytext *copy, const Value *values)
     return true;
 }
 
+bool copytext_write_row(Buf *buf, const Value *values, int column_count, bool binary)
+{
+    return binary ? write_binary_row(buf, values, column_count)
+                  : write_text_row(buf, values, column_count);
+}
+
 bool copytext_row(Copytext *copy, const Value *values, Error *err)
 {
-    bool fine = copy->binary ? put_binary_row(copy, values) : put_text_row(copy, values);
-    if (!fine)
+    if (!copytext_write_row(copy->buf, values, copy->column_count, copy->binary))
         return ERR(err, ERR_APPLY_CONFLICT, "a value does not have the form of the others");
     return copy->buf->len < SEND_BYTES || send(copy, err);
 }

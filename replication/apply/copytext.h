@@ -20,4 +20,6 @@ bool copytext_is_binary(const Value *values, int column_count);
 void copytext_begin(Copytext *copy, PgConn *conn, Buf *buf, int column_count, bool binary);
 /* False also for a value that has not the form of this COPY. */
 MUST_CHECK bool copytext_row(Copytext *copy, const Value *values, Error *err);
+/* One row as bytes behind those in buf; false: a value is of another form. */
+MUST_CHECK bool copytext_write_row(Buf *buf, const Value *values, int column_count, bool binary);
 MUST_CHECK bool copytext_end(Copytext *copy, int64_t *out_rows, Error *err);

@@ -7,7 +7,8 @@
  *          all are given up. What failed or was skipped is prepared again.
  * Threads  the applier's.
  * Errors   the server's, or APPLY_MISSING_ROW for a wrong row count; lane_failed() tells of which
- *          statement. Then the session is out of pipeline mode, and the transaction is the caller's.
+ *          statement. Then the session is out of pipeline mode, and the transaction is the
+ * caller's.
  */
 #pragma once
 

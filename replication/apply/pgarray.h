@@ -2,11 +2,11 @@
  * pgarray - one-dimensional PostgreSQL arrays as statement parameters, built from Values.
  *
  * Forms    a column's values go to the server as one array parameter: binary where the type's
- *          receive function takes the text's bytes or a trivial conversion of them; else the array's
- *          text form, so that each element goes through the element type's own input function.
- * Owns     its buffer: pgarray_done. It is reused by the next pgarray_begin.
- * Errors   none; pgarray_put refuses a text that is not of its form (the caller then uses a
- *          statement with plain text parameters).
+ *          receive function takes the text's bytes or a trivial conversion of them; else the
+ * array's text form, so that each element goes through the element type's own input function. Owns
+ * its buffer: pgarray_done. It is reused by the next pgarray_begin. Errors   none; pgarray_put
+ * refuses a text that is not of its form (the caller then uses a statement with plain text
+ * parameters).
  */
 #pragma once
 

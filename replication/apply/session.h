@@ -45,6 +45,6 @@ MUST_CHECK bool session_commit(Session *session, Error *err);
 bool session_rollback(Session *session);
 /* An answer of the resume row's statement failed: nobody can mend that by going row by row. */
 bool session_failed_at_resume(const Session *session);
-/* Classes of errors that mean something else while applying: a statement that somebody cancelled may be
- * tried again, an object in use is no slot. */
+/* Classes of errors that mean something else while applying: a statement that somebody cancelled
+ * may be tried again, an object in use is no slot. */
 void session_reclass(Error *err);

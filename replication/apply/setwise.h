@@ -1,5 +1,6 @@
 /*
- * setwise - executes a plan: each table's net changes in one statement a kind, for many rows at once.
+ * setwise - executes a plan: each table's net changes in one statement a kind, for many rows at
+ * once.
  *
  * Order    DELETEs children first, then UPDATEs and INSERTs parents first. While foreign keys are
  *          live: INSERTs and UPDATEs parents first, then DELETEs children first (a replaced row is

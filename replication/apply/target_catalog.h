@@ -17,7 +17,7 @@ typedef enum TargetMatch {
 MUST_CHECK bool target_catalog_match(PgConn *target, Relations *rels, TargetMatch what, Error *err);
 /* TARGET_NOT_EMPTY names the tables that hold rows. Tables already COMPLETED are passed over. */
 MUST_CHECK bool target_catalog_check_empty(PgConn *target, const Relations *rels, Error *err);
-/* Asks `sql`, whose parameters are two arrays: the target's schema and table names of all relations; in its
- * rows `place` counts them from 1. */
+/* Asks `sql`, whose parameters are two arrays: the target's schema and table names of all
+ * relations; in its rows `place` counts them from 1. */
 MUST_CHECK bool target_catalog_query(PgConn *target, Sql sql, const Relations *rels,
                                      PgRows **out_rows, Error *err);
