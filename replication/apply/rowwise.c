@@ -145,7 +145,7 @@ static bool insert(Row *row, Error *err)
 static bool no_key(const Row *row, Error *err)
 {
     return ERR(err, ERR_REPLICA_IDENTITY,
-               "table '%s': the stream brought an %s without the old row's key",
+               "table '%s': the stream brought the %s of a row without the old row's key",
                row->shape->rel->display, verb(row->change));
 }
 
@@ -398,9 +398,9 @@ static bool explain_count(const Session *session, const LaneExpect *failed, int6
     describe_key(session, failed->change, &key);
     if (rows == 0)
         return ERR(err, ERR_APPLY_MISSING_ROW,
-                   "table '%s': the target has no row for an %s with %s", failed->rel->display,
+                   "table '%s': the target has no row for the %s with %s", failed->rel->display,
                    failed->what, buf_str(&key));
-    return ERR(err, ERR_APPLY_CONFLICT, "table '%s': an %s with %s touched %lld rows",
+    return ERR(err, ERR_APPLY_CONFLICT, "table '%s': the %s with %s touched %lld rows",
                failed->rel->display, failed->what, buf_str(&key), (long long)rows);
 }
 
