@@ -327,8 +327,6 @@ bool sync_recall(Sync *sync, Error *err)
         return false;
     if (sync->spec.mode == SYNC_FULL_LOAD)
         return true;
-    if (!check_identities(rels, err))
-        return false;
     SlotState slot;
     if (!slot_state(source, sync->row.slot_name, &slot, err))
         return false;
@@ -342,7 +340,7 @@ bool sync_recall(Sync *sync, Error *err)
                    ": somebody moved or replaced it",
                    sync->row.slot_name, LSN_ARGS(slot.confirmed_lsn),
                    LSN_ARGS(sync->row.resume_lsn));
-    return true;
+    return check_identities(rels, err);
 }
 
 /* Slot and publication are ours once the row says so. */

@@ -177,6 +177,8 @@ static bool check_not_same(Sync *sync, Error *err)
 
 static bool open_task(Sync *sync, Error *err)
 {
+    sync->may_undo = false;
+    atomic_store(&sync->state, TASK_NEW);
     if (!read_identity(sync, err))
         return err_context(err, "source");
     pgconn_close(sync->control);
@@ -187,9 +189,8 @@ static bool open_task(Sync *sync, Error *err)
         !control_lock(sync->control, sync->spec.task, err) ||
         !control_read(sync->control, sync->spec.task, &sync->row, &sync->row_found, err))
         return false;
-    atomic_store(&sync->state, TASK_NEW);
+    TaskState state = TASK_NEW;
     if (sync->row_found) {
-        TaskState state;
         if (!task_state_parse(sync->row.state, &state))
             return ERR(err, ERR_TARGET_STATE,
                        "task '%s' is in state '%s', which this version does not know",
@@ -200,6 +201,8 @@ static bool open_task(Sync *sync, Error *err)
         log_info("task goes on state=%s resume_lsn=" LSN_FMT, sync->row.state,
                  LSN_ARGS(sync->row.resume_lsn));
     }
+    /* Only now is it known that the lock, the row and the source are ours. */
+    sync->may_undo = state <= TASK_PREPARING;
     return true;
 }
 
@@ -310,7 +313,7 @@ bool sync_run(Sync *sync, Error *err)
         if (ok)
             return true;
         bool again = worth_another_try(sync, err, tries);
-        if (atomic_load(&sync->state) <= TASK_PREPARING)
+        if (sync->may_undo && atomic_load(&sync->state) <= TASK_PREPARING)
             sync_undo_prepare(sync);
         /* Its lock is ours: gone before the next try asks for it. */
         pgconn_close(sync->control);
