@@ -40,7 +40,7 @@ struct Sync {
     PgConn *control; /* conductor's session on the target: holds the task's advisory lock */
     ControlTask row;
     bool row_found;
-    bool may_undo;          /* this run holds the task's lock and found nothing loaded */
+    bool may_undo; /* this run holds the task's lock and found nothing loaded */
     SourceIdentity source_identity;
     char encoding[32]; /* the source database's: pinned on every session */
     Relations *_Atomic rels;
