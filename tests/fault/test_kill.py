@@ -64,7 +64,7 @@ def test_kill_in_the_load(fault, app, target, make_task, make_writers, killed):
 
 
 @pytest.mark.parametrize("prepare", ["create", "nothing"])
-def test_a_killed_full_load_brings_no_row_twice(prepare, source, target, make_task):
+def test_a_killed_full_load_brings_no_row_twice(prepare, source, target, make_task, killed):
     """Without a stream the load starts over under a new snapshot: tables without a key would keep both copies."""
     ddl = "; ".join(f"CREATE TABLE t{i} (v int)" for i in range(4))
     source.sql(ddl)
