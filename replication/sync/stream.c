@@ -36,7 +36,10 @@ static bool read_resume(void *arg, Lsn *out_lsn, Error *err)
     if (!found || row.resume_lsn == LSN_UNKNOWN)
         return ERR(err, ERR_TARGET_STATE, "the target has no resume position for task '%s'",
                    sync->spec.task);
-    *out_lsn = row.resume_lsn;
+    /* A visible row may not be flushed yet: a crash of the target would take it back behind the stream. */
+    Lsn durable_lsn = atomic_load(&sync->progress.durable_lsn);
+    *out_lsn =
+        durable_lsn != LSN_UNKNOWN && durable_lsn < row.resume_lsn ? durable_lsn : row.resume_lsn;
     return true;
 }
 
@@ -224,9 +227,8 @@ bool sync_stream_start(Sync *sync, Error *err)
     sync->streaming = true;
     /* What is streamed is what was loaded: a change between the load and now counts too. */
     snprintf(sync->fingerprint, sizeof sync->fingerprint, "%s", sync->shape);
-    atomic_store(&sync->progress.applied_lsn, sync->row.resume_lsn);
-    atomic_store(&sync->progress.durable_lsn, sync->row.resume_lsn);
-    return make_parts(sync, err) &&
+    /* Opening makes the resume row durable: before that nothing may be confirmed. */
+    return make_parts(sync, err) && applier_open(sync->applier, err) &&
            start_worker(sync, "apply", apply_worker_step, apply_worker_reset, &sync->apply_worker,
                         err) &&
            start_worker(sync, "reader", reader_worker_step, reader_worker_reset,
