@@ -87,7 +87,7 @@ bool publication_create(PgConn *source, const char *name, const Relations *rels,
         return true;
     if (!create_publication(source, name, rels, err))
         return err_context(err, "creating publication '%s'", name);
-    log_info("publication created publication=%s tables=%d", name, rels->count);
+    log_info("publication created publication=%s", name);
     return true;
 }
 
