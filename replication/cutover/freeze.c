@@ -24,12 +24,13 @@
 #include "cutover/internal.h"
 #include "sql_files.h"
 
-#define BEAT_US        200000
-#define IDLE_LIMIT_US  2000000
-#define BUDGET_PERCENT 80
-#define PATIENT_TRIES  3
-#define WAIT_MIN_US    150000 /* between attempts: writers that queued behind us get their turn */
-#define WAIT_SPREAD_US 350000
+#define BEAT_US                200000
+#define IDLE_LIMIT_US          2000000
+#define SQLSTATE_OUT_OF_MEMORY "53200"
+#define BUDGET_PERCENT         80
+#define PATIENT_TRIES          3
+#define WAIT_MIN_US            150000 /* between attempts: writers that queued behind us get their turn */
+#define WAIT_SPREAD_US         350000
 
 /* The watcher ---------------------------------------------------------------------------------- */
 
@@ -233,7 +234,12 @@ static void build_lock(const FenceSet *set, SqlText *out)
     sqltext_put(out, " IN SHARE ROW EXCLUSIVE MODE");
 }
 
-typedef enum LockResult { LOCK_GRANTED, LOCK_BUSY, LOCK_FAILED } LockResult;
+typedef enum LockResult {
+    LOCK_GRANTED,
+    LOCK_BUSY,
+    LOCK_OVERTAKEN, /* granted to us, but somebody waits for more before our readers are in */
+    LOCK_FAILED,
+} LockResult;
 
 static bool is_busy(const Error *err)
 {
@@ -254,20 +260,39 @@ static bool begin_attempt(Cutover *cut, int64_t timeout_us, Error *err)
                        err);
 }
 
+/* The readers of the comparison go in while nobody else waits: behind a TRUNCATE that waits for us
+ * they would wait as long as we do. */
+static bool hold_readers(Cutover *cut, Error *err)
+{
+    if (cut->compare == NULL ||
+        compare_hold(cut->compare, cut->spec->max_downtime_us + IDLE_LIMIT_US, err))
+        return true;
+    if (strcmp(err->sqlstate, SQLSTATE_OUT_OF_MEMORY) != 0)
+        return false;
+    /* Thousands of tables and a small max_locks_per_transaction: at worst the comparison waits. */
+    log_warn("the source's lock table has no room for the comparison's sessions: an application's "
+             "TRUNCATE during the freeze can make the cutover give up");
+    err_clear(err);
+    return true;
+}
+
 static LockResult try_lock(Cutover *cut, Sql lock, int64_t timeout_us, Error *err)
 {
     Error ignored = ERROR_INIT;
     if (!begin_attempt(cut, timeout_us, err))
         return LOCK_FAILED;
     int64_t sent_us = clock_now_us();
-    if (pgconn_script(cut->freeze.conn, lock, err)) {
+    bool locked = pgconn_script(cut->freeze.conn, lock, err);
+    if (locked && hold_readers(cut, err)) {
         cut->freeze.begun_us = sent_us;
         return LOCK_GRANTED;
     }
     if (!pgconn_usable(cut->freeze.conn) ||
         !pgconn_script(cut->freeze.conn, SQL("ROLLBACK"), &ignored))
         return LOCK_FAILED;
-    return is_busy(err) ? LOCK_BUSY : LOCK_FAILED;
+    if (!is_busy(err))
+        return LOCK_FAILED;
+    return locked ? LOCK_OVERTAKEN : LOCK_BUSY;
 }
 
 static int64_t jitter_us(void)
@@ -301,6 +326,9 @@ static bool lock_tables(Cutover *cut, Error *err)
             !blockers_describe(cut->source, &cut->fences, cut->freeze.pid, &holders, &all_yield,
                                err))
             return false;
+        if (result == LOCK_OVERTAKEN)
+            buf_printf(&holders, "%sa TRUNCATE or ALTER that waited for its turn",
+                       holders.len > 0 ? "; " : "");
         cutover_tell(cut, "freeze", false, "attempt %d of %d: locked by others (%s)", i,
                      cut->spec->lock_tries, holders.len > 0 ? buf_str(&holders) : "gone by now");
         if (i < cut->spec->lock_tries)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bascule/base/clock.h"
+#include "bascule/base/log.h"
 #include "verify/compare_internal.h"
 
 #define SAMPLE_BYTES ((int64_t)16 << 20)
@@ -78,6 +79,56 @@ bool compare_open(const CompareSpec *spec, Compare **out_compare, Error *err)
                                pgconn_server_version(compare->lanes[SIDE_TARGET].conn) / 10000;
     *out_compare = compare;
     return true;
+}
+
+static void build_hold(const Compare *compare, int64_t idle_limit_us, SqlText *out)
+{
+    sqltext_put(out, "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;\n"
+                     "SET LOCAL lock_timeout = '50ms';\n"
+                     "SET LOCAL idle_in_transaction_session_timeout = ");
+    sqltext_i64(out, idle_limit_us / 1000);
+    sqltext_put(out, ";\nLOCK TABLE ");
+    for (int i = 0; i < compare->spec.rels->count; i++) {
+        const Relation *rel = compare->spec.rels->all[i];
+        if (i > 0)
+            sqltext_put(out, ", ");
+        if (compare->parts[SIDE_SOURCE][i].only)
+            sqltext_put(out, "ONLY ");
+        sqltext_qualified(out, rel->schema, rel->name);
+    }
+    sqltext_put(out, " IN ACCESS SHARE MODE");
+}
+
+bool compare_hold(Compare *compare, int64_t idle_limit_us, Error *err)
+{
+    CLEANUP_SQLTEXT SqlText hold = SQLTEXT_INIT;
+    if (compare->spec.rels->count == 0)
+        return true;
+    build_hold(compare, idle_limit_us, &hold);
+    compare->held = true;
+    for (int i = 0; i < compare->lane_count; i++) {
+        CompareLane *lane = &compare->lanes[i];
+        if (lane->side != SIDE_SOURCE || pgconn_script(lane->conn, sqltext_sql(&hold), err))
+            continue;
+        compare_release(compare);
+        return err_context(err, "holding the tables for the comparison");
+    }
+    return true;
+}
+
+void compare_release(Compare *compare)
+{
+    if (compare == NULL || !compare->held)
+        return;
+    compare->held = false;
+    for (int i = 0; i < compare->lane_count; i++) {
+        CompareLane *lane = &compare->lanes[i];
+        Error ignored = ERROR_INIT;
+        /* A session that cannot roll back loses its locks when it is closed. */
+        if (lane->side == SIDE_SOURCE && pgconn_usable(lane->conn) &&
+            !pgconn_script(lane->conn, SQL("ROLLBACK"), &ignored))
+            log_debug("releasing the comparison's locks: %s", ignored.message);
+    }
 }
 
 void compare_close(Compare *compare)
@@ -158,6 +209,7 @@ bool compare_go(Compare *compare, int64_t deadline_us, CompareTable *out_tables,
     if (!run_lanes(compare, deadline_us, err))
         return false;
     int64_t now_us = clock_now_us();
+    compare_release(compare);
     for (int i = 0; i < compare->spec.rels->count; i++)
         judge(compare, i, now_us, &out_tables[i]);
     if (compare->failed) {

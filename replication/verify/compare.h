@@ -52,7 +52,14 @@ typedef struct Compare Compare;
 MUST_CHECK bool compare_open(const CompareSpec *spec, Compare **out_compare, Error *err);
 MUST_CHECK bool compare_go(Compare *compare, int64_t deadline_us, CompareTable *out_tables,
                            Error *err);
-void compare_close(Compare *compare); /* NULL is fine */
+/* Every session of the source takes ACCESS SHARE on every table and keeps it until go has read all,
+ * or release. Why: once the cutover holds its locks, an application's TRUNCATE or ALTER waits behind
+ * them, and whoever asks for ACCESS SHARE after it waits too, for as long as the freeze lasts.
+ * LOCK_TIMEOUT, with nothing held, when somebody waits already. The server drops the locks after
+ * idle_limit_us of silence. Between open and go. */
+MUST_CHECK bool compare_hold(Compare *compare, int64_t idle_limit_us, Error *err);
+void compare_release(Compare *compare); /* idempotent; NULL is fine */
+void compare_close(Compare *compare);   /* NULL is fine */
 /* How long reading everything would take, judged by a sample of at most 16 MB of the largest table
  * on each side. *out_bytes is the size of all tables on the source. Between open and go only. */
 MUST_CHECK bool compare_predict(Compare *compare, int64_t *out_bytes, int64_t *out_predicted_us,

@@ -62,6 +62,7 @@ struct Compare {
     pthread_mutex_t lock;
     bool failed;
     Error failure;
+    bool held; /* transactions are open on the source's lanes */
 };
 
 /* compare_plan.c */

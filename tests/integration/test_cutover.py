@@ -149,6 +149,35 @@ def test_budget_with_a_failpoint(app, target, make_task, make_writers):
     finish(task, app, target)
 
 
+def test_truncate_waits_behind_the_freeze(app, target, make_task):
+    """An application's TRUNCATE queues behind the freeze's locks; the comparison must not queue behind it."""
+    app.sql("CREATE TABLE emptied (id int PRIMARY KEY, v int); INSERT INTO emptied SELECT i, i FROM generate_series(1, 100) i")
+    task = make_task().start(env={"BASCULE_FAULT": "CUTOVER_FENCED:stop=1500"}).wait_streaming()
+    task.wait_ready()
+    outcome, refused = [], []
+
+    def truncate():
+        with app.connect() as conn:
+            try:
+                conn.execute("TRUNCATE emptied")
+            except psycopg.Error as error:
+                refused.append(error.sqlstate)
+
+    cutover = threading.Thread(target=lambda: outcome.append(task.cutover(timeout=60)))
+    cutover.start()
+    wait_until(lambda: app.value("SELECT count(*) FROM pg_locks WHERE granted AND mode = 'ShareRowExclusiveLock'"
+                                 " AND relation = 'emptied'::regclass"), timeout=30)
+    rude = threading.Thread(target=truncate)
+    rude.start()
+    wait_until(lambda: app.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+                                 " AND relation = 'emptied'::regclass"), timeout=30)
+    cutover.join()
+    rude.join()
+    assert outcome[0].code == 0, repr(outcome[0])
+    assert refused == ["25006"], refused
+    oracle.assert_equal(app, target)
+
+
 def test_abort_gives_writes_back(app, target, make_task, make_writers):
     """While somebody's open transaction keeps the freeze from its locks, the operator thinks better of it."""
     writers = make_writers(count=2, kind="bank", after="continue")
