@@ -523,6 +523,11 @@ bool applier_in_transaction(const Applier *applier)
     return applier->part_open;
 }
 
+bool applier_deaf(const Applier *applier)
+{
+    return applier->deaf;
+}
+
 int64_t applier_next_flush_us(const Applier *applier)
 {
     const Waiting *w = &applier->waiting;

@@ -62,5 +62,7 @@ MUST_CHECK bool applier_flush(Applier *applier, bool idle, Error *err);
 /* A transaction of the target is open: the parts of one too large for a batch have been executed, and
  * its locks are held until its last part has come. */
 bool applier_in_transaction(const Applier *applier);
+/* It ignores what it is given until the stream has begun again (FLOW_LOST). */
+bool applier_deaf(const Applier *applier);
 /* When the next applier_flush has something to make durable: a deadline, CLOCK_NEVER when not. */
 int64_t applier_next_flush_us(const Applier *applier);

@@ -305,6 +305,12 @@ bool slot_snapshot_check(SlotSnapshot *snapshot, Error *err)
     return true;
 }
 
+void slot_snapshot_drop_slot(SlotSnapshot *snapshot)
+{
+    pgconn_close(snapshot->creator);
+    snapshot->creator = NULL;
+}
+
 void slot_snapshot_free(SlotSnapshot *snapshot)
 {
     if (snapshot == NULL)

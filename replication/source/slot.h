@@ -30,6 +30,8 @@ Lsn slot_snapshot_lsn(const SlotSnapshot *snapshot);        /* consistent point 
 const char *slot_snapshot_id(const SlotSnapshot *snapshot); /* for SET TRANSACTION SNAPSHOT */
 /* Keeps the holder's session alive and checks that it still is. */
 MUST_CHECK bool slot_snapshot_check(SlotSnapshot *snapshot, Error *err);
+/* A temporary slot is dropped, its snapshot lives on. */
+void slot_snapshot_drop_slot(SlotSnapshot *snapshot);
 void slot_snapshot_free(SlotSnapshot *snapshot); /* NULL is fine */
 
 typedef struct SlotState {

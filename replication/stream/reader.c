@@ -234,11 +234,17 @@ static bool position_waits(const Reader *reader)
     return !reader->assembly.open && reader->pending == NULL && reader->safe_lsn > reader->put_lsn;
 }
 
+static bool in_a_hurry(const Reader *reader)
+{
+    return reader->spec.wanted_lsn != NULL && atomic_load(reader->spec.wanted_lsn) != LSN_UNKNOWN;
+}
+
 /* A server that asks for a reply may be waiting to shut down: then at once. */
 static bool put_position_when_due(Reader *reader, Error *err)
 {
     int64_t now = clock_now_us();
-    if (!position_waits(reader) || (now < reader->position_due_us && !reader->reply_wanted))
+    bool early = reader->reply_wanted || in_a_hurry(reader);
+    if (!position_waits(reader) || (now < reader->position_due_us && !early))
         return true;
     reader->position_due_us = now + reader->spec.position_interval_us;
     reader->pending = bare_flow(FLOW_POSITION, reader->safe_lsn);

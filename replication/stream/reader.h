@@ -36,6 +36,9 @@ typedef struct ReaderSpec {
     size_t part_bytes;          /* a transaction is cut into parts of about this size (1 MB) */
     int64_t status_interval_us; /* 0: 5 s; the reader also confirms soon after durable_lsn moved */
     int64_t position_interval_us; /* how often an idle keepalive becomes a FLOW_POSITION; 0: 1 s */
+    /* While it is known, somebody waits for the stream to come there: idle keepalives become
+     * positions at once (reader_wake tells of a change). May be NULL. */
+    const _Atomic Lsn *wanted_lsn;
     /* The durable resume position on the target, asked at every (re)start of the stream. */
     bool (*resume_lsn)(void *arg, Lsn *out_lsn, Error *err);
     void *resume_arg;

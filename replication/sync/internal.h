@@ -14,6 +14,7 @@
 #include "load/load.h"
 #include "stream/flow_queue.h"
 #include "stream/reader.h"
+#include "sync/gate.h"
 #include "sync/sync.h"
 #include "wire/decoder.h"
 
@@ -65,6 +66,11 @@ struct Sync {
     int64_t next_fingerprint_us;
     atomic_bool restart_reader; /* the applier lost its session: send again from the resume row */
     atomic_bool hold_apply, apply_held;
+    /* gate.c: while hold_apply is set the applier may go on up to here; LSN_UNKNOWN: nowhere */
+    _Atomic Lsn gate_lsn;
+    Flow *kept;                     /* the applier's: taken from the queue, behind the gate */
+    Gate *gate;                     /* lock: who holds the applier; NULL nobody */
+    bool gates_shut;                /* lock: a cutover runs, it alone holds the applier */
     LagSample samples[LAG_SAMPLES]; /* the ticker's */
     int sample_next, sample_count;
 
@@ -110,6 +116,10 @@ MUST_CHECK bool sync_stream_start(Sync *sync, Error *err);
 void sync_stream_stop(Sync *sync);
 bool sync_stream_failed(Sync *sync, Error *out_err);
 void sync_hold_apply(Sync *sync, bool hold);
+/* gate.c: takes the applier back from whoever holds it; shut: nobody gets it until it is not. */
+void sync_gate_revoke(Sync *sync, bool shut);
+/* Would this flow be the first behind a gate at this position? */
+bool sync_gate_stops(const Flow *flow, Lsn gate_lsn);
 MUST_CHECK bool sync_hold_apply_wait(Sync *sync, Error *err);
 /* ticker.c */
 StepResult sync_ticker_step(void *self, Error *err);

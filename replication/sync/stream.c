@@ -83,30 +83,62 @@ static bool park_while_held(Sync *sync)
     return true;
 }
 
+static QueueResult take(Sync *sync, Flow **out_flow, int64_t deadline_us, Error *err)
+{
+    if (sync->kept == NULL)
+        return flow_queue_take(sync->queue, out_flow, deadline_us, err);
+    *out_flow = sync->kept;
+    sync->kept = NULL;
+    return QUEUE_OK;
+}
+
+static bool parks(Sync *sync, Error *err, StepResult *out_result)
+{
+    if (atomic_load(&sync->gate_lsn) != LSN_UNKNOWN)
+        return false;
+    /* What was taken is committed before the applier parks, so that a hold leaves nothing open. */
+    *out_result = STEP_FAILED;
+    if (atomic_load(&sync->hold_apply) && !applier_flush(sync->applier, true, err))
+        return true;
+    /* Locks of half a transaction would stand in the way of what the hold is for: it ends first. */
+    *out_result = STEP_IDLE;
+    return !applier_in_transaction(sync->applier) && park_while_held(sync);
+}
+
+/* The applier has come to the gate: all before it is committed, what is behind it waits. */
+static StepResult at_the_gate(Sync *sync, Flow *flow, Error *err)
+{
+    sync->kept = flow;
+    if (!applier_flush(sync->applier, true, err))
+        return STEP_FAILED;
+    atomic_store(&sync->gate_lsn, LSN_UNKNOWN);
+    return STEP_AGAIN;
+}
+
 static StepResult apply_worker_step(void *self, Error *err)
 {
     Sync *sync = self;
     Flow *flow = NULL;
+    StepResult parked;
     if (!applier_open(sync->applier, err))
         return STEP_FAILED;
-    /* What was taken is committed before the applier parks, so that a hold leaves nothing open. */
-    if (atomic_load(&sync->hold_apply) && !applier_flush(sync->applier, true, err))
-        return STEP_FAILED;
-    /* Locks of half a transaction would stand in the way of what the hold is for: it ends first. */
-    if (!applier_in_transaction(sync->applier) && park_while_held(sync))
-        return STEP_IDLE;
-    QueueResult got = flow_queue_take(sync->queue, &flow, 0, err);
+    if (parks(sync, err, &parked))
+        return parked;
+    QueueResult got = take(sync, &flow, 0, err);
     if (got == QUEUE_EMPTY) {
         if (!applier_flush(sync->applier, true, err))
             return STEP_FAILED;
         int64_t until = clock_now_us() + TAKE_WAIT_US;
         int64_t due = applier_next_flush_us(sync->applier);
-        got = flow_queue_take(sync->queue, &flow, due < until ? due : until, err);
+        got = take(sync, &flow, due < until ? due : until, err);
     }
     if (got == QUEUE_CLOSED)
         return STEP_FAILED;
     if (got == QUEUE_EMPTY)
         return STEP_IDLE;
+    /* A deaf applier would drop what is before the gate as well. */
+    if (!applier_deaf(sync->applier) && sync_gate_stops(flow, atomic_load(&sync->gate_lsn)))
+        return at_the_gate(sync, flow, err);
     return applier_put(sync->applier, &flow, err) ? STEP_AGAIN : STEP_FAILED;
 }
 
@@ -193,6 +225,7 @@ static bool make_parts(Sync *sync, Error *err)
         .status_interval_us = spec->status_interval_us,
         .resume_lsn = read_resume,
         .resume_arg = sync,
+        .wanted_lsn = &sync->gate_lsn,
     };
     reader.endpoint.stop = sync->stream_stop;
     ApplierSpec applier = {
@@ -253,6 +286,7 @@ void sync_stream_stop(Sync *sync)
 {
     if (!sync->streaming)
         return;
+    sync_gate_revoke(sync, false);
     stop_request(sync->stream_stop);
     flow_queue_wake(sync->queue);
     join(sync, &sync->reader_worker);
@@ -261,6 +295,8 @@ void sync_stream_stop(Sync *sync)
     reader_free(sync->reader);
     applier_free(sync->applier);
     flow_queue_close(sync->queue);
+    flow_free(sync->kept);
+    sync->kept = NULL;
     if (sync->decoder != NULL)
         sync->decoder->free(sync->decoder);
     pgconn_close(sync->resume_conn);

@@ -438,6 +438,7 @@ bool sync_cutover_begin(Sync *sync, Error *err)
     int expected = state;
     if (!atomic_compare_exchange_strong(&sync->state, &expected, TASK_CUTTING_OVER))
         return ERR(err, ERR_WRONG_STATE, "the task changed its state just now; try again");
+    sync_gate_revoke(sync, true);
     return true;
 }
 
@@ -446,6 +447,7 @@ void sync_cutover_end(Sync *sync, bool opened)
     pthread_mutex_lock(&sync->lock);
     sync->cutover_over = true;
     sync->cutover_opened = opened;
+    sync->gates_shut = opened;
     pthread_mutex_unlock(&sync->lock);
 }
 
