@@ -140,8 +140,7 @@ static bool raise_again(Cutover *cut, Error *err)
 {
     /* nextval() is not stopped by any lock: what was drawn since is made up for. */
     int raised = 0;
-    if (!sequences_read(cut->source, cut->arena, &cut->sequences, err) ||
-        !sequences_raise(cut->target, &cut->sequences, cut->spec->sequence_margin, &raised, err))
+    if (!cutover_raise_sequences(cut, &raised, err))
         return err_context(err, "setting the sequences again");
     cut->report->sequences_total = cut->sequences.count;
     cut->report->sequences_raised += raised;

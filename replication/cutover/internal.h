@@ -89,6 +89,10 @@ bool freeze_asked_to_end(const Cutover *cut, Error *err);
 /* The server ended the session because we were silent: that is the budget's doing. */
 void freeze_explain_silence(Cutover *cut, Error *err);
 
+/* steps.c */
+/* Those in scope: the source's values as they are now, the target's ahead of them. */
+MUST_CHECK bool cutover_raise_sequences(Cutover *cut, int *out_raised, Error *err);
+
 /* decision.c */
 typedef struct DecisionRows {
     bool fenced;

@@ -136,12 +136,20 @@ CutoverFsmEvent cutover_drain(Cutover *cut, Error *err)
 /* Sequences
  * ---------------------------------------------------------------------------------------- */
 
+bool cutover_raise_sequences(Cutover *cut, int *out_raised, Error *err)
+{
+    if (!sequences_read(cut->source, cut->arena, &cut->sequences, err))
+        return false;
+    sequences_keep_scope(&cut->sequences, cut->spec->rels);
+    return sequences_raise(cut->target, &cut->sequences, cut->spec->sequence_margin, out_raised,
+                           err);
+}
+
 CutoverFsmEvent cutover_raise(Cutover *cut, Error *err)
 {
     int raised = 0;
     cut->step_us = clock_now_us();
-    if (!sequences_read(cut->source, cut->arena, &cut->sequences, err) ||
-        !sequences_raise(cut->target, &cut->sequences, cut->spec->sequence_margin, &raised, err)) {
+    if (!cutover_raise_sequences(cut, &raised, err)) {
         err_context(err, "setting the sequences");
         return cutover_fail(cut, err);
     }

@@ -4,6 +4,7 @@
  */
 #include "source/sequences.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "sql_files.h"
@@ -30,6 +31,7 @@ static bool read_definitions(PgConn *source, Arena *arena, Sequences *out, Error
         seq->start = pgrows_i64(rows, i, 6);
         seq->cycle = pgrows_bool(rows, i, 7);
         seq->owner_oid = pgrows_u32(rows, i, 8);
+        seq->users = pgrows_null(rows, i, 9) ? "" : arena_strdup(arena, pgrows_text(rows, i, 9));
     }
     return true;
 }
@@ -79,6 +81,24 @@ bool sequences_read(PgConn *source, Arena *arena, Sequences *out_sequences, Erro
     return true;
 }
 
+static bool table_in_scope(uint32_t oid, const Relations *rels, const Map *roots)
+{
+    return relations_by_oid(rels, oid) != NULL || map_get(roots, &oid, sizeof oid) != NULL;
+}
+
+static bool keep(const Sequence *seq, const Relations *rels, const Map *roots)
+{
+    if (seq->owner_oid == 0 || table_in_scope(seq->owner_oid, rels, roots))
+        return true;
+    for (const char *p = seq->users; *p != '\0';) {
+        char *end;
+        if (table_in_scope((uint32_t)strtoul(p, &end, 10), rels, roots))
+            return true;
+        p = *end == ' ' ? end + 1 : end;
+    }
+    return false;
+}
+
 void sequences_keep_scope(Sequences *sequences, const Relations *rels)
 {
     Map roots = MAP_INIT;
@@ -88,12 +108,9 @@ void sequences_keep_scope(Sequences *sequences, const Relations *rels)
             map_put(&roots, &rel->parent_oid, sizeof rel->parent_oid, rel);
     }
     int kept = 0;
-    for (int i = 0; i < sequences->count; i++) {
-        const Sequence *seq = &sequences->all[i];
-        if (seq->owner_oid == 0 || relations_by_oid(rels, seq->owner_oid) != NULL ||
-            map_get(&roots, &seq->owner_oid, sizeof seq->owner_oid) != NULL)
-            sequences->all[kept++] = *seq;
-    }
+    for (int i = 0; i < sequences->count; i++)
+        if (keep(&sequences->all[i], rels, &roots))
+            sequences->all[kept++] = sequences->all[i];
     sequences->count = kept;
     map_done(&roots);
 }
@@ -130,6 +147,7 @@ static bool raise_batch(PgConn *target, Sequences *sequences, int first, int las
     CLEANUP_BUF Buf value = BUF_INIT;
     CLEANUP_BUF Buf called = BUF_INIT;
     CLEANUP_BUF Buf up = BUF_INIT;
+    CLEANUP_BUF Buf cycle = BUF_INIT;
     CLEANUP_PGROWS PgRows *rows = NULL;
     for (int i = first; i < last; i++) {
         const Sequence *seq = &sequences->all[i];
@@ -140,14 +158,16 @@ static bool raise_batch(PgConn *target, Sequences *sequences, int first, int las
         buf_printf(&called, "%c%c", sep,
                    seq->is_called || seq->set_to != seq->last_value ? 't' : 'f');
         buf_printf(&up, "%c%c", sep, seq->increment > 0 ? 't' : 'f');
+        buf_printf(&cycle, "%c%c", sep, seq->cycle ? 't' : 'f');
     }
     buf_putc(&index, '}');
     buf_putc(&value, '}');
     buf_putc(&called, '}');
     buf_putc(&up, '}');
+    buf_putc(&cycle, '}');
     sqltext_put(&st,
-                "SELECT own.i, CASE WHEN (CASE WHEN new.up THEN new.value > own.value "
-                "ELSE new.value < own.value END) "
+                "SELECT own.i, CASE WHEN (CASE WHEN new.cycle THEN new.value <> own.value "
+                "WHEN new.up THEN new.value > own.value ELSE new.value < own.value END) "
                 "OR (new.value = own.value AND new.called AND NOT own.called) "
                 "THEN pg_catalog.setval(own.seq::pg_catalog.regclass, new.value, new.called) END, "
                 "own.value FROM (");
@@ -156,11 +176,13 @@ static bool raise_batch(PgConn *target, Sequences *sequences, int first, int las
                      "pg_catalog.unnest($1::pg_catalog.int4[]), "
                      "pg_catalog.unnest($2::pg_catalog.int8[]), "
                      "pg_catalog.unnest($3::pg_catalog.bool[]), "
-                     "pg_catalog.unnest($4::pg_catalog.bool[])) "
-                     "new (i, value, called, up) ON new.i = own.i");
+                     "pg_catalog.unnest($4::pg_catalog.bool[]), "
+                     "pg_catalog.unnest($5::pg_catalog.bool[])) "
+                     "new (i, value, called, up, cycle) ON new.i = own.i");
     if (!pgconn_query(target, sqltext_sql(&st),
                       PG_PARAMS(PG_TEXT(buf_str(&index)), PG_TEXT(buf_str(&value)),
-                                PG_TEXT(buf_str(&called)), PG_TEXT(buf_str(&up))),
+                                PG_TEXT(buf_str(&called)), PG_TEXT(buf_str(&up)),
+                                PG_TEXT(buf_str(&cycle))),
                       &rows, err)) {
         if (strcmp(err->sqlstate, "42P01") == 0)
             err->cls = ERR_SCHEMA_DIFFERS;

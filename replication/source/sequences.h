@@ -16,7 +16,8 @@ typedef struct Sequence {
     bool cycle;
     uint32_t
         owner_oid; /* table whose column owns it (of a partition: the topmost root); 0 standalone */
-    int64_t set_to; /* what sequences_raise() set on the target */
+    const char *users; /* oids of the tables whose defaults draw from it, "1 2"; "" none */
+    int64_t set_to;    /* what sequences_raise() set on the target */
     bool raised;
 } Sequence;
 
@@ -27,10 +28,11 @@ typedef struct Sequences {
 
 /* Every sequence but those of extensions and of schema bascule. Wants SELECT on them. */
 MUST_CHECK bool sequences_read(PgConn *source, Arena *arena, Sequences *out_sequences, Error *err);
-/* Forgets the sequences that belong to tables out of scope; standalone ones stay. */
+/* Forgets the sequences that belong to tables out of scope; standalone ones stay, and those that the
+ * default of a column in scope draws from. */
 void sequences_keep_scope(Sequences *sequences, const Relations *rels);
 /* target := the later (in the direction of increment) of its own value and the source's moved on by
- * max(margin, cache, 32) increments; never moved back. Where less is left before the sequence's end, half
+ * max(margin, cache, 32) increments; never moved back, but for one that cycles, which follows the source. Where less is left before the sequence's end, half
  * of what is left is taken, so that the margin never exhausts a sequence. A sequence that the target lacks
  * is SCHEMA_DIFFERS. One round trip for each 100 sequences. */
 MUST_CHECK bool sequences_raise(PgConn *target, Sequences *sequences, int64_t margin,

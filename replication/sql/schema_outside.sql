@@ -1,7 +1,7 @@
 -- schema_outside: everything that cannot be restored without tables that are out of scope: the tables
 --   themselves and what depends on them (defaults, owned sequences, views, foreign keys, triggers, ...)
 -- params:  $1 oid[] of the tables in scope
--- returns: catalog oid, oid oid
+-- returns: catalog oid, oid oid; catalog 0: a sequence that moves while the table that owns it does not
 -- needs:   SELECT on pg_catalog only; PostgreSQL 10+
 WITH RECURSIVE scope AS (
     SELECT pg_catalog.unnest($1::pg_catalog.oid[]) AS oid
@@ -9,6 +9,14 @@ WITH RECURSIVE scope AS (
     SELECT oid FROM scope
     UNION
     SELECT h.inhparent FROM roots r JOIN pg_catalog.pg_inherits h ON h.inhrelid = r.oid
+), carried AS ( -- sequences that the default of a column in scope draws from, whoever owns them
+    SELECT d.refobjid AS oid
+      FROM pg_catalog.pg_attrdef f
+      JOIN pg_catalog.pg_depend d
+        ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = f.oid
+       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+      JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND c.relkind = 'S'
+     WHERE f.adrelid IN (SELECT oid FROM roots)
 ), outside AS (
     SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid AS classid, c.oid AS objid
       FROM pg_catalog.pg_class c
@@ -37,5 +45,13 @@ WITH RECURSIVE scope AS (
           JOIN pg_catalog.pg_constraint p ON p.oid = k.conparentid AND p.conrelid = k.conrelid
          WHERE o.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND k.oid = o.objid
            AND k.contype = 'f') more
+     WHERE NOT (more.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                AND more.objid IN (SELECT oid FROM carried))
 )
 SELECT o.classid, o.objid FROM outside o
+UNION ALL -- moves, but not with its owner
+SELECT 0, d.objid
+  FROM carried c
+  JOIN pg_catalog.pg_depend d
+    ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'a'
+  JOIN outside o ON o.classid = d.refclassid AND o.objid = d.refobjid

@@ -71,6 +71,30 @@ static void put_oids(Buf *out, const Relations *rels)
     buf_putc(out, '}');
 }
 
+static const TocEntry *by_dump_id(const Toc *toc, int dump_id)
+{
+    for (int i = 0; i < toc->count; i++)
+        if (toc->entries[i].dump_id == dump_id)
+            return &toc->entries[i];
+    return NULL;
+}
+
+/* The entry that gives a sequence to its table knows the sequence only. */
+static void mark_ownership(const Toc *toc, const Map *outside)
+{
+    static const char OWNED[] = "SEQUENCE OWNED BY ";
+    for (int i = 0; i < toc->count; i++) {
+        TocEntry *entry = &toc->entries[i];
+        if (strncmp(entry->words, OWNED, sizeof OWNED - 1) != 0)
+            continue;
+        for (int d = 0; d < entry->depend_count; d++) {
+            const TocEntry *sequence = by_dump_id(toc, entry->depends[d]);
+            uint32_t id[2] = {0, sequence != NULL ? sequence->oid : 0};
+            entry->outside = entry->outside || map_get(outside, id, sizeof id) != NULL;
+        }
+    }
+}
+
 bool schema_outside_mark(PgConn *source, const Relations *rels, Toc *const *tocs, int toc_count,
                          Error *err)
 {
@@ -82,11 +106,13 @@ bool schema_outside_mark(PgConn *source, const Relations *rels, Toc *const *tocs
     Arena *arena = arena_new(0);
     Map outside = MAP_INIT;
     int n = pgrows_count(rows);
+    bool disowned = false;
     uint32_t(*ids)[2] = arena_zalloc(arena, sizeof *ids * (size_t)(n + 1));
     for (int r = 0; r < n; r++) {
         ids[r][0] = pgrows_u32(rows, r, 0);
         ids[r][1] = pgrows_u32(rows, r, 1);
         map_put(&outside, ids[r], sizeof ids[r], ids[r]);
+        disowned = disowned || ids[r][0] == 0;
     }
     for (int t = 0; t < toc_count; t++) {
         for (int i = 0; i < tocs[t]->count; i++) {
@@ -94,6 +120,8 @@ bool schema_outside_mark(PgConn *source, const Relations *rels, Toc *const *tocs
             uint32_t id[2] = {entry->catalog, entry->oid};
             entry->outside = entry->catalog != 0 && map_get(&outside, id, sizeof id) != NULL;
         }
+        if (disowned)
+            mark_ownership(tocs[t], &outside);
     }
     toc_spread_outside(tocs, toc_count);
     map_done(&outside);

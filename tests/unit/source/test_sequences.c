@@ -4,7 +4,7 @@
 #include "source/sequences.h"
 
 static const char *DEFINITIONS[] = {
-    /* schema, name, increment, min, max, cache, start, cycle, owner */
+    /* schema, name, increment, min, max, cache, start, cycle, owner, users */
     "s",
     "up",
     "1",
@@ -14,6 +14,7 @@ static const char *DEFINITIONS[] = {
     "1",
     "f",
     "10",
+    NULL,
     "s",
     "small",
     "1",
@@ -23,6 +24,7 @@ static const char *DEFINITIONS[] = {
     "1",
     "f",
     "0",
+    NULL,
     "s",
     "down",
     "-5",
@@ -32,6 +34,7 @@ static const char *DEFINITIONS[] = {
     "-1",
     "f",
     "11",
+    NULL,
     "s",
     "cache",
     "1",
@@ -41,6 +44,7 @@ static const char *DEFINITIONS[] = {
     "1",
     "f",
     "0",
+    NULL,
     "s",
     "end",
     "1",
@@ -50,6 +54,7 @@ static const char *DEFINITIONS[] = {
     "1",
     "t",
     "12",
+    "10 21 2",
     "s",
     "fresh",
     "1",
@@ -59,6 +64,7 @@ static const char *DEFINITIONS[] = {
     "1",
     "f",
     "0",
+    NULL,
 };
 static const char *VALUES[] = {
     /* index, oid, last value, called; not in order */
@@ -69,7 +75,7 @@ static const char *VALUES[] = {
 static Sequences read_all(Arena *arena)
 {
     static const FakeAnswer ANSWERS[] = {
-        {"pg_sequence", 6, 9, DEFINITIONS, ERR_NONE, NULL, NULL},
+        {"pg_sequence", 6, 10, DEFINITIONS, ERR_NONE, NULL, NULL},
         {"UNION ALL SELECT 5, tableoid, last_value, is_called FROM \"s\".\"fresh\"", 6, 4, VALUES,
          ERR_NONE, NULL, NULL},
     };
@@ -155,6 +161,19 @@ static void scope_keeps_owned_and_standalone(void **state)
     assert_int_equal(s.count, 5); /* without 'down', whose table 11 is out of scope */
     assert_string_equal(s.all[2].name, "cache");
     assert_string_equal(s.all[3].name, "end"); /* owned by the root of a leaf in scope */
+    assert_string_equal(s.all[4].name, "fresh");
+    /* Its owner is out of scope, but the default of a table in scope draws from it. */
+    s = read_all(arena);
+    leaf.parent_oid = 13;
+    sequences_keep_scope(&s, &rels);
+    assert_int_equal(s.count, 5);
+    assert_string_equal(s.all[3].name, "end");
+    plain.oid = 100;
+    leaf.oid = 200;
+    map_clear(&rels.by_oid);
+    s = read_all(arena);
+    sequences_keep_scope(&s, &rels);
+    assert_int_equal(s.count, 3); /* the standalone ones */
     map_done(&rels.by_oid);
     arena_free(arena);
 }
@@ -166,17 +185,17 @@ static void many_in_batches(void **state)
     enum { N = 250 };
     Arena *arena = arena_new(0);
     Error err = ERROR_INIT;
-    const char **definitions = arena_new_array(arena, const char *, N * 9);
+    const char **definitions = arena_new_array(arena, const char *, N * 10);
     const char **values = arena_new_array(arena, const char *, N * 4);
     for (int i = 0; i < N; i++) {
-        const char *row[] = {"s", arena_printf(arena, "q%d", i), "1", "1", "1000000", "1", "1", "f",
-                             "0"};
+        const char *row[] = {
+            "s", arena_printf(arena, "q%d", i), "1", "1", "1000000", "1", "1", "f", "0", NULL};
         const char *value[] = {arena_printf(arena, "%d", i), "1", "7", "t"};
-        memcpy(&definitions[i * 9], row, sizeof row);
+        memcpy(&definitions[i * 10], row, sizeof row);
         memcpy(&values[i * 4], value, sizeof value);
     }
     const FakeAnswer answers[] = {
-        {"pg_sequence", N, 9, definitions, ERR_NONE, NULL, NULL},
+        {"pg_sequence", N, 10, definitions, ERR_NONE, NULL, NULL},
         {"SELECT 99,", 100, 4, values, ERR_NONE, NULL, NULL},
         {"SELECT 199,", 100, 4, values + 400, ERR_NONE, NULL, NULL},
         {"SELECT 249,", 50, 4, values + 800, ERR_NONE, NULL, NULL},
@@ -194,7 +213,7 @@ static void fewer_answers_than_asked_is_an_error(void **state)
 {
     (void)state;
     static const FakeAnswer ANSWERS[] = {
-        {"pg_sequence", 6, 9, DEFINITIONS, ERR_NONE, NULL, NULL},
+        {"pg_sequence", 6, 10, DEFINITIONS, ERR_NONE, NULL, NULL},
         {"UNION ALL", 5, 4, VALUES, ERR_NONE, NULL, NULL},
     };
     Arena *arena = arena_new(0);
