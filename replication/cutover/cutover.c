@@ -286,7 +286,7 @@ static void set_hint(CutoverState state, Error *err)
     if (err_action(err->cls) != ERR_ACTION_STOP)
         err_hint(err, "The source is open and nothing was changed: run 'bascule cutover' again.");
     else if (err->cls == ERR_BLOCKED || err->cls == ERR_PRIVILEGE)
-        err_hint(err, "Mend this; 'bascule cutover --dry-run' checks again and changes nothing.");
+        err_hint(err, "Mend this; 'bascule cutover --check' looks again and changes nothing.");
 }
 
 static void explain_end(Cutover *cut, CutoverState state, Error *err)
@@ -321,6 +321,7 @@ bool cutover_run(const CutoverSpec *spec, Arena *arena, CutoverReport *out_repor
         .lag_us_before = PROGRESS_UNKNOWN,
         .downtime_us = -1,
         .started_wall_us = clock_wall_us(),
+        .prediction = {-1, -1, -1, -1, -1},
     };
     pthread_mutex_init(&cut.lock, NULL);
     err_clear(err);

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "bascule/base/buf.h"
 #include "bascule/base/stop.h"
 #include "bascule/model/progress.h"
 #include "bascule/model/relation.h"
@@ -36,6 +37,25 @@ typedef struct CutoverPhase {
     int64_t elapsed_us;
 } CutoverPhase;
 
+typedef enum CutoverCheckResult {
+    CUTOVER_CHECK_OK,
+    CUTOVER_CHECK_WARN,
+    CUTOVER_CHECK_BLOCK
+} CutoverCheckResult;
+
+typedef struct CutoverCheck {
+    CutoverCheckResult result;
+    const char *name, *text; /* text: "" when there is nothing to say */
+} CutoverCheck;
+
+#define CUTOVER_CHECKS_MAX 256
+#define CUTOVER_PLAN_HASH  17 /* 16 hex digits and a NUL */
+
+/* What the freeze would cost; -1 or PROGRESS_UNKNOWN: not known. */
+typedef struct CutoverPrediction {
+    int64_t lock_us, drain_us, prove_us, prove_bytes, total_us;
+} CutoverPrediction;
+
 typedef struct CutoverReport {
     char outcome[24]; /* "cut-over", "dry-run", "aborted", "refused", "already-done", "undecided" */
     int64_t epoch;
@@ -50,6 +70,11 @@ typedef struct CutoverReport {
     int64_t rows_compared, bytes_compared;
     int sequences_raised, sequences_total;
     int64_t started_wall_us, frozen_wall_us, opened_wall_us;
+    CutoverCheck *checks; /* in the arena given */
+    int check_count;
+    CutoverPrediction prediction;
+    char plan_hash[CUTOVER_PLAN_HASH]; /* "" not made */
+    const char *plan_text;             /* lines; NULL not made */
 } CutoverReport;
 
 typedef struct CutoverSpec {
@@ -69,6 +94,12 @@ typedef struct CutoverSpec {
     int64_t lock_timeout_us; /* per attempt, 700 ms: below the server's deadlock_timeout */
     int lock_tries;          /* 30 */
     int64_t sequence_margin;
+    const char *confirm;    /* the plan that was confirmed; NULL: any */
+    const char *plan_extra; /* lines of what the program adds ("hook ...: ..."); NULL none */
+    /* Plans that were made here, to say what has changed since; may be NULL. */
+    void *plan_arg;
+    bool (*plan_keep)(void *arg, const char *hash, const char *text, Error *err);
+    bool (*plan_find)(void *arg, const char *hash, Buf *out_text);
     const char
         *new_primary; /* shown in the hint of refused writes: host:port/database of the target */
     /* Asked of the engine (replication/sync). */

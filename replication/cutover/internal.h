@@ -117,6 +117,13 @@ MUST_CHECK bool blockers_describe(PgConn *conn, const FenceSet *fences, uint32_t
 MUST_CHECK bool blockers_judge(PgConn *conn, const FenceSet *fences, Buf *out_hopeless,
                                Buf *out_slow, Error *err);
 
+/* plan.c */
+/* Needs the sessions and what the preflight has read. */
+MUST_CHECK bool plan_make(Cutover *cut, Error *err);
+/* PLAN_CHANGED with what has changed, when another plan was confirmed. */
+MUST_CHECK bool plan_confirmed(Cutover *cut, Error *err);
+void plan_changes(const char *before, const char *now, Buf *out);
+
 /* Actions of the table: cutover.c, preflight.c, freeze.c, steps.c, commit.c */
 CutoverFsmEvent cutover_look(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_check(Cutover *cut, Error *err);

@@ -17,6 +17,7 @@
 #include "ops/control_api.h"
 #include "ops/json_get.h"
 #include "ops/report.h"
+#include "ops/report_checks.h"
 #include "ops/status_live.h"
 #include "ops/status_text.h"
 
@@ -28,9 +29,16 @@
 typedef struct Client {
     const Config *config;
     bool json;
+    bool quiet; /* steps are not printed: only the end counts */
     int step;
     json_t *last; /* the report event */
 } Client;
+
+/* What this call asks for, beyond the configuration. */
+typedef struct Wish {
+    bool dry_run, check;
+    const char *confirm; /* "" any plan */
+} Wish;
 
 /* Events ------------------------------------------------------------------------------------- */
 static void on_line(void *arg, const json_t *line)
@@ -41,7 +49,7 @@ static void on_line(void *arg, const json_t *line)
     if (strcmp(json_get_text(line, "event", ""), "report") == 0) {
         json_decref(client->last);
         client->last = json_deep_copy(line);
-    } else if (!client->json) {
+    } else if (!client->json && !client->quiet) {
         CLEANUP_BUF Buf text = BUF_INIT;
         report_event_text(line, &client->step, &text);
         out_buf(&text);
@@ -67,10 +75,10 @@ static int64_t asked(const Config *config, OptionId id, int64_t value)
     return config_set(config, id) ? value : CONTROL_API_DEFAULT;
 }
 
-static json_t *request_of(const Config *config)
+static json_t *request_of(const Config *config, const Wish *wish)
 {
     ControlCutoverRequest request = {
-        .dry_run = config_flag(config, FLAG_DRY_RUN),
+        .dry_run = wish->dry_run,
         .max_downtime_us = asked(config, OPT_CUTOVER_MAX_DOWNTIME,
                                  config_duration_us(config, OPT_CUTOVER_MAX_DOWNTIME)),
         .max_lag_us =
@@ -80,6 +88,7 @@ static json_t *request_of(const Config *config)
         .verify = config_set(config, OPT_CUTOVER_VERIFY) ? config_choice(config, OPT_CUTOVER_VERIFY)
                                                          : CONTROL_API_DEFAULT,
     };
+    snprintf(request.confirm, sizeof request.confirm, "%s", wish->confirm);
     return control_cutover_request_json(&request);
 }
 
@@ -110,20 +119,32 @@ static void print_verdict(const Client *client, const json_t *report)
     arena_free(arena);
 }
 
-static int finish(Client *client, Error *err)
+static void print_checks(const json_t *report)
+{
+    CLEANUP_BUF Buf text = BUF_INIT;
+    report_checks_text(report, status_live_width(STDOUT_FILENO), status_live_color(STDOUT_FILENO),
+                       &text);
+    out_buf(&text);
+}
+
+static int finish(Client *client, const Wish *wish, Error *err)
 {
     const json_t *report = json_get(client->last, "report");
     const json_t *error = json_get(client->last, "error");
-    if (!client->json && json_is_object(report))
+    int code = (int)json_integer_value(json_get(client->last, "exit"));
+    if (!client->json && wish->check && json_get(report, "checks") != NULL)
+        print_checks(report);
+    else if (!client->json && json_is_object(report))
         print_verdict(client, report);
     if (json_is_object(error))
         control_error_of(error, err);
-    return (int)json_integer_value(json_get(client->last, "exit"));
+    return code == 0 && wish->check && report_checks_count(report, "warning") > 0 ? EXIT_WARNINGS
+                                                                                  : code;
 }
 
-static int lost(Client *client, Error *err)
+static int lost(const Wish *wish, Error *err)
 {
-    if (err->cls != ERR_CONN_LOST || config_flag(client->config, FLAG_DRY_RUN))
+    if (err->cls != ERR_CONN_LOST || wish->dry_run)
         return cli_failed(err);
     err->cls = ERR_UNDECIDED;
     err_context(err, "the outcome is not known here");
@@ -133,23 +154,31 @@ static int lost(Client *client, Error *err)
     return cli_failed(err);
 }
 
-static int ask_engine(const Config *config, Error *err)
+/* Asks the engine; the caller owns client->last. */
+static bool call_engine(Client *client, const Wish *wish, Error *err)
 {
-    Client client = {.config = config, .json = config_flag(config, FLAG_JSON)};
-    json_t *request = request_of(config);
-    ControlCall call = {.socket_path = config_text(config, OPT_CONTROL_SOCKET),
+    json_t *request = request_of(client->config, wish);
+    ControlCall call = {.socket_path = config_text(client->config, OPT_CONTROL_SOCKET),
                         .method = "POST",
                         .path = "/v1/cutover",
                         .body = request,
                         .stop = interrupt_stop(),
                         .on_stop = on_stop,
                         .on_line = on_line,
-                        .arg = &client};
+                        .arg = client};
     bool good = control_call(&call, NULL, err);
     json_decref(request);
-    if (good && client.last == NULL)
+    if (good && client->last == NULL)
         good = ERR(err, ERR_CONN_LOST, "the engine ended its answer without a report");
-    int code = good ? finish(&client, err) : lost(&client, err);
+    return good;
+}
+
+static int ask_engine(const Config *config, const Wish *wish, Error *err)
+{
+    Client client = {
+        .config = config, .json = config_flag(config, FLAG_JSON), .quiet = wish->check};
+    bool good = call_engine(&client, wish, err);
+    int code = good ? finish(&client, wish, err) : lost(wish, err);
     json_decref(client.last);
     return code;
 }
@@ -205,7 +234,7 @@ static bool wait_ready(const Config *config, const Engine *engine, StatusLive *l
     return true;
 }
 
-static int with_own_engine(const Config *config, Error *err)
+static int with_own_engine(const Config *config, const Wish *wish, Error *err)
 {
     Engine *engine = NULL;
     StopToken *engine_stop = stop_new();
@@ -222,7 +251,7 @@ static int with_own_engine(const Config *config, Error *err)
         status_live_free(live, false);
         bool ended = engine_ended(engine);
         if (good && !ended)
-            code = ask_engine(config, err);
+            code = ask_engine(config, wish, err);
         else if (!good)
             code = cli_failed(err);
         /* an engine whose target is open ends by itself */
@@ -238,14 +267,28 @@ static int with_own_engine(const Config *config, Error *err)
 }
 
 /* Consent -------------------------------------------------------------------------------------- */
-static bool agreed(const Config *config, Error *err)
+/* The plan of a dry run, shown; its hash is what the answer then stands for. false: *err, or (ERR_NONE)
+ * the report was a refusal that is printed already. */
+static bool show_plan(const Config *config, char hash[32], int *out_code, Error *err)
 {
-    if (config_flag(config, FLAG_YES) || config_flag(config, FLAG_DRY_RUN))
-        return true;
-    if (!out_interactive() || config_flag(config, FLAG_JSON)) {
-        ERR(err, ERR_USAGE, "nothing was done: cutover needs '--yes' where it cannot ask");
-        return err_hint(err, "Say --yes, or --dry-run to see what would happen.");
+    Client client = {.config = config};
+    Wish look = {.dry_run = true, .confirm = ""};
+    bool good = call_engine(&client, &look, err);
+    if (good) {
+        const char *made = json_get_text(client.last, "report.plan_hash", "");
+        *out_code = (int)json_integer_value(json_get(client.last, "exit"));
+        snprintf(hash, 32, "%s", made);
+        if (json_is_object(json_get(client.last, "error")))
+            good = control_error_of(json_get(client.last, "error"), err);
+    } else {
+        *out_code = cli_failed(err);
     }
+    json_decref(client.last);
+    return good;
+}
+
+static bool ask_person(const Config *config, Error *err)
+{
     Arena *arena = arena_new(0);
     PgEndpoint source, target;
     bool good = config_endpoint(config, true, &source, arena, err) &&
@@ -262,6 +305,31 @@ static bool agreed(const Config *config, Error *err)
     return good;
 }
 
+/* --yes, --confirm, or a person who has seen the plan. *out_code counts when false. */
+static bool agreed(const Config *config, bool running, Wish *wish, char hash[32], int *out_code,
+                   Error *err)
+{
+    *out_code = 0;
+    if (wish->dry_run || config_flag(config, FLAG_YES) || wish->confirm[0] != '\0')
+        return true;
+    if (!out_interactive() || config_flag(config, FLAG_JSON)) {
+        ERR(err, ERR_USAGE,
+            "nothing was done: cutover needs '--yes' or '--confirm=HASH' where it cannot ask");
+        err_hint(err, "Run it with --dry-run to see the plan and its hash.");
+        *out_code = cli_failed(err);
+        return false;
+    }
+    if (running) {
+        if (!show_plan(config, hash, out_code, err))
+            return false;
+        wish->confirm = hash;
+    }
+    if (ask_person(config, err))
+        return true;
+    *out_code = cli_failed(err);
+    return false;
+}
+
 static int already_done(const Config *config, const json_t *status)
 {
     if (config_flag(config, FLAG_JSON)) {
@@ -276,22 +344,37 @@ static int already_done(const Config *config, const json_t *status)
     return 0;
 }
 
+static bool read_wish(const Config *config, Wish *out, Error *err)
+{
+    const char *confirm = config_flag_text(config, FLAG_CONFIRM);
+    *out = (Wish){
+        .check = config_flag(config, FLAG_CHECK),
+        .dry_run = config_flag(config, FLAG_DRY_RUN) || config_flag(config, FLAG_CHECK),
+        .confirm = confirm == NULL ? "" : confirm,
+    };
+    if (strlen(out->confirm) > 31 || (confirm != NULL && confirm[0] == '\0'))
+        return ERR(err, ERR_USAGE, "'--confirm' takes the hash that the dry run printed");
+    return true;
+}
+
 static int run(const Config *config, Error *err)
 {
     json_t *status = NULL;
     bool running = false;
     int code;
-    if (!live_status(config, &status, &running, err))
+    char hash[32] = "";
+    Wish wish;
+    if (!read_wish(config, &wish, err) || !live_status(config, &status, &running, err))
         return cli_failed(err);
     if (strcmp(json_get_text(status, "cutover.decision", ""), "opened") == 0) {
         code = already_done(config, status);
-    } else if (!running && config_flag(config, FLAG_DRY_RUN)) {
+    } else if (!running && wish.dry_run) {
         ERR(err, ERR_NOT_RUNNING, "a dry run asks the running engine, and none is running");
         code = cli_failed(err);
-    } else if ((!running && !check_begun(status, err)) || !agreed(config, err)) {
+    } else if (!running && !check_begun(status, err)) {
         code = cli_failed(err);
-    } else {
-        code = running ? ask_engine(config, err) : with_own_engine(config, err);
+    } else if (agreed(config, running, &wish, hash, &code, err)) {
+        code = running ? ask_engine(config, &wish, err) : with_own_engine(config, &wish, err);
     }
     json_decref(status);
     return code;
@@ -310,16 +393,25 @@ const Command CMD_CUTOVER = {
             "Refused while the lag is above --max-lag. When --max-downtime runs out, writes are "
             "given back (exit 7).\n"
             "\n"
+            "With --check it prints every check with what it found (exit 5: warnings, 3: blockers); "
+            "--dry-run also what\n"
+            "would happen, how long writes would wait, and the plan's hash. With --confirm=HASH it runs "
+            "that plan and is\n"
+            "refused, with what has changed, when it is another one by now.\n"
+            "\n"
             "Uses the running engine, or starts one when the task is stopped. May be run again "
             "after any crash: it\n"
             "finishes what was decided, or says that it is done. The first interrupt (Ctrl-C) asks "
             "to abort.",
-    .example = "bascule --config clinic.yaml cutover --dry-run\n"
+    .example = "bascule --config clinic.yaml cutover --check\n"
+               "bascule -c clinic.yaml cutover --dry-run\n"
+               "bascule -c clinic.yaml cutover --confirm=1f0c9d3a5b7e2468\n"
                "bascule -c clinic.yaml cutover --max-downtime 5s\n"
                "bascule -c clinic.yaml cutover --yes --json",
     .uses = USE_TASK | USE_CONNECT | USE_PLAN | USE_ENGINE | USE_CUTOVER,
     .own = USE_CUTOVER,
-    .flags = FLAG_BIT(FLAG_YES) | FLAG_BIT(FLAG_DRY_RUN) | FLAG_BIT(FLAG_JSON),
-    .exits = {1, 2, 3, 4, 6, 7},
+    .flags = FLAG_BIT(FLAG_YES) | FLAG_BIT(FLAG_DRY_RUN) | FLAG_BIT(FLAG_CHECK) |
+             FLAG_BIT(FLAG_CONFIRM) | FLAG_BIT(FLAG_JSON),
+    .exits = {1, 2, 3, 4, 5, 6, 7},
     .run = run,
 };

@@ -27,6 +27,7 @@ struct Engine {
 typedef struct CutoverJob {
     Engine *engine;
     TaskCutover options;
+    ControlCutoverRequest request; /* what options borrow from */
     ControlEvents *events;
 } CutoverJob;
 
@@ -94,8 +95,10 @@ static bool on_cutover(void *self, const ControlCutoverRequest *request, Control
         ASSERT(job != NULL);
         job->engine = engine;
         job->events = events;
+        job->request = *request;
         job->options = (TaskCutover){
             .dry_run = request->dry_run,
+            .confirm = job->request.confirm,
             .verify = request->verify,
             .max_downtime_us = request->max_downtime_us,
             .max_lag_us = request->max_lag_us,

@@ -1,6 +1,7 @@
 /* control_api - see the header. */
 #include "ops/control_api.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,6 +129,12 @@ void control_events_finish(ControlEvents *events, const CutoverReport *report, c
 
 /* The cutover's request ---------------------------------------------------------------------- */
 
+static void set_text(json_t *object, const char *key, const char *value)
+{
+    if (value[0] != '\0')
+        json_object_set_new(object, key, json_text(value));
+}
+
 static void set_number(json_t *object, const char *key, int64_t value, int64_t unit)
 {
     if (value != CONTROL_API_DEFAULT)
@@ -136,10 +143,19 @@ static void set_number(json_t *object, const char *key, int64_t value, int64_t u
 
 json_t *control_cutover_request_json(const ControlCutoverRequest *request)
 {
-    json_t *object = json_pack("{s:b}", "dry_run", request->dry_run);
+    json_t *object =
+        json_pack("{s:b, s:b, s:b}", "dry_run", request->dry_run, "rehearse", request->rehearse,
+                  "terminate_blockers", request->terminate_blockers);
     set_number(object, "max_downtime_ms", request->max_downtime_us, 1000);
     set_number(object, "max_lag_ms", request->max_lag_us, 1000);
     set_number(object, "max_lag_bytes", request->max_lag_bytes, 1);
+    if (request->at_wall_us != 0) {
+        set_number(object, "at_ms", request->at_wall_us, 1000);
+        set_number(object, "at_window_ms", request->at_window_us, 1000);
+    }
+    set_text(object, "confirm", request->confirm);
+    set_text(object, "operator", request->operator_name);
+    set_text(object, "command", request->command);
     if (request->verify != CONTROL_API_DEFAULT)
         json_object_set_new(
             object, "verify",
@@ -157,27 +173,57 @@ static bool read_number(const char *key, const json_t *value, int64_t unit, int6
     return true;
 }
 
+static bool read_flag(const char *key, const json_t *value, bool *out, Error *err)
+{
+    if (!json_is_boolean(value))
+        return ERR(err, ERR_USAGE, "'%s' must be true or false", key);
+    *out = json_is_true(value);
+    return true;
+}
+
+static bool read_text(const char *key, const json_t *value, char *out, size_t size, Error *err)
+{
+    if (!json_is_string(value) || json_string_length(value) >= size)
+        return ERR(err, ERR_USAGE, "'%s' must be a text of at most %zu bytes", key, size - 1);
+    snprintf(out, size, "%s", json_string_value(value));
+    return true;
+}
+
+static bool read_verify(const json_t *value, int *out, Error *err)
+{
+    const char *text = json_is_string(value) ? json_string_value(value) : "";
+    if (strcmp(text, "full") != 0 && strcmp(text, "count") != 0)
+        return ERR(err, ERR_USAGE, "'verify' must be \"full\" or \"count\"");
+    *out = strcmp(text, "full") == 0 ? CUTOVER_VERIFY_FULL : CUTOVER_VERIFY_COUNT;
+    return true;
+}
+
 static bool read_key(const char *key, const json_t *value, ControlCutoverRequest *out, Error *err)
 {
-    if (strcmp(key, "dry_run") == 0) {
-        if (!json_is_boolean(value))
-            return ERR(err, ERR_USAGE, "'dry_run' must be true or false");
-        out->dry_run = json_is_true(value);
-        return true;
-    }
+    if (strcmp(key, "dry_run") == 0)
+        return read_flag(key, value, &out->dry_run, err);
+    if (strcmp(key, "rehearse") == 0)
+        return read_flag(key, value, &out->rehearse, err);
+    if (strcmp(key, "terminate_blockers") == 0)
+        return read_flag(key, value, &out->terminate_blockers, err);
     if (strcmp(key, "max_downtime_ms") == 0)
         return read_number(key, value, 1000, &out->max_downtime_us, err);
     if (strcmp(key, "max_lag_ms") == 0)
         return read_number(key, value, 1000, &out->max_lag_us, err);
     if (strcmp(key, "max_lag_bytes") == 0)
         return read_number(key, value, 1, &out->max_lag_bytes, err);
-    if (strcmp(key, "verify") == 0) {
-        const char *text = json_is_string(value) ? json_string_value(value) : "";
-        if (strcmp(text, "full") != 0 && strcmp(text, "count") != 0)
-            return ERR(err, ERR_USAGE, "'verify' must be \"full\" or \"count\"");
-        out->verify = strcmp(text, "full") == 0 ? CUTOVER_VERIFY_FULL : CUTOVER_VERIFY_COUNT;
-        return true;
-    }
+    if (strcmp(key, "at_ms") == 0)
+        return read_number(key, value, 1000, &out->at_wall_us, err);
+    if (strcmp(key, "at_window_ms") == 0)
+        return read_number(key, value, 1000, &out->at_window_us, err);
+    if (strcmp(key, "confirm") == 0)
+        return read_text(key, value, out->confirm, sizeof out->confirm, err);
+    if (strcmp(key, "operator") == 0)
+        return read_text(key, value, out->operator_name, sizeof out->operator_name, err);
+    if (strcmp(key, "command") == 0)
+        return read_text(key, value, out->command, sizeof out->command, err);
+    if (strcmp(key, "verify") == 0)
+        return read_verify(value, &out->verify, err);
     return ERR(err, ERR_USAGE, "unknown key '%s'", key);
 }
 
@@ -188,6 +234,7 @@ bool control_cutover_request_parse(const char *body, size_t len, ControlCutoverR
         .max_downtime_us = CONTROL_API_DEFAULT,
         .max_lag_us = CONTROL_API_DEFAULT,
         .max_lag_bytes = CONTROL_API_DEFAULT,
+        .at_window_us = CONTROL_API_DEFAULT,
         .verify = CONTROL_API_DEFAULT,
     };
     bool ok = true;
@@ -220,6 +267,8 @@ static void handle_cutover(void *self, const HttpRequest *request, HttpReply *re
         http_reply_error(reply, 400, &err);
         return;
     }
+    wanted.peer_uid = request->peer_uid;
+    wanted.peer_pid = request->peer_pid;
     log_info("cutover requested over the control socket pid=%ld dry_run=%s",
              (long)request->peer_pid, wanted.dry_run ? "yes" : "no");
     ControlEvents *events = events_new();

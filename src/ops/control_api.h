@@ -20,9 +20,17 @@
 
 /* What the client asked; CONTROL_API_DEFAULT where it left the engine's configuration to hold. */
 typedef struct ControlCutoverRequest {
-    bool dry_run;
+    bool dry_run, rehearse, terminate_blockers;
     int64_t max_downtime_us, max_lag_us, max_lag_bytes;
-    int verify; /* CutoverVerify or CONTROL_API_DEFAULT */
+    int verify;             /* CutoverVerify or CONTROL_API_DEFAULT */
+    int64_t at_wall_us;     /* 0: now */
+    int64_t at_window_us;   /* how long after that it may begin; or CONTROL_API_DEFAULT */
+    char confirm[32];       /* hash of the plan that was confirmed, "" any */
+    char operator_name[64]; /* who says he asks, "" unknown */
+    char command[256];      /* what was typed, without secrets */
+    /* Who the system says it was: not part of the body. */
+    uid_t peer_uid;
+    pid_t peer_pid;
 } ControlCutoverRequest;
 
 typedef struct ControlEvents ControlEvents;

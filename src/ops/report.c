@@ -9,6 +9,7 @@
 #include "net/http_server.h"
 #include "net/json_text.h"
 #include "ops/json_get.h"
+#include "ops/report_checks.h"
 #include "ops/text_layout.h"
 
 #define LABEL_WIDTH 15
@@ -95,6 +96,7 @@ json_t *report_json(const CutoverReport *report)
                         json_pack("{s:i, s:i}", "total", report->sequences_total, "raised",
                                   report->sequences_raised));
     json_object_set_new(out, "tables", tables_json(report));
+    report_checks_json(report, out);
     return out;
 }
 
@@ -239,4 +241,5 @@ void report_text(const json_t *report, int width, Buf *out)
              text_count(json_get_number(report, "sequences.total"), b));
     label_line(out, width, "Sequences", text);
     tables(report, width, out);
+    report_plan_text(report, width, out);
 }

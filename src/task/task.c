@@ -14,6 +14,7 @@
 #include "config/endpoint.h"
 #include "schema/schema.h"
 #include "source/preflight.h"
+#include "task/plans.h"
 
 struct Task {
     const Config *config;
@@ -315,6 +316,11 @@ bool task_cutover(Task *task, const TaskCutover *options, Arena *arena, CutoverR
         .lock_timeout_us = config_duration_us(c, OPT_CUTOVER_LOCK_TIMEOUT),
         .lock_tries = (int)config_i64(c, OPT_CUTOVER_LOCK_TRIES),
         .sequence_margin = config_i64(c, OPT_CUTOVER_SEQUENCE_MARGIN),
+        .confirm =
+            options->confirm == NULL || options->confirm[0] == '\0' ? NULL : options->confirm,
+        .plan_arg = (void *)config_text(c, OPT_WORK_DIR),
+        .plan_keep = plans_keep,
+        .plan_find = plans_find,
         .new_primary = task->spec.target.shown,
         .engine = task->sync,
         .ready = sync_ready,

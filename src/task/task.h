@@ -37,7 +37,8 @@ MUST_CHECK bool task_run(Task *task, Error *err);
 /* -1: as configured. */
 typedef struct TaskCutover {
     bool dry_run;
-    int verify; /* CutoverVerify or -1 */
+    const char *confirm; /* hash of the plan that was confirmed; "" or NULL: any */
+    int verify;          /* CutoverVerify or -1 */
     int64_t max_downtime_us, max_lag_us, max_lag_bytes;
     void (*on_event)(void *arg, const CutoverEvent *event);
     void *event_arg;

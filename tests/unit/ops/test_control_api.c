@@ -204,10 +204,26 @@ static void requests(void **state)
         assert_true(out.dry_run == in.dry_run && out.max_downtime_us == in.max_downtime_us &&
                     out.max_lag_us == in.max_lag_us && out.max_lag_bytes == in.max_lag_bytes &&
                     out.verify == in.verify);
+        assert_true(out.rehearse == in.rehearse && out.at_wall_us == in.at_wall_us &&
+                    out.terminate_blockers == in.terminate_blockers);
+        assert_true(in.at_wall_us == 0 || out.at_window_us == in.at_window_us);
+        assert_string_equal(out.confirm, in.confirm);
+        assert_string_equal(out.operator_name, in.operator_name);
+        assert_string_equal(out.command, in.command);
         free(text);
         json_decref(json);
-        in = (ControlCutoverRequest){true, CONTROL_API_DEFAULT, CONTROL_API_DEFAULT,
-                                     CONTROL_API_DEFAULT, CONTROL_API_DEFAULT};
+        in = (ControlCutoverRequest){.dry_run = true,
+                                     .rehearse = true,
+                                     .terminate_blockers = true,
+                                     .max_downtime_us = CONTROL_API_DEFAULT,
+                                     .max_lag_us = CONTROL_API_DEFAULT,
+                                     .max_lag_bytes = CONTROL_API_DEFAULT,
+                                     .verify = CONTROL_API_DEFAULT,
+                                     .at_wall_us = 1767323045678000,
+                                     .at_window_us = 60000000,
+                                     .confirm = "0123456789abcdef",
+                                     .operator_name = "ada",
+                                     .command = "cutover --confirm"};
     }
 }
 

@@ -1,0 +1,12 @@
+/*
+ * sha256 - the digest of plans, of the audit's chain, and of whatever else others must be able to
+ * compute again with their own tools.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#define SHA256_HEX_SIZE 65
+
+/* 64 lower-case hex digits and a NUL; returns out. */
+char *sha256_hex(const void *data, size_t len, char out[SHA256_HEX_SIZE]);

@@ -1,0 +1,33 @@
+/*
+ * findings - what a preflight has to say, check by check.
+ *
+ * A check begins with finding_check(); what it finds is told at once and kept for the report; one
+ * that finds nothing is kept as fine. All blockers together become the refusal.
+ */
+#pragma once
+
+#include "bascule/base/buf.h"
+#include "cutover/internal.h"
+
+typedef struct Findings {
+    Cutover *cut;
+    ErrorClass cls; /* of the first blocker */
+    Buf blockers;
+    int warnings;
+    const char *check; /* name of the check that is under way; NULL none */
+    int check_findings;
+} Findings;
+
+/* Ends the check before and begins this one. NULL: only ends. */
+void finding_check(Findings *f, const char *check);
+/* Stands in the way. Text with the remedy behind the last colon. */
+void finding_block(Findings *f, ErrorClass cls, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Worth knowing; does not stand in the way. */
+void finding_warn(Findings *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* What the check saw when it is fine: a figure for the report. */
+void finding_fine(Findings *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* preflight_sides.c: what has to be alike on both sides, and what does not travel. */
+MUST_CHECK bool preflight_sides(Findings *f, Error *err);
+/* predict.c */
+MUST_CHECK bool preflight_prediction(Findings *f, Error *err);

@@ -1,0 +1,108 @@
+/*
+ * predict - what the freeze would cost, in parts. A freeze that cannot end in time would be given up
+ * after it hurt everybody: it is refused before.
+ */
+#include <stdio.h>
+
+#include "cutover/findings.h"
+
+#define PREDICT_FROM                                                                               \
+    ((int64_t)32 << 20)    /* smaller databases need no sample before a real cutover */
+#define PER_TABLE_US 200   /* lock, trigger, catalog work a table, measured with 500 tables */
+#define FIXED_US     20000 /* round trips and two synchronous commits */
+
+static int64_t total_bytes(const Relations *rels)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < rels->count; i++)
+        bytes += rels->all[i]->bytes > 0 ? rels->all[i]->bytes : 0;
+    return bytes;
+}
+
+static bool predict(Cutover *cut, Error *err)
+{
+    CutoverPrediction *out = &cut->report->prediction;
+    CompareSpec spec = {
+        .source = cut->spec->source,
+        .target = cut->spec->target,
+        .rels = cut->spec->rels,
+        .jobs = cut->spec->jobs,
+        .count_only = cut->spec->verify == CUTOVER_VERIFY_COUNT,
+        .stop = cut->give_up,
+    };
+    out->lock_us = FIXED_US + (int64_t)cut->fences.count * PER_TABLE_US;
+    out->drain_us = cut->report->lag_us_before;
+    if (cut->compare == NULL && !compare_open(&spec, &cut->compare, err))
+        return false;
+    if (!compare_predict(cut->compare, &out->prove_bytes, &out->prove_us, err))
+        return err_context(err, "measuring how fast tables can be compared");
+    if (out->drain_us != PROGRESS_UNKNOWN)
+        out->total_us = out->lock_us + out->drain_us + out->prove_us;
+    return true;
+}
+
+bool preflight_prediction(Findings *f, Error *err)
+{
+    const CutoverSpec *spec = f->cut->spec;
+    const CutoverPrediction *p = &f->cut->report->prediction;
+    char total[32], budget[32], prove[32];
+    if (!spec->dry_run && total_bytes(spec->rels) < PREDICT_FROM)
+        return true;
+    if (!predict(f->cut, err))
+        return false;
+    if (p->total_us < 0)
+        return true; /* the lag is not known: a finding of its own */
+    clock_format_duration(p->total_us, total, sizeof total);
+    clock_format_duration(p->prove_us, prove, sizeof prove);
+    clock_format_duration(spec->max_downtime_us, budget, sizeof budget);
+    if (p->total_us > spec->max_downtime_us)
+        finding_block(f, ERR_BLOCKED,
+                      "writes would wait about %s, %s of it for comparing %lld MB, the downtime "
+                      "budget is %s: raise --max-downtime, or --verify count",
+                      total, prove, (long long)(p->prove_bytes >> 20), budget);
+    else if (p->total_us > spec->max_downtime_us / 2)
+        finding_warn(f, "writes would wait about %s, more than half of the downtime budget of %s",
+                     total, budget);
+    else
+        finding_fine(f, "writes would wait about %s, the budget is %s", total, budget);
+    return true;
+}
+
+static void tell_part(Cutover *cut, const char *what, int64_t us, const char *from)
+{
+    char shown[32];
+    cutover_tell(cut, "plan", false, "%s: about %s (%s)", what,
+                 clock_format_duration(us, shown, sizeof shown), from);
+}
+
+CutoverFsmEvent cutover_plan(Cutover *cut, Error *err)
+{
+    const CutoverPrediction *p = &cut->report->prediction;
+    char total[32], budget[32], from[96];
+    (void)err;
+    cutover_tell(cut, "plan", false,
+                 "freeze: lock %d tables, at most %d attempts of %lld ms; fence them; budget %s",
+                 cut->fences.count, cut->spec->lock_tries,
+                 (long long)(cut->spec->lock_timeout_us / 1000),
+                 clock_format_duration(cut->spec->max_downtime_us, budget, sizeof budget));
+    tell_part(cut, "lock, fence and commit", p->lock_us, "by the number of tables");
+    tell_part(cut, "drain", p->drain_us, "the lag now");
+    snprintf(from, sizeof from, "%lld MB, by a sample of the largest table on both sides",
+             (long long)(p->prove_bytes >> 20));
+    tell_part(cut, cut->spec->verify == CUTOVER_VERIFY_COUNT ? "count rows" : "compare every row",
+              p->prove_us, from);
+    cutover_tell(cut, "plan", false, "writes would wait about %s; the budget is %s",
+                 clock_format_duration(p->total_us, total, sizeof total), budget);
+    cutover_tell(cut, "plan", false, "plan %s: --confirm=%s runs exactly this one",
+                 cut->report->plan_hash, cut->report->plan_hash);
+    return CUT_EV_DONE;
+}
+
+CutoverFsmEvent cutover_plan_rest(Cutover *cut, Error *err)
+{
+    (void)err;
+    cutover_tell(cut, "plan", false,
+                 "an earlier cutover left epoch %lld half done: 'cutover' would finish it",
+                 (long long)cut->epoch);
+    return CUT_EV_DONE;
+}
