@@ -143,9 +143,11 @@ static void set_number(json_t *object, const char *key, int64_t value, int64_t u
 
 json_t *control_cutover_request_json(const ControlCutoverRequest *request)
 {
-    json_t *object =
-        json_pack("{s:b, s:b, s:b}", "dry_run", request->dry_run, "rehearse", request->rehearse,
-                  "terminate_blockers", request->terminate_blockers);
+    json_t *object = json_pack("{s:b}", "dry_run", request->dry_run);
+    if (request->rehearse)
+        json_object_set_new(object, "rehearse", json_true());
+    if (request->terminate_blockers)
+        json_object_set_new(object, "terminate_blockers", json_true());
     set_number(object, "max_downtime_ms", request->max_downtime_us, 1000);
     set_number(object, "max_lag_ms", request->max_lag_us, 1000);
     set_number(object, "max_lag_bytes", request->max_lag_bytes, 1);
