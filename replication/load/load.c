@@ -438,6 +438,7 @@ bool load_run(const LoadSpec *spec, Error *err)
         .rels = spec->rels,
         .plan = spec->plan,
         .chunk_bytes = spec->chunk_bytes,
+        .jobs = spec->jobs,
         .strict = spec->constraints_live && !replica,
         .copy = true,
         .indexes = spec->schema != NULL,

@@ -40,7 +40,8 @@ typedef struct LoadSpec {
     const SchemaPort *schema; /* table_post_data runs as soon as a table is complete; NULL: none */
     StopToken *stop;
     int jobs;              /* copiers (and builders) at once */
-    int64_t chunk_bytes;   /* tables above twice this are cut; 0: 256 MB */
+    int64_t chunk_bytes;   /* tables above twice this are cut; 0: 256 MB; see
+                              schedule_pieces */
     bool constraints_live; /* the target has foreign keys now: strict order */
     bool binary;           /* same-type binary COPY allowed where safe */
     bool tables_are_ours;  /* created by us and empty: TRUNCATE + COPY FREEZE is allowed */

@@ -11,6 +11,9 @@
 #include "bascule/base/mem.h"
 
 #define DEFAULT_CHUNK (INT64_C(256) << 20)
+/* A table that would keep one copier at work while the others have nothing left. */
+#define SHARE_PIECES    2 /* a copier */
+#define SHARE_MIN_BYTES (INT64_C(32) << 20)
 
 struct Schedule {
     ScheduleSpec spec;
@@ -117,17 +120,29 @@ static bool order_cycle(Schedule *s, Unit *unit, int cycle, Error *err)
                     "load is done, or allow the target's role to SET session_replication_role.");
 }
 
+int64_t schedule_pieces(const Relations *rels, const Relation *rel, int64_t chunk_bytes, int jobs)
+{
+    int64_t piece = chunk_bytes > 0 ? chunk_bytes : DEFAULT_CHUNK, all = 0;
+    for (int i = 0; i < rels->count; i++)
+        all += rels->all[i]->bytes;
+    if (jobs > 1 && rel->bytes > all / jobs) {
+        int64_t share = rel->bytes / jobs / SHARE_PIECES;
+        share = share < SHARE_MIN_BYTES ? SHARE_MIN_BYTES : share;
+        piece = share < piece ? share : piece;
+    }
+    return rel->bytes <= 2 * piece ? 1 : (rel->bytes + piece - 1) / piece;
+}
+
 static void cut(Schedule *s, Unit *unit)
 {
     const Relation *rel = unit->members[0];
-    int64_t chunk = s->spec.chunk_bytes > 0 ? s->spec.chunk_bytes : DEFAULT_CHUNK;
     unit->pieces = 1;
-    if (unit->member_count > 1 || rel->heap_blocks <= 0 || rel->bytes <= 2 * chunk)
+    if (unit->member_count > 1 || rel->heap_blocks <= 0)
         return;
     /* A table that references itself must come in one statement where its key is checked. */
     if (s->spec.strict && s->spec.plan->self_reference[rel->id])
         return;
-    int64_t pieces = (rel->bytes + chunk - 1) / chunk;
+    int64_t pieces = schedule_pieces(s->spec.rels, rel, s->spec.chunk_bytes, s->spec.jobs);
     if (pieces > rel->heap_blocks)
         pieces = rel->heap_blocks;
     if (pieces < 2)

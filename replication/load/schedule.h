@@ -54,11 +54,16 @@ typedef struct Job {
 typedef struct ScheduleSpec {
     Relations *rels;
     const FkPlan *plan;
-    int64_t chunk_bytes;
-    bool strict;  /* foreign keys of the target are checked while rows come in */
-    bool copy;    /* false: indexes only */
-    bool indexes; /* each table's post-data follows its copy */
+    int64_t chunk_bytes; /* 0: 256 MB */
+    int jobs;            /* copiers at once; 0 or 1: nothing is cut to keep them busy */
+    bool strict;         /* foreign keys of the target are checked while rows come in */
+    bool copy;           /* false: indexes only */
+    bool indexes;        /* each table's post-data follows its copy */
 } ScheduleSpec;
+
+/* Number of pieces that this table is copied in: about chunk_bytes each once it is twice that, and
+ * smaller ones when the table alone is more than its copier's share of all bytes. */
+int64_t schedule_pieces(const Relations *rels, const Relation *rel, int64_t chunk_bytes, int jobs);
 
 typedef struct Schedule Schedule;
 

@@ -3,6 +3,7 @@
 
 #include "bascule/base/log.h"
 #include "load/load.h"
+#include "load/schedule.h"
 #include "sync/internal.h"
 
 static bool all_binary(const Relation *rel)
@@ -36,15 +37,14 @@ static const char *note_of(Arena *arena, const Relation *rel, const FkPlan *fk)
     return text;
 }
 
-static void fill_table(const SyncSpec *spec, Arena *arena, const Relation *rel, const FkPlan *fk,
-                       SyncPlanTable *out)
+static void fill_table(const SyncSpec *spec, Arena *arena, const Relations *rels,
+                       const Relation *rel, const FkPlan *fk, SyncPlanTable *out)
 {
-    int64_t chunk = spec->load_chunk_bytes > 0 ? spec->load_chunk_bytes : 256 << 20;
     *out = (SyncPlanTable){
         .table = arena_strdup(arena, rel->display),
         .rows = rel->estimated_rows < 0 ? PROGRESS_UNKNOWN : rel->estimated_rows,
         .bytes = rel->bytes,
-        .chunks = rel->bytes > 2 * chunk ? (int)((rel->bytes + chunk - 1) / chunk) : 1,
+        .chunks = (int)schedule_pieces(rels, rel, spec->load_chunk_bytes, spec->load_jobs),
         .level = fk->level[rel->id],
         .binary = spec->load_binary && all_binary(rel),
         .replica_identity = rel->replica_identity,
@@ -64,7 +64,7 @@ bool sync_plan(const SyncSpec *spec, Arena *arena, SyncPlan *out, Error *err)
     out->tables = arena_new_array(arena, SyncPlanTable, rels->count);
     for (int i = 0; i < rels->count; i++) {
         const Relation *rel = rels->all[fk->order[i]];
-        fill_table(spec, arena, rel, fk, &out->tables[i]);
+        fill_table(spec, arena, rels, rel, fk, &out->tables[i]);
         out->bytes += rel->bytes;
     }
     out->cycle_count = fk->cycle_count;

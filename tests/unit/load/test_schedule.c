@@ -168,6 +168,21 @@ static void pieces_cover_the_table(void **state)
     schedule_free(schedule);
 }
 
+/* Copiers are kept busy: a table that outweighs the rest is cut below the chunk size. */
+static void a_lonely_table_is_shared(void **state)
+{
+    Fixture *f = *state;
+    const int mb[] = {400, 1, 1};
+    tables(f, 3, mb);
+    assert_int_equal(schedule_pieces(&f->rels, f->rels.all[0], 256 * MB, 1), 1);
+    assert_int_equal(schedule_pieces(&f->rels, f->rels.all[0], 256 * MB, 2), 4);
+    assert_int_equal(schedule_pieces(&f->rels, f->rels.all[0], 256 * MB, 64), 13); /* of 32 MB */
+    assert_int_equal(schedule_pieces(&f->rels, f->rels.all[1], 256 * MB, 2), 1);
+    const int even[] = {400, 400, 400};
+    tables(f, 3, even);
+    assert_int_equal(schedule_pieces(&f->rels, f->rels.all[0], 256 * MB, 2), 1);
+}
+
 static void what_was_begun_is_dirty(void **state)
 {
     Fixture *f = *state;
@@ -370,6 +385,7 @@ int main(void)
         T(largest_first),
         T(completed_tables_get_indexes_only),
         T(pieces_cover_the_table),
+        T(a_lonely_table_is_shared),
         T(what_was_begun_is_dirty),
         T(an_unknown_commit_makes_dirty),
         T(strict_order_waits_for_parents),
