@@ -34,6 +34,8 @@
 #define ROOM_LOOK_US         100000 /* the queue's patience may have ended */
 #define IDLE_LOOK_US         1000000
 #define SETTLE_LOOK_US       5000
+#define QUIET_MIN_US         20000000  /* a shorter silence never raises a question */
+#define QUIET_UNBOUNDED_US   120000000 /* where the server itself bears any silence */
 
 struct Reader {
     ReaderSpec spec;
@@ -48,6 +50,9 @@ struct Reader {
     int64_t position_due_us;
     int64_t silence_us; /* half of what the server bears; at most status_interval_us */
     bool reply_wanted;
+    int64_t quiet_us; /* so long without a sign of the server, although it was asked, is odd */
+    int64_t heard_us;
+    bool asked; /* for a sign of life, since heard_us */
     int wake_fd;
     Error dropped; /* a notice said that the plugin dropped a change */
 };
@@ -97,10 +102,12 @@ static bool send_status(Reader *reader, Error *err)
     Lsn durable = confirmable(reader);
     if (FAULT_ERROR(FEEDBACK_BEFORE, err))
         return false;
-    frame_write_status(reader->received_lsn, durable, clock_wall_us(), false, message);
+    bool ask = !reader->asked && clock_now_us() - reader->heard_us >= reader->quiet_us / 2;
+    frame_write_status(reader->received_lsn, durable, clock_wall_us(), ask, message);
     if (!pgconn_stream_put(reader->conn, message, sizeof message, err))
         return err_context(err, "answering the source");
     reader->told_lsn = durable;
+    reader->asked = reader->asked || ask;
     reader->reply_wanted = false;
     reader->status_due_us = clock_now_us() + reader->silence_us;
     atomic_store(&reader->spec.progress->confirmed_lsn, durable);
@@ -171,10 +178,24 @@ static void init_positions(Reader *reader, Lsn resume_lsn, int64_t silence_us)
     reader->status_due_us = 0;
     reader->position_due_us = 0;
     reader->reply_wanted = true;
+    reader->quiet_us = silence_us > 0 ? 2 * silence_us : QUIET_UNBOUNDED_US;
+    if (reader->quiet_us < QUIET_MIN_US)
+        reader->quiet_us = QUIET_MIN_US;
+    reader->heard_us = clock_now_us();
+    reader->asked = false;
     reader->dropped = ERROR_INIT;
     assembly_init(&reader->assembly, spec->part_bytes, resume_lsn);
     spec->decoder->reset(spec->decoder);
     atomic_store(&spec->progress->received_lsn, resume_lsn);
+}
+
+static StartSpec start_spec(const Reader *reader, Lsn resume_lsn)
+{
+    return (StartSpec){.endpoint = &reader->spec.endpoint,
+                       .slot_name = reader->spec.slot_name,
+                       .plugin = reader->spec.decoder->plugin,
+                       .publication = reader->spec.publication,
+                       .resume_lsn = resume_lsn};
 }
 
 static StepResult start(Reader *reader, Error *err)
@@ -188,11 +209,7 @@ static StepResult start(Reader *reader, Error *err)
     }
     if (!spec->resume_lsn(spec->resume_arg, &resume_lsn, err))
         return STEP_FAILED;
-    StartSpec how = {.endpoint = &spec->endpoint,
-                     .slot_name = spec->slot_name,
-                     .plugin = spec->decoder->plugin,
-                     .publication = spec->publication,
-                     .resume_lsn = resume_lsn};
+    StartSpec how = start_spec(reader, resume_lsn);
     if (!start_check(&how, &silence_us, err))
         return STEP_FAILED;
     init_positions(reader, resume_lsn, silence_us);
@@ -364,6 +381,33 @@ static bool receive(Reader *reader, int *out_count, bool *out_drained, Error *er
 
 /* Waiting ------------------------------------------------------------------------------------ */
 
+/* A path that swallows everything looks like a server that has nothing to say. So the server is
+ * asked for a sign; when none comes, another session asks whether ours still lives there (a server
+ * deep in a large transaction of other tables is silent for long, and well). */
+static bool check_silence(Reader *reader, int received, Error *err)
+{
+    int64_t now = clock_now_us();
+    if (received > 0 || reader->pending != NULL) {
+        reader->heard_us = now;
+        reader->asked = false;
+        return true;
+    }
+    if (now - reader->heard_us < reader->quiet_us)
+        return true;
+    StartSpec how = start_spec(reader, reader->received_lsn);
+    bool alive = false;
+    if (!start_alive(&how, pgconn_backend_pid(reader->conn), &alive, err))
+        return err_context(err, "the stream has been silent for long");
+    if (!alive)
+        return ERR(err, ERR_CONN_LOST,
+                   "the stream has been silent for %lld s, and its session has ended on the source",
+                   (long long)((now - reader->heard_us) / 1000000));
+    log_debug("the source is silent, but its session is at work");
+    reader->heard_us = now;
+    reader->asked = false;
+    return true;
+}
+
 static int64_t next_look_us(const Reader *reader)
 {
     int64_t now = clock_now_us(), look = now + IDLE_LOOK_US;
@@ -402,7 +446,8 @@ static StepResult stream(Reader *reader, Error *err)
     int count = 0;
     bool drained = false;
     if (!put_pending(reader, err) || !receive(reader, &count, &drained, err) ||
-        !put_position_when_due(reader, err) || !send_status_when_due(reader, err))
+        !put_position_when_due(reader, err) || !send_status_when_due(reader, err) ||
+        !check_silence(reader, count, err))
         return fail(reader);
     if ((drained || reader->pending != NULL) && !wait_for_work(reader, err))
         return fail(reader);

@@ -9,7 +9,8 @@
  * resend). Lost      on any error it puts FLOW_LOST, closes its session and fails the step; the
  * worker's reset and next step start again from the target's resume row (`resume_lsn` callback),
  * once the consumer of the queue is through with everything that was put before
- * (flow_queue_settled). Refuses   to start when the slot is gone, invalidated, or confirmed beyond
+ * (flow_queue_settled). Silent    for twice the server's wal_sender_timeout although it was asked for
+ * a sign: another session asks whether ours still holds the slot; if not, CONN_LOST. Refuses   to start when the slot is gone, invalidated, or confirmed beyond
  * the resume row (SLOT_LOST), and when the resume row lies beyond the source's WAL (TARGET_STATE).
  * Notices   of wal2json about missing identities ("no tuple identifier", "no old tuple data", ...)
  * for a relation in scope stop the task: such a row was dropped by the plugin. Threads   the

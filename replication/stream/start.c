@@ -56,6 +56,16 @@ bool start_check(const StartSpec *spec, int64_t *out_silence_us, Error *err)
     return true;
 }
 
+bool start_alive(const StartSpec *spec, uint32_t pid, bool *out_alive, Error *err)
+{
+    CLEANUP_PGCONN PgConn *conn = pgconn_open(spec->endpoint, PG_SESSION_SQL, "stream-check", err);
+    SlotState slot;
+    if (conn == NULL || !slot_state(conn, spec->slot_name, &slot, err))
+        return false;
+    *out_alive = slot.exists && slot.active && (uint32_t)slot.active_pid == pid;
+    return true;
+}
+
 /* Options of wal2json 2.5. No filter of tables in the plugin: a table that it does not know is
  * silently not sent, and it sends no keepalive while it filters. No types, defaults or keys: they
  * can come out as broken JSON, and the catalog knows better. */

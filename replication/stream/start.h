@@ -20,6 +20,8 @@ typedef struct StartSpec {
 
 /* *out_silence_us: how long the server bears silence from us; 0: for ever. */
 MUST_CHECK bool start_check(const StartSpec *spec, int64_t *out_silence_us, Error *err);
+/* The slot is held by the session with this pid: the server's side of the stream is there. */
+MUST_CHECK bool start_alive(const StartSpec *spec, uint32_t pid, bool *out_alive, Error *err);
 /* A session that streams, or NULL. Notices go to `notice`. */
 MUST_CHECK PgConn *start_stream(const StartSpec *spec,
                                 void (*notice)(void *arg, const char *sqlstate,

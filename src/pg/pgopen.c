@@ -24,6 +24,7 @@
 
 #define DEFAULT_TIMEOUT_US INT64_C(10000000)
 #define MAX_KEYWORDS       80
+#define STREAM_UNACKED_MS  60000 /* what a stream sent and the peer's kernel has not taken */
 
 /* P(name, value): known to every supported server, and any role may set it. */
 #define PINS(P)                                                                                    \
@@ -150,7 +151,8 @@ static void keywords_fill(Keywords *keywords, const PQconninfoOption *parsed,
     keyword_default(keywords, "keepalives_count", "3");
     /* Bounds connect(2), here and in PQcancel; taken off the socket once connected, because it
      * would also end a session whose server does not read for a while (waiting for a lock in a
-     * COPY). */
+     * COPY). A stream sends next to nothing: there it stays, and tells of a dead peer long before
+     * the kernel's own quarter of an hour. */
     if (keyword_get(keywords, "tcp_user_timeout") == NULL) {
         int64_t ms = timeout_of(endpoint, keywords) / 2000;
         snprintf(keywords->user_timeout, sizeof keywords->user_timeout, "%d",
@@ -202,10 +204,9 @@ static bool poll_until_connected(PgConn *conn, int64_t timeout_us, Error *err)
     return true;
 }
 
-static bool connect_now(PgConn *conn, const Keywords *keywords, int64_t timeout_us, Error *err)
+static bool connect_now(PgConn *conn, const Keywords *keywords, PgSession session,
+                        int64_t timeout_us, Error *err)
 {
-    int off = 0;
-
     conn->pq = PQconnectStartParams(keywords->names, keywords->values, 0);
     if (conn->pq == NULL)
         return ERR(err, ERR_BUG, "out of memory in libpq");
@@ -219,8 +220,10 @@ static bool connect_now(PgConn *conn, const Keywords *keywords, int64_t timeout_
     conn->tls = PQsslStruct(conn->pq, "OpenSSL");
     if (PQsetnonblocking(conn->pq, 1) != 0 || conn->cancel == NULL)
         return pg_fail_call(conn, err);
-    if (keywords->our_user_timeout) /* fails on a unix socket, where there is none */
-        (void)setsockopt(PQsocket(conn->pq), IPPROTO_TCP, TCP_USER_TIMEOUT, &off, sizeof off);
+    if (keywords->our_user_timeout) { /* fails on a unix socket, where there is none */
+        unsigned int limit = session == PG_SESSION_WALSENDER ? STREAM_UNACKED_MS : 0;
+        (void)setsockopt(PQsocket(conn->pq), IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof limit);
+    }
     return true;
 }
 
@@ -262,7 +265,7 @@ static bool attempt(const PgEndpoint *endpoint, const PQconninfoOption *parsed, 
     conn->stop = endpoint->stop;
     snprintf(conn->side, sizeof conn->side, "%s", endpoint->side);
     keywords_fill(&keywords, parsed, endpoint, session, what, with_pins);
-    fine = connect_now(conn, &keywords, timeout_of(endpoint, &keywords), err) &&
+    fine = connect_now(conn, &keywords, session, timeout_of(endpoint, &keywords), err) &&
            pin_session(conn, session, err);
     keywords_done(&keywords);
     if (fine)

@@ -2,6 +2,7 @@
 import pytest
 from harness import workload
 from harness.flow import caught_up_and_equal, finish
+from harness.relay import Relay
 from harness.waiting import wait_until
 
 PLUGINS = pytest.mark.parametrize("plugin", ["pgoutput", "wal2json"])
@@ -145,6 +146,22 @@ def test_reconnects_when_a_backend_is_terminated(app, target, make_task, make_wr
     assert killed >= 10, "sessions of bascule were not found by application_name"
     task.wait_streaming()
     finish(task, app, target, writers)
+
+
+def test_notices_a_path_that_swallows_everything(make_cluster, make_database, target, make_task):
+    """The stream's connection stays open and brings nothing any more: neither a reset nor an end ever comes."""
+    cluster = make_cluster("source", settings={"wal_sender_timeout": "5s"})
+    source = workload.create(make_database(cluster))
+    relay = Relay("127.0.0.1", cluster.port)
+    try:
+        task = make_task(src=source.conninfo(host="127.0.0.1", port=relay.port, sslmode="disable")).start().wait_streaming()
+        assert relay.swallow() >= 1
+        source.sql("UPDATE account SET v = v + 1 WHERE id = 1", user="app")
+        task.wait_log("the stream has been silent", timeout=90)
+        task.wait_streaming()
+        caught_up_and_equal(task, source, target)
+    finally:
+        relay.close()
 
 
 @pytest.mark.parametrize("side,how", [("target", "fast"), ("target", "immediate"), ("source", "fast"),

@@ -71,6 +71,12 @@ void pgconn_close(PgConn *conn)
     free(conn);
 }
 
+uint32_t pgconn_backend_pid(const PgConn *conn)
+{
+    assert_true(conn->walsender);
+    return 4711;
+}
+
 void pgconn_on_notice(PgConn *conn, void (*fn)(void *, const char *, const char *), void *arg)
 {
     assert_true(conn->walsender);
