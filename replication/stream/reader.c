@@ -89,10 +89,14 @@ void reader_reset(void *self)
 
 /* Feedback ----------------------------------------------------------------------------------- */
 
-/* What the slot may forget: durable on the target, and never more than this stream brought. */
+/* What the slot may forget: durable on the target, its keys on disk, and never more than this
+ * stream brought. */
 static Lsn confirmable(const Reader *reader)
 {
     Lsn durable = atomic_load(&reader->spec.progress->durable_lsn);
+    Lsn keys = atomic_load(&reader->spec.progress->keys_lsn);
+    if (keys != LSN_UNKNOWN && keys < durable)
+        durable = keys;
     return durable < reader->received_lsn ? durable : reader->received_lsn;
 }
 

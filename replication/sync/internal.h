@@ -16,6 +16,7 @@
 #include "stream/reader.h"
 #include "sync/gate.h"
 #include "sync/sync.h"
+#include "verify/keylog.h"
 #include "wire/decoder.h"
 
 /* Positions of the source's WAL end over time, for lag in seconds without trusting two clocks. */
@@ -60,8 +61,10 @@ struct Sync {
     Applier *applier;
     Worker *reader_worker, *apply_worker, *ticker_worker;
     bool streaming;
-    PgConn *resume_conn; /* the reader's, for the resume row */
-    PgConn *ticker_conn; /* the ticker's, on the source */
+    Keylog *_Atomic keylog; /* from the first stream on to the end; NULL: not kept */
+    Worker *keys_worker;    /* flushes it */
+    PgConn *resume_conn;    /* the reader's, for the resume row */
+    PgConn *ticker_conn;    /* the ticker's, on the source */
     char fingerprint[33];
     int64_t next_fingerprint_us;
     atomic_bool restart_reader; /* the applier lost its session: send again from the resume row */
@@ -121,6 +124,12 @@ void sync_gate_revoke(Sync *sync, bool shut);
 /* Would this flow be the first behind a gate at this position? */
 bool sync_gate_stops(const Flow *flow, Lsn gate_lsn);
 MUST_CHECK bool sync_hold_apply_wait(Sync *sync, Error *err);
+/* keys.c: between the applier's start and the reader's, and after the applier's end */
+MUST_CHECK bool sync_keys_begin(Sync *sync, Error *err);
+void sync_keys_rest(Sync *sync);
+StepResult sync_keys_step(void *self, Error *err);
+/* Where a stream that begins at this resume position has to begin for the keys' sake. */
+Lsn sync_keys_begin_lsn(const Sync *sync, Lsn resume_lsn);
 /* ticker.c */
 StepResult sync_ticker_step(void *self, Error *err);
 void sync_ticker_reset(void *self);

@@ -38,8 +38,9 @@ static bool read_resume(void *arg, Lsn *out_lsn, Error *err)
                    sync->spec.task);
     /* A visible row may not be flushed yet: a crash of the target would take it back behind the stream. */
     Lsn durable_lsn = atomic_load(&sync->progress.durable_lsn);
-    *out_lsn =
-        durable_lsn != LSN_UNKNOWN && durable_lsn < row.resume_lsn ? durable_lsn : row.resume_lsn;
+    *out_lsn = sync_keys_begin_lsn(sync, durable_lsn != LSN_UNKNOWN && durable_lsn < row.resume_lsn
+                                             ? durable_lsn
+                                             : row.resume_lsn);
     return true;
 }
 
@@ -139,6 +140,9 @@ static StepResult apply_worker_step(void *self, Error *err)
     /* A deaf applier would drop what is before the gate as well. */
     if (!applier_deaf(sync->applier) && sync_gate_stops(flow, atomic_load(&sync->gate_lsn)))
         return at_the_gate(sync, flow, err);
+    Keylog *keylog = atomic_load(&sync->keylog);
+    if (keylog != NULL)
+        keylog_note(keylog, flow);
     return applier_put(sync->applier, &flow, err) ? STEP_AGAIN : STEP_FAILED;
 }
 
@@ -262,6 +266,9 @@ bool sync_stream_start(Sync *sync, Error *err)
     snprintf(sync->fingerprint, sizeof sync->fingerprint, "%s", sync->shape);
     /* Opening makes the resume row durable: before that nothing may be confirmed. */
     return make_parts(sync, err) && applier_open(sync->applier, err) &&
+           sync_keys_begin(sync, err) &&
+           (atomic_load(&sync->keylog) == NULL ||
+            start_worker(sync, "keys", sync_keys_step, NULL, &sync->keys_worker, err)) &&
            start_worker(sync, "apply", apply_worker_step, apply_worker_reset, &sync->apply_worker,
                         err) &&
            start_worker(sync, "reader", reader_worker_step, reader_worker_reset,
@@ -292,8 +299,10 @@ void sync_stream_stop(Sync *sync)
     join(sync, &sync->reader_worker);
     join(sync, &sync->apply_worker);
     join(sync, &sync->ticker_worker);
+    join(sync, &sync->keys_worker);
     reader_free(sync->reader);
     applier_free(sync->applier);
+    sync_keys_rest(sync);
     flow_queue_close(sync->queue);
     flow_free(sync->kept);
     sync->kept = NULL;

@@ -55,6 +55,7 @@ void sync_free(Sync *sync)
     if (sync == NULL)
         return;
     sync_stream_stop(sync);
+    keylog_close(atomic_load(&sync->keylog));
     load_start_done(&sync->load_start);
     pgconn_close(sync->control);
     relations_free(atomic_load(&sync->rels));

@@ -47,6 +47,9 @@ typedef struct SyncSpec {
     size_t batch_bytes;
     int64_t batch_changes;
     int64_t status_interval_us;
+    const char *keys_dir; /* log of changed keys; NULL: they are not kept */
+    size_t keys_memory_bytes;
+    int64_t keys_disk_bytes;
     bool until_caught_up;     /* return (true) once caught up the first time */
     const SchemaPort *schema; /* PREPARE_CREATE; else NULL */
     /* Keeps others from writing to the target until it opens. */

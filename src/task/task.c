@@ -91,6 +91,9 @@ static void fill_spec(Task *task)
     s->batch_bytes = (size_t)config_size_bytes(c, OPT_STREAM_BATCH_SIZE);
     s->batch_changes = config_i64(c, OPT_STREAM_BATCH_CHANGES);
     s->status_interval_us = config_duration_us(c, OPT_STREAM_STATUS_INTERVAL);
+    s->keys_disk_bytes = config_size_bytes(c, OPT_KEYS_DISK_LIMIT);
+    s->keys_dir = s->keys_disk_bytes > 0 ? config_text(c, OPT_KEYS_DIR) : NULL;
+    s->keys_memory_bytes = (size_t)config_size_bytes(c, OPT_KEYS_MEMORY);
     s->close_target = close_target;
     s->close_arg = task;
     s->stop = task->stop;

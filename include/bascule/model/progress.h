@@ -22,6 +22,8 @@ typedef struct Progress {
     /* applier */
     _Atomic Lsn applied_lsn; /* committed on the target */
     _Atomic Lsn durable_lsn; /* committed and flushed on the target: may be confirmed */
+    _Atomic Lsn keys_lsn;    /* every change before it has its key on disk: nothing beyond it may be
+                                confirmed; LSN_UNKNOWN: keys are not kept */
     _Atomic int64_t applied_transactions, applied_changes;
     _Atomic int64_t
         applied_commit_time_us;       /* source's commit time of the last applied transaction */
