@@ -116,3 +116,36 @@ CREATE TABLE IF NOT EXISTS bascule.disabled_trigger (
 COMMENT ON TABLE bascule.disabled_trigger IS
     'Triggers that bascule disabled here while it applies; enabled again at the end.';
 COMMENT ON COLUMN bascule.disabled_trigger.enabled IS 'pg_trigger.tgenabled before: what it goes back to.';
+
+CREATE TABLE IF NOT EXISTS bascule.proof (
+    task        text NOT NULL,
+    schema_name text NOT NULL,
+    table_name  text NOT NULL,
+    epoch       bigint NOT NULL,
+    source_oid  bigint NOT NULL,
+    start_lsn   pg_lsn,
+    method      text NOT NULL,
+    lsn         pg_lsn,
+    proved_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    rows        bigint,
+    digest      text,
+    keys        bigint,
+    log_id      text,
+    segment     bigint,
+    base_lsn    pg_lsn,
+    shape       text,
+    PRIMARY KEY (task, schema_name, table_name, epoch)
+);
+COMMENT ON TABLE bascule.proof IS
+    'What is known of the equality of source and target, a row a table: while streaming, and of each cutover.';
+COMMENT ON COLUMN bascule.proof.epoch IS '0: found while streaming; else the cutover that found it while frozen.';
+COMMENT ON COLUMN bascule.proof.start_lsn IS 'Load that was proved: a table loaded again has to be proved again.';
+COMMENT ON COLUMN bascule.proof.method IS
+    'full hash, verified plus keys, counted, not proved (cutover); rows (while streaming).';
+COMMENT ON COLUMN bascule.proof.lsn IS 'Position on the source at which both sides were equal.';
+COMMENT ON COLUMN bascule.proof.keys IS 'Changed keys that were read again.';
+COMMENT ON COLUMN bascule.proof.log_id IS
+    'Log of changed keys that goes on from this proof; it does not count with another one.';
+COMMENT ON COLUMN bascule.proof.segment IS 'First segment of that log behind the proof.';
+COMMENT ON COLUMN bascule.proof.shape IS 'Hash of names and types of the columns that were compared.';
+COMMENT ON COLUMN bascule.proof.base_lsn IS 'Position of the earlier proof that the keys were added to.';

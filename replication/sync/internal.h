@@ -16,7 +16,7 @@
 #include "stream/reader.h"
 #include "sync/gate.h"
 #include "sync/sync.h"
-#include "verify/keylog.h"
+#include "verify/proof.h"
 #include "wire/decoder.h"
 
 /* Positions of the source's WAL end over time, for lag in seconds without trusting two clocks. */
@@ -63,8 +63,10 @@ struct Sync {
     bool streaming;
     Keylog *_Atomic keylog; /* from the first stream on to the end; NULL: not kept */
     Worker *keys_worker;    /* flushes it */
-    PgConn *resume_conn;    /* the reader's, for the resume row */
-    PgConn *ticker_conn;    /* the ticker's, on the source */
+    Proof *proofs;          /* lock: by relation id, of `proofs_of` */
+    const Relations *proofs_of;
+    PgConn *resume_conn; /* the reader's, for the resume row */
+    PgConn *ticker_conn; /* the ticker's, on the source */
     char fingerprint[33];
     int64_t next_fingerprint_us;
     atomic_bool restart_reader; /* the applier lost its session: send again from the resume row */
@@ -127,6 +129,8 @@ MUST_CHECK bool sync_hold_apply_wait(Sync *sync, Error *err);
 /* keys.c: between the applier's start and the reader's, and after the applier's end */
 MUST_CHECK bool sync_keys_begin(Sync *sync, Error *err);
 void sync_keys_rest(Sync *sync);
+/* proofs.c: what the target knows */
+MUST_CHECK bool proofs_read(Sync *sync, Error *err);
 StepResult sync_keys_step(void *self, Error *err);
 /* Where a stream that begins at this resume position has to begin for the keys' sake. */
 Lsn sync_keys_begin_lsn(const Sync *sync, Lsn resume_lsn);

@@ -49,6 +49,11 @@ bool sync_keys_begin(Sync *sync, Error *err)
         log = open_log(sync);
     if (log == NULL)
         return true;
+    if (!proofs_read(sync, err)) {
+        if (atomic_load(&sync->keylog) == NULL)
+            keylog_close(log);
+        return false;
+    }
     keylog_begin(log, atomic_load(&sync->progress.durable_lsn), confirmed_lsn);
     keylog_sync(log);
     atomic_store(&sync->progress.keys_lsn, keylog_durable_lsn(log));

@@ -56,6 +56,7 @@ void sync_free(Sync *sync)
         return;
     sync_stream_stop(sync);
     keylog_close(atomic_load(&sync->keylog));
+    free(sync->proofs);
     load_start_done(&sync->load_start);
     pgconn_close(sync->control);
     relations_free(atomic_load(&sync->rels));

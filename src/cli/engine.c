@@ -253,6 +253,7 @@ void engine_status(Engine *engine, Arena *arena, StatusReport *out)
     const Relations *rels = sync_relations(sync);
     if (rels != NULL) {
         status_fill_tables(out, arena, rels);
+        status_fill_proofs(out, arena, sync, rels);
         status_fill_rate(out, &engine->rate, clock_now_us());
     }
     judge(engine->task, &st, arena, out);

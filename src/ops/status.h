@@ -15,6 +15,7 @@
 #include "bascule/model/progress.h"
 #include "bascule/model/relation.h"
 #include "cutover/cutover.h"
+#include "sync/proofs.h"
 
 typedef struct StatusTable {
     const char *table; /* schema.name */
@@ -22,6 +23,8 @@ typedef struct StatusTable {
     Lsn start_lsn;
     int64_t full_load_rows, inserts, updates, deletes, truncates;
     const char *message; /* why it is suspended or failed; "" */
+    bool proof_known;
+    ProofState proof;
 } StatusTable;
 
 typedef struct StatusReport {
@@ -49,6 +52,11 @@ typedef struct StatusReport {
 
     CutoverDecision decision;
     int64_t epoch;
+    /* Proof: what is known of the tables' equality. */
+    bool proof_known; /* changed keys are kept */
+    int64_t keys_memory_bytes, keys_disk_bytes;
+    const char *keys_trouble; /* "" */
+
     const char *trouble; /* what a worker is waiting for after an error; "" */
 
     StatusTable *tables;
@@ -62,6 +70,9 @@ StatusReport status_unknown(const char *task);
 void status_fill_progress(StatusReport *report, const Progress *progress);
 /* Tables and the load's sums. */
 void status_fill_tables(StatusReport *report, Arena *arena, const Relations *rels);
+
+/* What is known of the equality of the tables that stand in the report, in the order of rels. */
+void status_fill_proofs(StatusReport *report, Arena *arena, Sync *sync, const Relations *rels);
 
 /* Bytes a second over the last half minute, and the time left; any thread. */
 typedef struct StatusRate {

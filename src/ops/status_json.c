@@ -2,6 +2,7 @@
 #include "ops/status_json.h"
 
 #include "net/json_text.h"
+#include "ops/status_proof.h"
 
 static json_t *known_text(const char *s)
 {
@@ -56,22 +57,22 @@ static json_t *tables_json(const StatusReport *r)
     json_t *tables = json_array();
     for (int i = 0; i < r->table_count; i++) {
         const StatusTable *t = &r->tables[i];
-        json_array_append_new(
-            tables,
-            json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "table", json_text(t->table),
-                      "state", known_text(t->state), "start_lsn", json_text_lsn(t->start_lsn),
-                      "full_load_rows", json_text_number(t->full_load_rows), "inserts",
-                      json_text_number(t->inserts), "updates", json_text_number(t->updates),
-                      "deletes", json_text_number(t->deletes), "truncates",
-                      json_text_number(t->truncates), "message",
-                      json_text(t->message == NULL ? "" : t->message)));
+        json_t *table = json_pack(
+            "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "table", json_text(t->table), "state",
+            known_text(t->state), "start_lsn", json_text_lsn(t->start_lsn), "full_load_rows",
+            json_text_number(t->full_load_rows), "inserts", json_text_number(t->inserts), "updates",
+            json_text_number(t->updates), "deletes", json_text_number(t->deletes), "truncates",
+            json_text_number(t->truncates), "message",
+            json_text(t->message == NULL ? "" : t->message));
+        json_object_set_new(table, "proof", status_proof_table_json(t));
+        json_array_append_new(tables, table);
     }
     return tables;
 }
 
 json_t *status_json(const StatusReport *r)
 {
-    return json_pack(
+    json_t *out = json_pack(
         "{s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:s, s:o}, s:o, s:o}",
         "task", json_text(r->task), "engine", r->engine_running ? "running" : "stopped", "phase",
         known_text(r->phase), "mode", known_text(r->mode), "plugin", known_text(r->plugin), "slot",
@@ -81,4 +82,6 @@ json_t *status_json(const StatusReport *r)
         "cutover", "decision", status_decision_name(r->decision), "epoch",
         json_text_number(r->epoch), "trouble", json_text(r->trouble == NULL ? "" : r->trouble),
         "tables", tables_json(r));
+    json_object_set_new(out, "proof", status_proof_json(r));
+    return out;
 }

@@ -8,6 +8,7 @@
 #include "bascule/model/progress.h"
 #include "bascule/model/relation.h"
 #include "ops/json_get.h"
+#include "ops/status_proof.h"
 #include "ops/text_layout.h"
 
 #define LABEL_WIDTH    11
@@ -213,6 +214,14 @@ static void trouble(const Screen *s)
         line(s, "Trouble", RED, text);
 }
 
+static void proof(const Screen *s)
+{
+    CLEANUP_BUF Buf text = BUF_INIT;
+    const char *color = status_proof_text(s->status, &text) ? YELLOW : NULL;
+    if (text.len > 0)
+        line(s, "Proof", color, buf_str(&text));
+}
+
 /* Tables ------------------------------------------------------------------------------------- */
 
 typedef struct Row {
@@ -367,6 +376,7 @@ void status_text(const json_t *status, const StatusTextStyle *style, Buf *out)
     stream(&s);
     positions(&s);
     decision(&s);
+    proof(&s);
     tables(&s);
 }
 

@@ -14,7 +14,7 @@ FAULTS = re.findall(r"^F\((\w+),", (place.ROOT / "include/bascule/base/fault.def
 # Which part of the way a failpoint belongs to, and what brings the engine there.
 CUTOVER = [f for f in FAULTS if f.startswith("CUTOVER_")]
 SPILL = ["STREAM_SPILL"]
-STREAM = [f for f in FAULTS if f.startswith(("STREAM_", "APPLY_", "FEEDBACK_")) and f not in SPILL]
+STREAM = [f for f in FAULTS if f.startswith(("STREAM_", "APPLY_", "FEEDBACK_", "KEYLOG_")) and f not in SPILL]
 LOAD = [f for f in FAULTS if f not in CUTOVER + SPILL + STREAM]
 # After these the fence or the opening is durable: `cutover` again finishes it.
 DECIDED = {"CUTOVER_COMMITTED", "CUTOVER_OPENED"}

@@ -72,7 +72,8 @@ static void unknown_is_null_and_never_a_number(void **state)
         "\"bytes\":null,\"bytes_total\":null,\"bytes_per_second\":null,\"eta_seconds\":null},"
         "\"stream\":{\"transactions\":null,\"changes\":null,\"fallback_batches\":null,"
         "\"queued_bytes\":null,\"spilled_bytes\":null},"
-        "\"cutover\":{\"decision\":\"unknown\",\"epoch\":null},\"trouble\":\"\",\"tables\":[]}");
+        "\"cutover\":{\"decision\":\"unknown\",\"epoch\":null},\"trouble\":\"\",\"tables\":[],"
+        "\"proof\":null}");
     buf_clear(&out);
     status_text(json, &(StatusTextStyle){.width = 80}, &out);
     assert_narrow(&out, 80);
