@@ -255,30 +255,69 @@ static void schemas_on_target(Preflight *p)
     preflight_group_end(&group);
 }
 
-/* The roles that own things on the source, for --owner and GRANTs of the dump. */
+/* The oids of the tables in scope, as an array. */
+static const char *scope_oids(Preflight *p, Buf *out)
+{
+    preflight_array_begin(out);
+    for (int i = 0; i < p->rels->count; i++)
+        preflight_array_put(out, preflight_text(p, "%u", p->rels->all[i]->oid));
+    return preflight_array_end(out);
+}
+
+/* The policy of a table could not be restored without its role: it would end the load at its end.
+ */
+static void policy_role(Preflight *p, const char *role, const char *tables)
+{
+    PREFLIGHT_ADD(
+        p, PREFLIGHT_BLOCKER, .code = "roles", .subject = "target",
+        .what = preflight_text(p, "role %s is missing, policies of %s name it",
+                               preflight_ident(p, role), tables),
+        .why = "row-level security cannot be restored without it",
+        .remedy = preflight_text(p, "CREATE ROLE %s;  -- on the target", preflight_ident(p, role)));
+}
+
+static bool among(const PgRows *rows, const char *name)
+{
+    for (int i = 0; i < pgrows_count(rows); i++)
+        if (strcmp(pgrows_text(rows, i, 0), name) == 0)
+            return true;
+    return false;
+}
+
+/* Who owns things on the source, or may use them. */
 static void roles_on_target(Preflight *p)
 {
-    CLEANUP_PGROWS PgRows *owners = NULL, *missing = NULL;
-    CLEANUP_BUF Buf names = BUF_INIT, create = BUF_INIT, list = BUF_INIT;
-    if (!PREFLIGHT_ASK(p, &p->source, "roles", SQL_PREFLIGHT_OWNERS, &owners))
+    CLEANUP_PGROWS PgRows *roles = NULL, *missing = NULL;
+    CLEANUP_BUF Buf oids = BUF_INIT, names = BUF_INIT, create = BUF_INIT, list = BUF_INIT;
+    bool owns = false;
+    if (!preflight_ask(p, &p->source, "roles", SQL_SCHEMA_ROLES,
+                       PG_PARAMS(PG_TEXT(scope_oids(p, &oids))), &roles))
         return;
     preflight_array_begin(&names);
-    for (int i = 0; i < pgrows_count(owners); i++)
-        preflight_array_put(&names, pgrows_text(owners, i, 0));
+    for (int i = 0; i < pgrows_count(roles); i++)
+        preflight_array_put(&names, pgrows_text(roles, i, 0));
     if (!preflight_ask(p, &p->target, "roles", SQL_PREFLIGHT_ROLES,
-                       PG_PARAMS(PG_TEXT(preflight_array_end(&names))), &missing) ||
-        pgrows_count(missing) == 0)
+                       PG_PARAMS(PG_TEXT(preflight_array_end(&names))), &missing))
         return;
-    for (int i = 0; i < pgrows_count(missing); i++) {
-        buf_printf(&list, "%s%s", i > 0 ? ", " : "", pgrows_text(missing, i, 0));
-        buf_printf(&create, "%sCREATE ROLE %s;", i > 0 ? "\n" : "",
-                   preflight_ident(p, pgrows_text(missing, i, 0)));
+    for (int i = 0; i < pgrows_count(roles); i++) {
+        const char *role = pgrows_text(roles, i, 0), *policies = pgrows_text(roles, i, 2);
+        if (!among(missing, role))
+            continue;
+        if (*policies != '\0')
+            policy_role(p, role, policies);
+        owns = owns || pgrows_bool(roles, i, 1);
+        buf_printf(&list, "%s%s", list.len > 0 ? ", " : "", role);
+        buf_printf(&create, "%sCREATE ROLE %s;", create.len > 0 ? "\n" : "",
+                   preflight_ident(p, role));
     }
+    if (list.len == 0)
+        return;
     PREFLIGHT_ADD(
         p, PREFLIGHT_WARNING, .code = "roles", .subject = "target",
         .what = preflight_text(p, "roles that own or may use things on the source are missing: %s",
                                buf_str(&list)),
-        .why = "ownership and grants cannot be taken over; our role will own everything",
+        .why = owns ? "ownership and grants cannot be taken over; our role will own everything"
+                    : "grants cannot be taken over, not even those to other roles",
         .remedy = preflight_text(p, "%s  -- on the target", buf_str(&create)));
 }
 

@@ -42,10 +42,11 @@ SELECT 'pg_catalog.pg_trigger'::pg_catalog.regclass::pg_catalog.oid, g.oid, t.oi
        pg_catalog.concat_ws(chr(1), 'trigger', t.nspname, t.relname, g.tgname), NULL
   FROM tables t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid
  WHERE NOT g.tgisinternal
-UNION ALL
+UNION ALL -- not a view's own: a view that needs a primary key is dumped empty at first and replaced behind the data
 SELECT 'pg_catalog.pg_rewrite'::pg_catalog.regclass::pg_catalog.oid, r.oid, t.oid,
        pg_catalog.concat_ws(chr(1), 'rule', t.nspname, t.relname, r.rulename), NULL
   FROM tables t JOIN pg_catalog.pg_rewrite r ON r.ev_class = t.oid
+ WHERE r.rulename <> '_RETURN'
 UNION ALL
 SELECT 'pg_catalog.pg_policy'::pg_catalog.regclass::pg_catalog.oid, p.oid, t.oid,
        pg_catalog.concat_ws(chr(1), 'policy', t.nspname, t.relname, p.polname), NULL

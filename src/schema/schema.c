@@ -65,7 +65,7 @@ static bool check_roles(SchemaRestore *r, PgConn *source, PgConn *target, Error 
     CLEANUP_PGROWS PgRows *roles = NULL;
     CLEANUP_BUF Buf missing = BUF_INIT;
     r->at.keep_owners = r->at.keep_grants = true;
-    if (!pgconn_query(source, SQL_SCHEMA_ROLES, PG_NO_PARAMS, &roles, err))
+    if (!pgconn_query(source, SQL_SCHEMA_ROLES, PG_PARAMS(PG_TEXT("{}")), &roles, err))
         return false;
     for (int i = 0; i < pgrows_count(roles); i++) {
         CLEANUP_PGROWS PgRows *usable = NULL;

@@ -28,8 +28,10 @@ QUERIES = {
                CASE WHEN i.indisvalid THEN 'valid' ELSE 'invalid' END, CASE WHEN i.indisprimary THEN 'primary' END)
         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE {USER_SCHEMAS}""",
+    # What a foreign key is called on a partition that has it from its parent, the server makes up.
     "constraint": f"""
-        SELECT n.nspname || '.' || c.relname || '.' || k.conname,
+        SELECT n.nspname || '.' || c.relname || '.' || CASE WHEN k.contype = 'f' AND k.conparentid <> 0
+               THEN pg_get_constraintdef(k.oid) ELSE k.conname::text END,
                concat_ws(' ', pg_get_constraintdef(k.oid), CASE WHEN k.convalidated THEN 'validated' END)
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE {USER_SCHEMAS} AND k.contype <> 'n' AND k.contype <> 't'""",
