@@ -95,28 +95,53 @@ static void unlogged(Preflight *p)
     preflight_group_end(&group);
 }
 
-/* reg* types, by oid */
-static bool is_reg(uint32_t type)
+static bool one_of(uint32_t oid, const uint32_t *known, size_t count)
 {
-    static const uint32_t REG[] = {24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191};
-    for (size_t i = 0; i < sizeof REG / sizeof *REG; i++)
-        if (type == REG[i])
+    for (size_t i = 0; i < count; i++)
+        if (oid == known[i])
             return true;
     return false;
 }
 
-static bool is_oid(uint32_t type)
+static bool is_reg(const Column *column)
 {
-    return type == 26;
+    static const uint32_t REG[] = {24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191};
+    return one_of(column->base_type_oid, REG, sizeof REG / sizeof *REG);
 }
 
-static bool is_xml(uint32_t type)
+static bool is_oid(const Column *column)
 {
-    return type == 142;
+    return column->base_type_oid == 26;
+}
+
+static bool is_xml(const Column *column)
+{
+    return column->base_type_oid == 142;
+}
+
+/* Types of the server's own catalogs and of index keys: they have no input, as text or binary. */
+static bool has_no_input(const Column *column)
+{
+    static const uint32_t OIDS[] = {194 /* pg_node_tree */,
+                                    3361 /* pg_ndistinct */,
+                                    3402 /* pg_dependencies */,
+                                    3642 /* gtsvector */,
+                                    4600 /* pg_brin_bloom_summary */,
+                                    4601 /* ..minmax_multi.. */,
+                                    5017 /* pg_mcv_list */};
+    static const char *const NAMES[] = {"ghstore",     "gtrgm",        "intbig_gkey", "ltree_gist",
+                                        "gbtreekey2",  "gbtreekey4",   "gbtreekey8",  "gbtreekey16",
+                                        "gbtreekey32", "gbtreekey_var"};
+    if (one_of(column->base_type_oid, OIDS, sizeof OIDS / sizeof *OIDS))
+        return true;
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        if (strcmp(column->type_name, NAMES[i]) == 0)
+            return true;
+    return false;
 }
 
 static void types_of(Preflight *p, PreflightResult result, const char *code,
-                     bool (*is)(uint32_t type), const char *what, const char *why,
+                     bool (*is)(const Column *column), const char *what, const char *why,
                      const char *remedy)
 {
     PreflightGroup group = preflight_group(p, result, code, why);
@@ -124,7 +149,7 @@ static void types_of(Preflight *p, PreflightResult result, const char *code,
         const Relation *rel = p->rels->all[i];
         CLEANUP_BUF Buf names = BUF_INIT;
         for (int c = 0; c < rel->column_count; c++)
-            if (is(rel->columns[c].base_type_oid))
+            if (is(&rel->columns[c]))
                 buf_printf(&names, "%s%s", names.len > 0 ? ", " : "", rel->columns[c].name);
         if (names.len > 0)
             preflight_group_add(&group, rel->display,
@@ -135,6 +160,10 @@ static void types_of(Preflight *p, PreflightResult result, const char *code,
 
 static void types(Preflight *p)
 {
+    types_of(p, PREFLIGHT_BLOCKER, "type-no-input", has_no_input,
+             "columns of a type that only the server itself can write",
+             "no server takes a value of it back, neither as text nor in binary form",
+             "Keep the value as text, drop the column, or leave the table out: tables.exclude");
     types_of(p, PREFLIGHT_WARNING, "type-oid", is_oid, "columns of type oid",
              "the number is moved as it is, but what it points to (a large object, a catalog row) "
              "is not",

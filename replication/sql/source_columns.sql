@@ -6,7 +6,7 @@
 -- binary_safe: COPY BINARY into the same type of another server of any version is exact. That holds
 -- when the type and all that it is made of (elements, fields, domain bases, range subtypes) have send
 -- and receive functions and none is a reg* type (travels as OID), tsquery (empty ones are refused by
--- newer servers), xml, money, or an internal type whose receiver refuses everything.
+-- newer servers), int2vector, oidvector (their own receivers refuse empty ones), xml, money, or an internal type whose receiver refuses everything.
 WITH RECURSIVE att AS (
     SELECT a.*
     FROM pg_catalog.pg_attribute a
@@ -36,6 +36,7 @@ WITH RECURSIVE att AS (
                                                'regclass', 'regcollation', 'regtype', 'regrole',
                                                'regnamespace', 'regconfig', 'regdictionary',
                                                'tsquery', 'xml', 'money', 'aclitem', 'gtsvector',
+                                               'int2vector', 'oidvector',
                                                'pg_node_tree', 'pg_ndistinct', 'pg_dependencies',
                                                'pg_mcv_list', 'pg_brin_bloom_summary',
                                                'pg_brin_minmax_multi_summary'))) AS binary_safe

@@ -309,7 +309,8 @@ void dml_replace_row(SqlText *st, const DmlTable *table, const bool *set)
 
 /*
  * (SELECT the ctid of one row that has these values). Equality of the output text is exact for
- * every type; = stands before it where the type has one, because an index may serve it.
+ * every type, byte by byte (a column's own collation may hold different texts for equal); = stands
+ * before it where the type has one, because an index may serve it.
  */
 static int put_one_ctid(SqlText *st, const DmlTable *table, const DmlMatch *match)
 {
@@ -342,7 +343,8 @@ static int put_one_ctid(SqlText *st, const DmlTable *table, const DmlMatch *matc
         /* Not IS NULL: that is true for a row value of nulls. */
         sqltext_put(st, " IS DISTINCT FROM NULL AND pg_catalog.format('%s', m.");
         sqltext_ident(st, col->name);
-        sqltext_put(st, ") OPERATOR(pg_catalog.=) pg_catalog.format('%s', ");
+        sqltext_put(st,
+                    ") COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) pg_catalog.format('%s', ");
         put_row_value(st, col, n);
         sqltext_put(st, ")");
     }

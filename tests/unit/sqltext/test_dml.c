@@ -109,7 +109,8 @@ static void matches(void **state)
         "DELETE FROM ONLY \"s\".\"t\" WHERE ctid = (SELECT m.ctid FROM ONLY \"s\".\"t\" AS m "
         "WHERE m.\"id\" OPERATOR(\"pg_catalog\".=) $1::\"pg_catalog\".\"int4\" AND m.\"na\"\"me\" "
         "OPERATOR(\"public\".=) $2::\"public\".\"citext\" AND m.\"na\"\"me\" IS DISTINCT FROM "
-        "NULL AND pg_catalog.format('%s', m.\"na\"\"me\") OPERATOR(pg_catalog.=) "
+        "NULL AND pg_catalog.format('%s', m.\"na\"\"me\") COLLATE pg_catalog.\"C\" "
+        "OPERATOR(pg_catalog.=) "
         "pg_catalog.format('%s', $2::\"public\".\"citext\") AND m.\"tags\" IS NOT DISTINCT FROM "
         "NULL LIMIT 1)");
     BUILDS(dml_update_match(&st, &TABLE, any, SOME),
