@@ -43,6 +43,13 @@ static bool set_replica(PgConn *conn, bool *out_live, Error *err)
     return true;
 }
 
+/* Through the fence of this task, where our role streams back (cutover/fence.c). */
+static bool say_who(PgConn *conn, const char *task, Error *err)
+{
+    return pgconn_exec(conn, SQL("SELECT pg_catalog.set_config('bascule.apply', $1, false)"),
+                       PG_PARAMS(PG_TEXT(task)), NULL, err);
+}
+
 static bool read_resume(Session *session, Lsn *out_resume_lsn, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
@@ -63,7 +70,8 @@ static bool open_in(Session *session, const PgEndpoint *endpoint, const Relation
     if (session->conn == NULL)
         return false;
     bool refused = false;
-    if (!set_up(session->conn, err) || !set_replica(session->conn, &refused, err) ||
+    if (!set_up(session->conn, err) || !say_who(session->conn, session->task, err) ||
+        !set_replica(session->conn, &refused, err) ||
         !shapes_read(session->conn, rels, &session->shapes, err) ||
         !read_resume(session, out_resume_lsn, err))
         return false;

@@ -124,9 +124,7 @@ static bool add_shared(CleanupList *list, PgConn *conn, const char *task, Error 
 static bool list_all(PgConn *conn, const char *task, CleanupList *list, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
-    const char *source = on_source(conn) ? "t" : "f";
-    if (!pgconn_query(conn, SQL_CUTOVER_CLEANUP, PG_PARAMS(PG_TEXT(task), PG_TEXT(source)), &rows,
-                      err))
+    if (!pgconn_query(conn, SQL_CUTOVER_CLEANUP, PG_PARAMS(PG_TEXT(task)), &rows, err))
         return err_context(err, "looking for what is left on the %s", pgconn_side(conn));
     list->capacity = pgrows_count(rows) + 4;
     list->all = arena_new_array(list->arena, CleanupWork, list->capacity);

@@ -87,7 +87,7 @@ static bool write_triggers(Cutover *cut, SqlText *out, Error *err)
         return false;
     for (int r = 0; r < pgrows_count(disabled); r++)
         put_enable(out, disabled, r);
-    return fence_write_disarm(cut->target, cut->spec->task, FENCE_TARGET, out, &fences, err);
+    return fence_write_disarm(cut->target, cut->spec->task, out, &fences, err);
 }
 
 static bool begin_opening(Cutover *cut, int64_t wait_us, Error *err)
@@ -123,12 +123,16 @@ static bool prepare_opening(Cutover *cut, int64_t wait_us, bool *out_mine, Error
              (triggers.buf.len == 0 || pgconn_script(cut->target, sqltext_sql(&triggers), err)) &&
              pgconn_exec(cut->target, SQL_CUTOVER_DISABLED_FORGET, PG_PARAMS(PG_TEXT(task)), NULL,
                          err) &&
-             pgconn_exec(cut->target, SQL_CUTOVER_TASK_OPEN, PG_PARAMS(PG_TEXT(task)), NULL, err);
+             fence_forget(cut->target, task, err) &&
+             pgconn_exec(
+                 cut->target, SQL_CUTOVER_TASK_OPEN,
+                 PG_PARAMS(PG_TEXT(task), PG_TEXT(cut->spec->back ? "rolled-back" : "cut-over")),
+                 NULL, err);
     }
     if (!ok || affected != 1)
         roll_back_opening(cut);
     if (!ok)
-        return err_context(err, "preparing to open the target");
+        return err_context(err, "preparing to open the %s", TO_SIDE(cut));
     *out_mine = cut->opening_prepared = affected == 1;
     return true;
 }
@@ -156,7 +160,8 @@ static bool write_fence_row(Cutover *cut, Error *err)
            pgconn_exec(cut->freeze.conn, SQL_FENCE_ROW_WRITE,
                        PG_PARAMS(PG_TEXT(cut->spec->task), PG_TEXT(epoch), PG_TEXT(barrier.text),
                                  PG_TEXT(cut->spec->new_primary)),
-                       NULL, err);
+                       NULL, err) &&
+           way_back_start(cut, cut->freeze.conn, err);
 }
 
 static CutoverFsmEvent send_commit(Cutover *cut, Error *err)
@@ -189,7 +194,7 @@ CutoverFsmEvent cutover_commit(Cutover *cut, Error *err)
     cut->step_us = clock_now_us();
     int64_t wait_us = cut->freeze.watchdog_us - cut->step_us;
     if (!cut->spec->stop_apply(cut->spec->engine, err) || !raise_again(cut, err) ||
-        !prepare_opening(cut, wait_us, &mine, err))
+        !way_back_advance(cut, err) || !prepare_opening(cut, wait_us, &mine, err))
         return cutover_fail(cut, err);
     if (!mine) {
         ERR(err, ERR_WRONG_STATE, "epoch %lld was revoked while it was under way",
@@ -203,11 +208,11 @@ CutoverFsmEvent cutover_commit(Cutover *cut, Error *err)
     }
     if (event == CUT_EV_COMMITTED) {
         cutover_phase(cut, "commit");
-        cutover_tell(cut, "commit", false, "the source refuses writes for good");
+        cutover_tell(cut, "commit", false, "the %s refuses writes for good", FROM_SIDE(cut));
         FAULT(CUTOVER_COMMITTED);
     } else {
-        cutover_tell(cut, "commit", true, "the answer was lost (%s), asking the source",
-                     err->message);
+        cutover_tell(cut, "commit", true, "the answer was lost (%s), asking the %s", err->message,
+                     FROM_SIDE(cut));
     }
     return event;
 }
@@ -284,19 +289,18 @@ CutoverFsmEvent cutover_ask(Cutover *cut, Error *err)
         char why[512];
         snprintf(why, sizeof why, "%.500s", err->message);
         ERR(err, ERR_UNDECIDED,
-            "the fence's COMMIT of epoch %lld was sent, its answer was lost, and the source does "
-            "not "
+            "the fence's COMMIT of epoch %lld was sent, its answer was lost, and the %s does not "
             "say what became of it: %s",
-            (long long)cut->epoch, why);
-        err_hint(
-            err,
-            "Do not write to either side. Run 'bascule cutover' again when the source answers: it "
-            "reads the decision and goes on, or 'bascule abort' to take the fence back.");
+            (long long)cut->epoch, FROM_SIDE(cut), why);
+        err_hint(err,
+                 "Do not write to either side. Run 'bascule %s' again when the %s answers: it "
+                 "reads the decision and goes on, or 'bascule abort' to take the fence back.",
+                 cutover_command(cut), FROM_SIDE(cut));
         return CUT_EV_UNKNOWN;
     }
     cutover_phase(cut, "commit");
-    cutover_tell(cut, "commit", false,
-                 committed ? "the source says: committed" : "the source says: not committed");
+    cutover_tell(cut, "commit", false, "the %s says: %scommitted", FROM_SIDE(cut),
+                 committed ? "" : "not ");
     *err = lost;
     if (committed)
         return CUT_EV_COMMITTED;
@@ -319,11 +323,11 @@ static CutoverFsmEvent read_verdict(Cutover *cut, Error *err)
     if (strcmp(pgrows_text(rows, 0, 0), "OPENED") == 0)
         return CUT_EV_OPENED;
     if (strcmp(pgrows_text(rows, 0, 0), "REVOKED") == 0) {
-        ERR(err, ERR_ABORTED, "epoch %lld was revoked: the source stays the primary",
-            (long long)cut->epoch);
+        ERR(err, ERR_ABORTED, "epoch %lld was revoked: the %s stays the primary",
+            (long long)cut->epoch, FROM_SIDE(cut));
         return CUT_EV_REVOKED;
     }
-    ERR(err, ERR_TARGET_STATE, "the target has no verdict row for epoch %lld",
+    ERR(err, ERR_TARGET_STATE, "the %s has no verdict row for epoch %lld", TO_SIDE(cut),
         (long long)cut->epoch);
     return CUT_EV_UNKNOWN;
 }
@@ -364,7 +368,8 @@ static CutoverFsmEvent open_target(Cutover *cut, Error *err)
                 break;
             last = *err;
             roll_back_opening(cut);
-            log_info("the target could not be opened yet, trying again: %s", err->message);
+            log_info("the %s could not be opened yet, trying again: %s", TO_SIDE(cut),
+                     err->message);
             stop_wait(cut->opening_stop, RETRY_US);
         }
         alarm_off(&alarm);
@@ -374,13 +379,12 @@ static CutoverFsmEvent open_target(Cutover *cut, Error *err)
         const Error *why = last.cls != ERR_NONE ? &last : err;
         char text[512];
         snprintf(text, sizeof text, "%.500s", why->message);
-        ERR(err, ERR_UNDECIDED,
-            "the source is fenced (epoch %lld), but the target could not be opened: %s",
-            (long long)cut->epoch, text);
-        err_hint(
-            err,
-            "Run 'bascule cutover' again when the target answers: it opens it. To go back to the "
-            "source instead, run 'bascule abort'; without any target, 'bascule cleanup'.");
+        ERR(err, ERR_UNDECIDED, "the %s is fenced (epoch %lld), but the %s could not be opened: %s",
+            FROM_SIDE(cut), (long long)cut->epoch, TO_SIDE(cut), text);
+        err_hint(err,
+                 "Run 'bascule %s' again when the %s answers: it opens it. To give writes back "
+                 "to the %s instead, run 'bascule abort'; see docs/operations/rollback.md.",
+                 cutover_command(cut), TO_SIDE(cut), FROM_SIDE(cut));
     }
     return event;
 }
@@ -395,7 +399,7 @@ CutoverFsmEvent cutover_open(Cutover *cut, Error *err)
             cut->report->downtime_us = clock_now_us() - cut->freeze.begun_us;
         FAULT(CUTOVER_OPENED);
         cutover_phase(cut, "open");
-        cutover_tell(cut, "open", false, "the target takes writes");
+        cutover_tell(cut, "open", false, "the %s takes writes", TO_SIDE(cut));
     }
     return event;
 }
@@ -405,9 +409,10 @@ CutoverFsmEvent cutover_open(Cutover *cut, Error *err)
 CutoverFsmEvent cutover_finish_open(Cutover *cut, Error *err)
 {
     cut->rolling_forward = true;
-    cutover_tell(cut, "open", false, "epoch %lld is fenced and not open: opening the target",
-                 (long long)cut->epoch);
-    if (!cut->spec->stop_apply(cut->spec->engine, err) || !raise_again(cut, err)) {
+    cutover_tell(cut, "open", false, "epoch %lld is fenced and not open: opening the %s",
+                 (long long)cut->epoch, TO_SIDE(cut));
+    if (!cut->spec->stop_apply(cut->spec->engine, err) || !raise_again(cut, err) ||
+        !way_back_recall(cut, err)) {
         cutover_fail(cut, err);
         err_context(err, "rolling forward epoch %lld", (long long)cut->epoch);
         return CUT_EV_UNKNOWN;

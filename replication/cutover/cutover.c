@@ -32,7 +32,7 @@ void cutover_tell(Cutover *cut, const char *step, bool failed, const char *fmt, 
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    log_info("cutover %s: %s", step, text);
+    log_info("%s %s: %s", cutover_command(cut), step, text);
     if (cut->spec->on_event == NULL)
         return;
     int64_t now_us = clock_now_us();
@@ -53,6 +53,11 @@ void cutover_phase(Cutover *cut, const char *name)
     if (report->phase_count < (int)(sizeof report->phases / sizeof report->phases[0]))
         report->phases[report->phase_count++] = (CutoverPhase){name, now_us - cut->step_us};
     cut->step_us = now_us;
+}
+
+const char *cutover_command(const Cutover *cut)
+{
+    return cut->spec->back ? "rollback" : "cutover";
 }
 
 bool cutover_given_up(Cutover *cut, Error *err)
@@ -108,7 +113,7 @@ static CutoverFsmEvent read_rows(Cutover *cut, Error *err)
         return CUT_EV_FAILED;
     CutoverDecision decision = decision_of(&rows, &cut->epoch);
     cut->report->epoch = cut->epoch;
-    cut->newest_fenced = rows.newest_fenced;
+    cut->newest_known = rows.newest_known;
     switch (decision) {
     case DECISION_NONE:
         return CUT_EV_NOTHING;
@@ -159,7 +164,7 @@ CutoverFsmEvent cutover_unfence_revoked(Cutover *cut, Error *err)
         why = failed;
         err_context(&why, "epoch %lld was revoked, but the fence is still on",
                     (long long)cut->epoch);
-        err_hint(&why, "Run 'bascule abort' when the source answers.");
+        err_hint(&why, "Run 'bascule abort' when the %s answers.", FROM_SIDE(cut));
     }
     pgconn_close(conn);
     *err = why;
@@ -169,7 +174,7 @@ CutoverFsmEvent cutover_unfence_revoked(Cutover *cut, Error *err)
 CutoverFsmEvent cutover_already(Cutover *cut, Error *err)
 {
     (void)err;
-    cutover_tell(cut, "done", false, "the target is open since epoch %lld: nothing to do",
+    cutover_tell(cut, "done", false, "the %s is open since epoch %lld: nothing to do", TO_SIDE(cut),
                  (long long)cut->epoch);
     return CUT_EV_DONE;
 }
@@ -181,9 +186,11 @@ CutoverFsmEvent cutover_finish(Cutover *cut, Error *err)
     if (cut->report->downtime_us >= 0)
         clock_format_duration(cut->report->downtime_us, shown, sizeof shown);
     if (cut->rolling_forward)
-        cutover_tell(cut, "done", false, "the target is open; the source stays fenced");
+        cutover_tell(cut, "done", false, "the %s is open; the %s stays fenced", TO_SIDE(cut),
+                     FROM_SIDE(cut));
     else
-        cutover_tell(cut, "done", false, "cut over; writes waited %s", shown);
+        cutover_tell(cut, "done", false, "%s; writes waited %s",
+                     cut->spec->back ? "rolled back" : "cut over", shown);
     return CUT_EV_DONE;
 }
 
@@ -223,7 +230,7 @@ static void note_end(Cutover *cut, CutoverState state, const Error *err)
     }
     if (cut->target != NULL &&
         !control_journal(cut->target, cut->spec->task, cut->epoch, cutover_fsm_state_name(state),
-                         err->cls == ERR_NONE ? "the target is open" : err->message, &ignored))
+                         err->cls == ERR_NONE ? "open" : err->message, &ignored))
         log_debug("journal: %s", ignored.message);
 }
 
@@ -257,7 +264,9 @@ static void set_outcome(Cutover *cut, CutoverState state, const Error *err)
     if (state == CUT_PLANNED)
         outcome = "dry-run";
     else if (state == CUT_OPEN)
-        outcome = cut->rolling_forward || cut->freeze.begun_us != 0 ? "cut-over" : "already-done";
+        outcome = !cut->rolling_forward && cut->freeze.begun_us == 0 ? "already-done"
+                  : cut->spec->back                                  ? "rolled-back"
+                                                                     : "cut-over";
     else if (state == CUT_UNDECIDED && err->cls == ERR_UNDECIDED)
         outcome = "undecided";
     else if (!armed && err->cls != ERR_ABORTED)
@@ -269,6 +278,7 @@ static void finish_run(Cutover *cut)
 {
     freeze_watch_stop(cut);
     compare_close(cut->compare);
+    way_back_done(&cut->way_back);
     pgconn_close(cut->freeze.conn);
     pgconn_close(cut->source);
     pgconn_close(cut->target);
@@ -279,19 +289,21 @@ static void finish_run(Cutover *cut)
     pthread_mutex_destroy(&cut->lock);
 }
 
-static void set_hint(CutoverState state, Error *err)
+static void set_hint(const Cutover *cut, CutoverState state, Error *err)
 {
     if (err->hint[0] != '\0' || state != CUT_STREAMING)
         return;
     if (err_action(err->cls) != ERR_ACTION_STOP)
-        err_hint(err, "The source is open and nothing was changed: run 'bascule cutover' again.");
+        err_hint(err, "The %s is open and nothing was changed: run 'bascule %s' again.",
+                 FROM_SIDE(cut), cutover_command(cut));
     else if (err->cls == ERR_BLOCKED || err->cls == ERR_PRIVILEGE)
-        err_hint(err, "Mend this; 'bascule cutover --check' looks again and changes nothing.");
+        err_hint(err, "Mend this; 'bascule %s --check' looks again and changes nothing.",
+                 cutover_command(cut));
 }
 
 static void explain_end(Cutover *cut, CutoverState state, Error *err)
 {
-    set_hint(state, err);
+    set_hint(cut, state, err);
     if (state == CUT_UNDECIDED && cut->epoch != 0 && err->cls != ERR_UNDECIDED &&
         cut->rolling_forward)
         err->cls = ERR_UNDECIDED;
@@ -322,6 +334,7 @@ bool cutover_run(const CutoverSpec *spec, Arena *arena, CutoverReport *out_repor
         .downtime_us = -1,
         .started_wall_us = clock_wall_us(),
         .prediction = {-1, -1, -1, -1, -1},
+        .back = spec->back,
     };
     pthread_mutex_init(&cut.lock, NULL);
     err_clear(err);
@@ -334,6 +347,9 @@ bool cutover_run(const CutoverSpec *spec, Arena *arena, CutoverReport *out_repor
         note_end(&cut, state, err);
         explain_end(&cut, state, err);
     }
+    if (state == CUT_STREAMING)
+        way_back_drop(&cut);
+    out_report->way_back = state == CUT_OPEN && cut.way_back.armed;
     set_outcome(&cut, state, err);
     finish_run(&cut);
     return state == CUT_OPEN || state == CUT_PLANNED;

@@ -19,6 +19,7 @@
 #include "bascule/model/rules.h"
 #include "bascule/port/pgconn.h"
 #include "source/sequences.h"
+#include "source/slot.h"
 #include "verify/compare.h"
 
 typedef enum CutoverVerify { CUTOVER_VERIFY_FULL, CUTOVER_VERIFY_COUNT } CutoverVerify;
@@ -57,7 +58,8 @@ typedef struct CutoverPrediction {
 } CutoverPrediction;
 
 typedef struct CutoverReport {
-    char outcome[24]; /* "cut-over", "dry-run", "aborted", "refused", "already-done", "undecided" */
+    char outcome
+        [24]; /* "cut-over", "rolled-back", "dry-run", "aborted", "refused", "already-done", "undecided" */
     int64_t epoch;
     int64_t lag_bytes_before, lag_us_before; /* PROGRESS_UNKNOWN when unknown */
     Lsn barrier_lsn;                         /* on the source */
@@ -75,10 +77,22 @@ typedef struct CutoverReport {
     CutoverPrediction prediction;
     char plan_hash[CUTOVER_PLAN_HASH]; /* "" not made */
     const char *plan_text;             /* lines; NULL not made */
+    bool back;                         /* a rollback */
+    bool way_back; /* the other direction is armed: `rollback` (or `cutover`) is possible */
+    const char *no_way_back; /* in the arena given: why not; NULL when armed or not looked at */
 } CutoverReport;
+
+/* Whether the stream in the other direction is armed before the target opens. */
+typedef enum WayBackWish { WAY_BACK_OFF, WAY_BACK_AUTO, WAY_BACK_REQUIRED } WayBackWish;
 
 typedef struct CutoverSpec {
     PgEndpoint source, target;
+    bool back; /* a rollback: source and target have changed places, endpoints keep their `side` */
+    WayBackWish way_back;
+    const char *back_slot, *back_publication; /* of the other direction, on the target */
+    PluginChoice back_plugin;
+    int64_t back_slot_wait_us;
+    const char *mode, *prepare; /* as the task's row of the other direction shall say */
     const char *task;
     const char *slot_name;
     Relations *rels;
@@ -135,6 +149,13 @@ typedef enum CutoverDecision {
 MUST_CHECK bool cutover_read_decision(PgConn *source, PgConn *target, const char *task,
                                       CutoverDecision *out_decision, int64_t *out_epoch,
                                       Error *err);
+/* How long the target has been open; PROGRESS_UNKNOWN when it is not in that epoch. */
+MUST_CHECK bool cutover_open_since(PgConn *target, const char *task, int64_t epoch,
+                                   int64_t *out_open_us, Error *err);
+/* The task's fence triggers on a side, and how many of them are in force: somebody who may do DDL can
+ * disable one. */
+MUST_CHECK bool cutover_fence_state(PgConn *conn, const char *task, int *out_total, int *out_armed,
+                                    Error *err);
 /* FENCED -> REVOKED + fence disabled. NONE: nothing to do. OPENED: WRONG_STATE. */
 MUST_CHECK bool cutover_revoke(PgConn *source, PgConn *target, const char *task, Error *err);
 

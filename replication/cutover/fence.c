@@ -79,10 +79,24 @@ static void put_always(SqlText *out, const Fence *fence)
     sqltext_put(out, " ENABLE ALWAYS TRIGGER bascule_fence;\n");
 }
 
-void fence_write_arm(SqlText *out, const FenceSet *set, const char *task, const char *new_primary)
+/* The role by name: session_user cannot be set by who is not it (but for superusers). The setting
+ * besides it keeps out applications that log in as the same role. */
+static void put_but_ours(SqlText *out, const char *task, const char *role)
+{
+    sqltext_put(out, "WHEN (SESSION_USER <> ");
+    sqltext_string(out, role);
+    sqltext_put(out, " OR pg_catalog.current_setting('bascule.apply', true) IS DISTINCT FROM ");
+    sqltext_string(out, task);
+    sqltext_put(out, ") ");
+}
+
+void fence_write_arm(SqlText *out, const FenceSet *set, const char *task, const char *new_primary,
+                     const char *role)
 {
     for (int i = 0; i < set->count; i++) {
         put_create(out, &set->all[i]);
+        if (role != NULL)
+            put_but_ours(out, task, role);
         sqltext_put(out, "EXECUTE FUNCTION bascule.fence_refuse(");
         sqltext_string(out, task);
         sqltext_put(out, ", ");
@@ -92,13 +106,10 @@ void fence_write_arm(SqlText *out, const FenceSet *set, const char *task, const 
     }
 }
 
-bool fence_write_disarm(PgConn *conn, const char *task, FenceSide side, SqlText *out,
-                        int *out_count, Error *err)
+bool fence_write_disarm(PgConn *conn, const char *task, SqlText *out, int *out_count, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
-    const char *function = side == FENCE_SOURCE ? "fence_refuse" : "target_refuse";
-    if (!pgconn_query(conn, SQL_FENCE_TRIGGERS, PG_PARAMS(PG_TEXT(task), PG_TEXT(function)), &rows,
-                      err))
+    if (!pgconn_query(conn, SQL_FENCE_TRIGGERS, PG_PARAMS(PG_TEXT(task)), &rows, err))
         return false;
     int count = 0;
     for (int r = 0; r < pgrows_count(rows); r++) {
@@ -113,6 +124,15 @@ bool fence_write_disarm(PgConn *conn, const char *task, FenceSide side, SqlText 
     }
     *out_count = count;
     return true;
+}
+
+bool fence_forget(PgConn *conn, const char *task, Error *err)
+{
+    CLEANUP_PGROWS PgRows *objects = NULL;
+    if (!pgconn_query(conn, SQL_FENCE_OBJECTS, PG_NO_PARAMS, &objects, err))
+        return false;
+    return !pgrows_bool(objects, 0, 1) ||
+           pgconn_exec(conn, SQL_FENCE_ROW_RELEASE, PG_PARAMS(PG_TEXT(task)), NULL, err);
 }
 
 static void roll_back(PgConn *conn)
@@ -131,7 +151,7 @@ static bool release_once(PgConn *source, const char *task, Error *err)
                             SQL("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL "
                                 "lock_timeout = '2s'; SET LOCAL synchronous_commit = on"),
                             err) &&
-              fence_write_disarm(source, task, FENCE_SOURCE, &disarm, &count, err) &&
+              fence_write_disarm(source, task, &disarm, &count, err) &&
               (count == 0 || pgconn_script(source, sqltext_sql(&disarm), err)) &&
               pgconn_exec(source, SQL_FENCE_ROW_RELEASE, PG_PARAMS(PG_TEXT(task)), NULL, err) &&
               pgconn_script(source, SQL("COMMIT"), err);
@@ -146,7 +166,7 @@ bool fence_release(PgConn *source, const char *task, Error *err)
         if (release_once(source, task, err))
             return true;
         if (i == RELEASE_TRIES || err->cls != ERR_LOCK_TIMEOUT)
-            return err_context(err, "taking the fence off the source");
+            return err_context(err, "taking the fence off the %s", pgconn_side(source));
         log_info("fence: a table is locked by somebody, trying again try=%d", i);
     }
 }

@@ -31,10 +31,14 @@ MUST_CHECK bool fence_set_read(PgConn *conn, Arena *arena, const Relations *rels
                                FenceSet *out_set, Error *err);
 /* Schema, function, table on the source; committed by themselves; idempotent. */
 MUST_CHECK bool fence_objects_create(PgConn *source, Error *err);
-/* One script that arms every table: create (or replace) and ENABLE ALWAYS. */
-void fence_write_arm(SqlText *out, const FenceSet *set, const char *task, const char *new_primary);
-/* Statements that disable the task's fence triggers of this side; *out_count may be 0. */
-MUST_CHECK bool fence_write_disarm(PgConn *conn, const char *task, FenceSide side, SqlText *out,
-                                   int *out_count, Error *err);
-/* Disables the source's fence and marks its row, in one durable transaction; idempotent. */
+/* One script that arms every table: create (or replace) and ENABLE ALWAYS. `role`: who streams back
+ * through the fence, in sessions that say so; NULL: nobody. */
+void fence_write_arm(SqlText *out, const FenceSet *set, const char *task, const char *new_primary,
+                     const char *role);
+/* Statements that disable the task's fence triggers on this side; *out_count may be 0. */
+MUST_CHECK bool fence_write_disarm(PgConn *conn, const char *task, SqlText *out, int *out_count,
+                                   Error *err);
+/* Inside the transaction that opens a side: the fence that an earlier direction left there is over. */
+MUST_CHECK bool fence_forget(PgConn *conn, const char *task, Error *err);
+/* Disables a side's fence and marks its row, in one durable transaction; idempotent. */
 MUST_CHECK bool fence_release(PgConn *source, const char *task, Error *err);

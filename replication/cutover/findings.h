@@ -29,5 +29,7 @@ void finding_fine(Findings *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* preflight_sides.c: what has to be alike on both sides, and what does not travel. */
 MUST_CHECK bool preflight_sides(Findings *f, Error *err);
+/* way_back_look.c: what the stream in the other direction needs. */
+MUST_CHECK bool preflight_way_back(Findings *f, Error *err);
 /* predict.c */
 MUST_CHECK bool preflight_prediction(Findings *f, Error *err);

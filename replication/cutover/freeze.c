@@ -79,7 +79,8 @@ void freeze_explain_silence(Cutover *cut, Error *err)
     if (strcmp(err->sqlstate, "25P03") != 0)
         return;
     ERR(err, ERR_DEADLINE,
-        "bascule was silent for too long, so the source gave the writes back by itself");
+        "bascule was silent for too long, so the %s gave the writes back by itself",
+        FROM_SIDE(cut));
     cut->freeze.silenced = true;
 }
 
@@ -97,7 +98,7 @@ static void beat(Cutover *cut)
         freeze->silent_until_us = clock_now_us() + idle_limit_us(freeze, now_us);
         return;
     }
-    err_context(&err, "the session that freezes the source");
+    err_context(&err, "the session that freezes the %s", FROM_SIDE(cut));
     freeze_explain_silence(cut, &err);
     give_up(cut, &err);
 }
@@ -208,8 +209,9 @@ bool freeze_open_session(Cutover *cut, Error *err)
     cut->deadlock_timeout_set =
         pgconn_script(freeze->conn, SQL("SET deadlock_timeout = '100ms'"), &refused);
     if (!cut->deadlock_timeout_set)
-        log_info("deadlock_timeout may not be set by our role on the source: a running autovacuum "
-                 "can delay the freeze");
+        log_info("deadlock_timeout may not be set by our role on the %s: a running autovacuum "
+                 "can delay the freeze",
+                 FROM_SIDE(cut));
     /* Whoever holds this is the lock session, or it is gone: how a lost COMMIT answer is decided.
      */
     buf_printf(&what, "lock session of %s", cut->spec->task);
@@ -350,7 +352,8 @@ static bool arm_triggers(Cutover *cut, Error *err)
     sqltext_put(&arm, "SET LOCAL statement_timeout = ");
     sqltext_i64(&arm, left_ms > 10 ? left_ms : 10);
     sqltext_put(&arm, ";\nSET LOCAL client_min_messages = warning;\n");
-    fence_write_arm(&arm, &cut->fences, cut->spec->task, cut->spec->new_primary);
+    fence_write_arm(&arm, &cut->fences, cut->spec->task, cut->spec->new_primary,
+                    cut->way_back.armed ? cut->way_back.role : NULL);
     return pgconn_script(cut->freeze.conn, sqltext_sql(&arm), err) ||
            err_context(err, "creating the fence triggers");
 }

@@ -16,6 +16,7 @@
 #include "cutover/cutover.h"
 #include "cutover/cutover_fsm.h"
 #include "cutover/fence.h"
+#include "cutover/way_back.h"
 #include "sqltext/sqltext.h"
 
 typedef enum FreezeState {
@@ -40,6 +41,11 @@ typedef struct Freeze {
     uint32_t pid;
 } Freeze;
 
+/* The side that is left and the side that is gone to, as people call them: a rollback goes from the
+ * target to the source. */
+#define FROM_SIDE(cut) ((cut)->spec->source.side)
+#define TO_SIDE(cut)   ((cut)->spec->target.side)
+
 struct Cutover {
     const CutoverSpec *spec;
     Arena *arena;
@@ -53,10 +59,11 @@ struct Cutover {
     PgConn *source, *target; /* everything but locks and comparison */
     Compare *compare;
     FenceSet fences; /* of the source */
+    WayBack way_back;
     Sequences sequences;
     char fingerprint[33];
     char barrier[128]; /* content of the barrier message */
-    int64_t epoch, newest_fenced;
+    int64_t epoch, newest_known;
     bool opening_prepared; /* the target's transaction is complete but for its COMMIT */
     bool rolling_forward;
     bool deadlock_timeout_set;
@@ -68,6 +75,8 @@ struct Cutover {
 void cutover_tell(Cutover *cut, const char *step, bool failed, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 void cutover_phase(Cutover *cut, const char *name); /* ends the phase that began at step_us */
+/* "cutover" or "rollback": what the operator typed. */
+const char *cutover_command(const Cutover *cut);
 /* The reason of the watcher in place of what its stop made fail. Returns CUT_EV_FAILED. */
 CutoverFsmEvent cutover_fail(Cutover *cut, Error *err);
 bool cutover_given_up(Cutover *cut, Error *err);
@@ -96,10 +105,12 @@ MUST_CHECK bool cutover_raise_sequences(Cutover *cut, int *out_raised, Error *er
 /* decision.c */
 typedef struct DecisionRows {
     bool fenced;
-    int64_t fence_epoch, newest_fenced;
+    int64_t fence_epoch;
     char verdict[16]; /* of fence_epoch; "" none */
     int64_t newest_epoch;
     char newest_verdict[16];
+    bool target_fenced;   /* the target has a fence in force, of the other direction */
+    int64_t newest_known; /* epoch of either direction, wherever it is written */
 } DecisionRows;
 MUST_CHECK bool decision_read_rows(PgConn *source, PgConn *target, const char *task,
                                    DecisionRows *out_rows, Error *err);

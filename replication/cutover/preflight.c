@@ -36,15 +36,15 @@ static void check_lag(Findings *f)
     }
     if (report->lag_us_before <= spec->max_lag_us &&
         report->lag_bytes_before <= spec->max_lag_bytes)
-        finding_fine(f, "the target is %s and %lld bytes of WAL behind",
+        finding_fine(f, "the %s is %s and %lld bytes of WAL behind", TO_SIDE(f->cut),
                      clock_format_duration(report->lag_us_before, shown, sizeof shown),
                      (long long)report->lag_bytes_before);
     if (report->lag_us_before > spec->max_lag_us)
-        block(f, ERR_LAG, "the target is %s behind, the limit is %s",
+        block(f, ERR_LAG, "the %s is %s behind, the limit is %s", TO_SIDE(f->cut),
               clock_format_duration(report->lag_us_before, shown, sizeof shown),
               clock_format_duration(spec->max_lag_us, limit, sizeof limit));
     if (report->lag_bytes_before > spec->max_lag_bytes)
-        block(f, ERR_LAG, "the target is %lld bytes of WAL behind, the limit is %lld",
+        block(f, ERR_LAG, "the %s is %lld bytes of WAL behind, the limit is %lld", TO_SIDE(f->cut),
               (long long)report->lag_bytes_before, (long long)spec->max_lag_bytes);
 }
 
@@ -63,13 +63,13 @@ static bool check_source_facts(Findings *f, Error *err)
                       PG_PARAMS(PG_TEXT(arrays_end(&oids))), &rows, err))
         return false;
     if (pgrows_bool(rows, 0, 0))
-        block(f, ERR_BLOCKED, "the source is a standby: writes cannot be fenced there");
+        block(f, ERR_BLOCKED, "the %s is a standby: writes cannot be fenced there",
+              FROM_SIDE(f->cut));
     if (!pgrows_null(rows, 0, 1))
-        finding_block(
-            f, ERR_BLOCKED,
-            "prepared transactions are open on the source (%s): COMMIT PREPARED or ROLLBACK "
-            "PREPARED them",
-            pgrows_text(rows, 0, 1));
+        finding_block(f, ERR_BLOCKED,
+                      "prepared transactions are open on the %s (%s): COMMIT PREPARED or ROLLBACK "
+                      "PREPARED them",
+                      FROM_SIDE(f->cut), pgrows_text(rows, 0, 1));
     if (!pgrows_null(rows, 0, 2))
         finding_block(
             f, ERR_BLOCKED,
@@ -79,14 +79,14 @@ static bool check_source_facts(Findings *f, Error *err)
             pgrows_text(rows, 0, 2));
     if (!pgrows_bool(rows, 0, 3))
         block(f, ERR_BLOCKED,
-              "the source lacks plpgsql, in which the fence is written: CREATE "
-              "EXTENSION plpgsql");
+              "the %s lacks plpgsql, in which the fence is written: CREATE EXTENSION plpgsql",
+              FROM_SIDE(f->cut));
     if (!pgrows_bool(rows, 0, 4))
         finding_block(
             f, ERR_PRIVILEGE,
-            "role %s may not create schema bascule on the source: GRANT CREATE ON DATABASE %s TO "
-            "%s",
-            pgrows_text(rows, 0, 5), pgrows_text(rows, 0, 6), pgrows_text(rows, 0, 5));
+            "role %s may not create schema bascule on the %s: GRANT CREATE ON DATABASE %s TO %s",
+            pgrows_text(rows, 0, 5), FROM_SIDE(f->cut), pgrows_text(rows, 0, 6),
+            pgrows_text(rows, 0, 5));
     f->cut->server_deadlock_us = pgrows_i64(rows, 0, 7);
     return true;
 }
@@ -105,10 +105,10 @@ static bool check_ownership(Findings *f, Error *err)
             first = &f->cut->fences.all[i];
     }
     if (foreign > 0)
-        finding_block(
-            f, ERR_PRIVILEGE,
-            "our role on the source may not fence %d tables (%s.%s%s): GRANT \"%s\" TO it", foreign,
-            first->schema, first->name, foreign > 1 ? ", ..." : "", first->owner);
+        finding_block(f, ERR_PRIVILEGE,
+                      "our role on the %s may not fence %d tables (%s.%s%s): GRANT \"%s\" TO it",
+                      FROM_SIDE(f->cut), foreign, first->schema, first->name,
+                      foreign > 1 ? ", ..." : "", first->owner);
     return true;
 }
 
@@ -194,8 +194,32 @@ static void check_relation(Findings *f, const Relation *then, const Relation *no
               then->display);
 }
 
+/* A table that only this side had when it was opened: it never took part in this direction. */
+static bool known_extra(Findings *f, const Relation *rel, bool *out_known, Error *err)
+{
+    return control_step_done(f->cut->target, f->cut->spec->task,
+                             arena_printf(f->cut->arena, "extra %s", rel->display), out_known, err);
+}
+
+static bool check_new(Findings *f, const Relations *now, Error *err)
+{
+    for (int i = 0; i < now->count; i++) {
+        bool known = false;
+        if (relations_by_oid(f->cut->spec->rels, now->all[i]->oid) != NULL)
+            continue;
+        if (!known_extra(f, now->all[i], &known, err))
+            return false;
+        if (!known)
+            finding_block(f, ERR_SCHEMA_CHANGED,
+                          "table '%s' is new since the task began: exclude it, or load it first",
+                          now->all[i]->display);
+    }
+    return true;
+}
+
 static bool check_shape(Findings *f, Error *err)
 {
+    bool ok = true;
     const CutoverSpec *spec = f->cut->spec;
     Relations *now = NULL;
     if (spec->rules != NULL) {
@@ -203,16 +227,10 @@ static bool check_shape(Findings *f, Error *err)
             return false;
         for (int i = 0; i < spec->rels->count; i++)
             check_relation(f, spec->rels->all[i], relations_by_oid(now, spec->rels->all[i]->oid));
-        for (int i = 0; i < now->count; i++) {
-            if (relations_by_oid(spec->rels, now->all[i]->oid) == NULL)
-                finding_block(
-                    f, ERR_SCHEMA_CHANGED,
-                    "table '%s' is new since the task began: exclude it, or load it first",
-                    now->all[i]->display);
-        }
+        ok = check_new(f, now, err);
         relations_free(now);
     }
-    return catalog_fingerprint(f->cut->source, spec->rels, f->cut->fingerprint, err);
+    return ok && catalog_fingerprint(f->cut->source, spec->rels, f->cut->fingerprint, err);
 }
 
 static void check_unlogged(Findings *f)
@@ -235,9 +253,10 @@ static bool check_target(Findings *f, Error *err)
     if (!pgconn_query(f->cut->target, SQL_CUTOVER_TARGET_FACTS, PG_NO_PARAMS, &rows, err))
         return false;
     if (pgrows_bool(rows, 0, 0))
-        block(f, ERR_BLOCKED, "the target is a standby");
+        block(f, ERR_BLOCKED, "the %s is a standby", TO_SIDE(f->cut));
     if (!pgrows_bool(rows, 0, 1))
-        block(f, ERR_TARGET_STATE, "the target has no control schema: nothing was loaded there");
+        block(f, ERR_TARGET_STATE, "the %s has no control schema: nothing was loaded there",
+              TO_SIDE(f->cut));
     if (!source_identify(f->cut->source, &source, err) ||
         !source_identify(f->cut->target, &target, err))
         return false;
@@ -268,10 +287,15 @@ static bool check_persistence(Findings *f, Error *err)
 static bool run_checks(Findings *f, Error *err)
 {
     static const PreflightCheck CHECKS[] = {
-        {"lag", check_lag_limit},   {"source", check_source_facts},
-        {"slot", check_slot},       {"target", check_target},
-        {"shape", check_shape},     {"ownership", check_ownership},
-        {"holders", check_holders}, {"unlogged tables", check_persistence},
+        {"lag", check_lag_limit},
+        {"source", check_source_facts},
+        {"slot", check_slot},
+        {"target", check_target},
+        {"shape", check_shape},
+        {"ownership", check_ownership},
+        {"holders", check_holders},
+        {"unlogged tables", check_persistence},
+        {"way back", preflight_way_back},
     };
     if (f->cut->spec->rels == NULL || f->cut->spec->rels->count == 0)
         return ERR(err, ERR_WRONG_STATE, "no table is in scope");

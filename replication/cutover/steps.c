@@ -21,7 +21,7 @@ static bool take_epoch(Cutover *cut, Error *err)
     CLEANUP_PGROWS PgRows *rows = NULL;
     char newest[24];
     unsigned char nonce[8];
-    snprintf(newest, sizeof newest, "%lld", (long long)cut->newest_fenced);
+    snprintf(newest, sizeof newest, "%lld", (long long)cut->newest_known);
     if (!pgconn_query(cut->target, SQL_CUTOVER_EPOCH_TAKE,
                       PG_PARAMS(PG_TEXT(cut->spec->task), PG_TEXT(newest)), &rows, err))
         return err_context(err, "taking a new epoch");
@@ -63,8 +63,8 @@ static bool open_comparison(Cutover *cut, Error *err)
 CutoverFsmEvent cutover_arm(Cutover *cut, Error *err)
 {
     cut->step_us = clock_now_us();
-    if (!fence_objects_create(cut->source, err) || !open_comparison(cut, err) ||
-        !freeze_open_session(cut, err) || !take_epoch(cut, err))
+    if (!fence_objects_create(cut->source, err) || !way_back_arm(cut, err) ||
+        !open_comparison(cut, err) || !freeze_open_session(cut, err) || !take_epoch(cut, err))
         return cutover_fail(cut, err);
     cutover_phase(cut, "arm");
     cutover_tell(cut, "arm", false, "epoch %lld, fence objects are there, all sessions are open",
@@ -115,7 +115,8 @@ static bool wait_barrier(Cutover *cut, Error *err)
         }
         if (clock_now_us() >= cut->freeze.watchdog_us)
             return ERR(err, ERR_DEADLINE,
-                       "the changes up to the freeze have not all reached the target in time");
+                       "the changes up to the freeze have not all reached the %s in time",
+                       TO_SIDE(cut));
     }
 }
 
@@ -128,8 +129,8 @@ CutoverFsmEvent cutover_drain(Cutover *cut, Error *err)
     if (FAULT_ERROR(CUTOVER_BARRIER, err) || !same_schema(cut, err) || !wait_barrier(cut, err))
         return cutover_fail(cut, err);
     cutover_phase(cut, "drain");
-    cutover_tell(cut, "drain", false, "everything up to " LSN_FMT " is on the target",
-                 LSN_ARGS(cut->report->barrier_lsn));
+    cutover_tell(cut, "drain", false, "everything up to " LSN_FMT " is on the %s",
+                 LSN_ARGS(cut->report->barrier_lsn), TO_SIDE(cut));
     return FAULT_ERROR(CUTOVER_DRAINED, err) ? cutover_fail(cut, err) : CUT_EV_DONE;
 }
 
@@ -177,8 +178,8 @@ static bool judge_tables(Cutover *cut, Error *err)
         Buf *list = t->verdict == COMPARE_DIFFERENT ? &different : &open;
         buf_printf(list, "%s%s", list->len > 0 ? ", " : "", t->rel->display);
         if (t->verdict == COMPARE_DIFFERENT)
-            buf_printf(list, " (%llu rows, %llu on the target)", (unsigned long long)t->source.rows,
-                       (unsigned long long)t->target.rows);
+            buf_printf(list, " (%llu rows, %llu on the %s)", (unsigned long long)t->source.rows,
+                       (unsigned long long)t->target.rows, TO_SIDE(cut));
     }
     if (different.len > 0)
         return ERR(err, ERR_DIFFERENT, "source and target differ: %s", buf_str(&different));

@@ -1,5 +1,5 @@
 -- cutover_cleanup: what bascule left on this side, in the order in which it goes
--- params:  $1 text task, $2 bool source side
+-- params:  $1 text task
 -- returns: kind text, schema_name text, name text
 -- needs:   nothing but the catalog; PostgreSQL 15+
 SELECT kind, schema_name, name
@@ -12,20 +12,20 @@ FROM (
     JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE t.tgname = 'bascule_fence'
-      AND p.proname = CASE WHEN $2::pg_catalog.bool THEN 'fence_refuse' ELSE 'target_refuse' END
+      AND p.proname IN ('fence_refuse', 'target_refuse')
       AND pg_catalog.split_part(pg_catalog.encode(t.tgargs, 'escape'), '\000', 1)
           = $1::pg_catalog.text
     UNION ALL
     SELECT 2, 'slot', '', s.slot_name::pg_catalog.text
     FROM pg_catalog.pg_replication_slots s
-    WHERE $2::pg_catalog.bool
-      AND s.database = pg_catalog.current_database()
+    WHERE s.database = pg_catalog.current_database()
       AND s.slot_name::pg_catalog.text IN ('bascule_' || $1::pg_catalog.text,
                                            'bascule_' || $1::pg_catalog.text || '_reverse',
                                            'bascule_' || $1::pg_catalog.text || '_snap')
     UNION ALL
     SELECT 3, 'publication', '', p.pubname::pg_catalog.text
     FROM pg_catalog.pg_publication p
-    WHERE $2::pg_catalog.bool AND p.pubname = 'bascule_' || $1::pg_catalog.text
+    WHERE p.pubname::pg_catalog.text IN ('bascule_' || $1::pg_catalog.text,
+                                         'bascule_' || $1::pg_catalog.text || '_reverse')
 ) AS found
 ORDER BY place, schema_name COLLATE "C", name COLLATE "C"

@@ -44,7 +44,8 @@ struct Sync {
     bool row_found;
     bool may_undo; /* this run holds the task's lock and found nothing loaded */
     SourceIdentity source_identity;
-    char encoding[32]; /* the source database's: pinned on every session */
+    Rules reverse_rules; /* spec.reverse: the tables by name */
+    char encoding[32];   /* the source database's: pinned on every session */
     Relations *_Atomic rels;
     Relations **retired; /* earlier readings of the catalog: status may still look at one */
     int retired_count;
@@ -114,6 +115,8 @@ MUST_CHECK bool sync_load(Sync *sync, Error *err);
 MUST_CHECK bool sync_index(Sync *sync, Error *err);
 MUST_CHECK bool sync_finish_schema(Sync *sync, Error *err);
 Lsn sync_newest_start(const Sync *sync);
+/* reverse.c: the tables that the cutover recorded, by name */
+MUST_CHECK bool sync_reverse_rules(Sync *sync, Rules *out_rules, Error *err);
 /* triggers.c: no trigger of the target may fire for what we write */
 MUST_CHECK bool sync_quiet_triggers(Sync *sync, Error *err);
 /* stream.c: the workers */

@@ -20,8 +20,19 @@
 static bool read_catalog(Sync *sync, PgConn *source, Error *err)
 {
     Relations *rels = NULL;
-    if (!catalog_read(source, sync->spec.rules, &rels, err))
+    Rules *rules = sync->spec.rules;
+    if (sync->spec.reverse) {
+        if (!sync_reverse_rules(sync, &sync->reverse_rules, err))
+            return false;
+        rules = &sync->reverse_rules;
+    }
+    if (!catalog_read(source, rules, &rels, err)) {
+        if (sync->spec.reverse && err->cls == ERR_CONFIG) {
+            err->cls = ERR_SCHEMA_CHANGED;
+            err_context(err, "a table was dropped or renamed since its side was opened");
+        }
         return false;
+    }
     if (rels->count == 0) {
         relations_free(rels);
         ERR(err, ERR_CONFIG, "no table of the source is in scope");

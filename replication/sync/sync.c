@@ -204,8 +204,15 @@ static bool open_task(Sync *sync, Error *err)
                  LSN_ARGS(sync->row.resume_lsn));
     }
     /* Only now is it known that the lock, the row and the source are ours. */
-    sync->may_undo = state <= TASK_PREPARING;
+    sync->may_undo = state <= TASK_PREPARING && !sync->spec.reverse;
     return true;
+}
+
+static bool lag_is_short(Sync *sync)
+{
+    int64_t lag = atomic_load(&sync->progress.lag_bytes);
+    int64_t lag_us = atomic_load(&sync->progress.apply_lag_us);
+    return lag != PROGRESS_UNKNOWN && lag_us != PROGRESS_UNKNOWN && lag_us < 1000000;
 }
 
 /* Waits for the end of the stream: stop, failure, cut over, or caught up when that is all we want.
@@ -220,9 +227,8 @@ static bool stream_until_end(Sync *sync, Error *err)
             return false;
         TaskState state = (TaskState)atomic_load(&sync->state);
         if (state == TASK_CATCHING_UP || state == TASK_STREAMING) {
-            int64_t lag = atomic_load(&sync->progress.lag_bytes);
             int64_t lag_us = atomic_load(&sync->progress.apply_lag_us);
-            bool near = lag != PROGRESS_UNKNOWN && lag_us != PROGRESS_UNKNOWN && lag_us < 1000000;
+            bool near = lag_is_short(sync);
             bool far = lag_us != PROGRESS_UNKNOWN && lag_us > 30000000;
             if (state == TASK_CATCHING_UP && near) {
                 if (!sync_event(sync, TASK_EV_CAUGHT_UP, err))
@@ -234,6 +240,8 @@ static bool stream_until_end(Sync *sync, Error *err)
                     return false;
             }
         }
+        if (state == TASK_REVERSING && sync->spec.until_caught_up && lag_is_short(sync))
+            return true;
         pthread_mutex_lock(&sync->lock);
         bool over = sync->cutover_over, opened = sync->cutover_opened;
         sync->cutover_over = false;
@@ -257,8 +265,19 @@ static bool restart_stream(Sync *sync, Error *err)
 {
     if (atomic_load(&sync->state) == TASK_STREAMING && !sync_event(sync, TASK_EV_FELL_BEHIND, err))
         return false;
+    if (sync->spec.stale_slot != NULL) {
+        if (!slot_drop(sync->control, sync->spec.stale_slot, err))
+            return err_context(err, "dropping the slot of the other direction");
+        sync->spec.stale_slot = NULL; /* from now on it is the next cutover's */
+    }
+    /* What fired while this side was open is quiet again. */
     return target_catalog_match(sync->control, sync_relations(sync), MATCH_STREAM, err) &&
-           sync_stream_start(sync, err);
+           sync_quiet_triggers(sync, err) && sync_stream_start(sync, err);
+}
+
+static bool is_over(TaskState state)
+{
+    return state == TASK_CUT_OVER || state == TASK_ROLLED_BACK || state == TASK_COMPLETED;
 }
 
 /* One walk through the states, from whatever the target's control tables say. */
@@ -266,12 +285,15 @@ static bool walk(Sync *sync, Error *err)
 {
     if (!open_task(sync, err))
         return false;
-    if (atomic_load(&sync->state) == TASK_CUT_OVER) {
+    if (is_over((TaskState)atomic_load(&sync->state))) {
         ERR(err, ERR_WRONG_STATE,
-            "task '%s' has cut over: the target is open and there is nothing to run",
+            "task '%s' has cut over, without a way back (any more): there is nothing to run",
             sync->spec.task);
         return err_hint(err, "Run 'bascule cleanup' to remove what is left of it.");
     }
+    if (sync->spec.reverse && atomic_load(&sync->state) != TASK_REVERSING)
+        return ERR(err, ERR_TARGET_STATE, "task '%s' has no way back: its state on the %s is '%s'",
+                   sync->spec.task, sync->spec.target.side, sync->row.state);
     if (atomic_load(&sync->state) == TASK_LOADED) {
         log_info("task is loaded already; nothing to do");
         return true;
@@ -312,8 +334,12 @@ bool sync_run(Sync *sync, Error *err)
         bool ok = walk(sync, err);
         sync_stream_stop(sync);
         load_start_done(&sync->load_start);
-        if (ok)
+        if (ok) {
+            /* Its lock ends here: the other direction may begin while this Sync is still shown. */
+            pgconn_close(sync->control);
+            sync->control = NULL;
             return true;
+        }
         bool again = worth_another_try(sync, err, tries);
         if (sync->may_undo && atomic_load(&sync->state) <= TASK_PREPARING)
             sync_undo_prepare(sync);
@@ -384,7 +410,8 @@ bool sync_ready(void *engine, Error *err)
     Relations *rels = atomic_load(&sync->rels);
     if (sync_stream_failed(sync, err))
         return false;
-    if (rels == NULL || (state != TASK_STREAMING && state != TASK_CUTTING_OVER))
+    if (rels == NULL || (state != TASK_STREAMING && state != TASK_CUTTING_OVER &&
+                         state != TASK_REVERSING && state != TASK_ROLLING_BACK))
         return ERR(err, ERR_WRONG_STATE, "the task is %s, not streaming", task_state_name(state));
     for (int i = 0; i < rels->count; i++) {
         if (rels->all[i]->suspended)
@@ -434,11 +461,12 @@ void sync_resume_apply(Sync *sync)
 bool sync_cutover_begin(Sync *sync, Error *err)
 {
     TaskState state = (TaskState)atomic_load(&sync->state);
-    if (task_fsm_next(state, TASK_EV_CUTOVER) == NULL)
+    const TaskRow *row = task_fsm_next(state, TASK_EV_CUTOVER);
+    if (row == NULL)
         return ERR(err, ERR_WRONG_STATE, "the task is %s; cutover needs a streaming task",
                    task_state_name(state));
     int expected = state;
-    if (!atomic_compare_exchange_strong(&sync->state, &expected, TASK_CUTTING_OVER))
+    if (!atomic_compare_exchange_strong(&sync->state, &expected, row->to))
         return ERR(err, ERR_WRONG_STATE, "the task changed its state just now; try again");
     sync_gate_revoke(sync, true);
     return true;

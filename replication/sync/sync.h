@@ -50,7 +50,13 @@ typedef struct SyncSpec {
     const char *keys_dir; /* log of changed keys; NULL: they are not kept */
     size_t keys_memory_bytes;
     int64_t keys_disk_bytes;
-    bool until_caught_up;     /* return (true) once caught up the first time */
+    bool until_caught_up; /* return (true) once caught up the first time */
+    /* The stream goes back: source is the side that was opened, target the one that was left, in
+     * fence. There is nothing to prepare or to load. */
+    bool reverse;
+    /* Of the other direction, on the target: dropped once this one streams, because it keeps WAL for
+     * nobody. A cutover that was killed left it, or that direction has ended. NULL: left alone. */
+    const char *stale_slot;
     const SchemaPort *schema; /* PREPARE_CREATE; else NULL */
     /* Keeps others from writing to the target until it opens. */
     bool (*close_target)(void *arg, PgConn *target, const Relations *rels, Error *err);
@@ -62,7 +68,7 @@ typedef struct Sync Sync;
 
 Sync *sync_new(const SyncSpec *spec);
 void sync_free(Sync *sync);
-/* true: stopped, caught up (until_caught_up), loaded (full-load) or cut over. */
+/* true: stopped, caught up (until_caught_up), loaded (full-load), cut over or rolled back. */
 MUST_CHECK bool sync_run(Sync *sync, Error *err);
 
 /* Inspection --------------------------------------------------------------------------------- */

@@ -19,15 +19,25 @@ const TaskRow TASK_FSM[] = {
     {TASK_CUTTING_OVER, TASK_EV_CUTOVER_ABORTED, TASK_STREAMING, false,
      "the source is open again, the stream goes on"},
     {TASK_CUTTING_OVER, TASK_EV_OPENED, TASK_CUT_OVER, true, "the target is open"},
+    {TASK_CUT_OVER, TASK_EV_REVERSE, TASK_REVERSING, true,
+     "what is written on the target streams back to the source"},
+    {TASK_REVERSING, TASK_EV_CUTOVER, TASK_ROLLING_BACK, false, "rolling back"},
+    {TASK_ROLLING_BACK, TASK_EV_CUTOVER_ABORTED, TASK_REVERSING, false,
+     "the target is open again, its changes stream back"},
+    {TASK_ROLLING_BACK, TASK_EV_OPENED, TASK_ROLLED_BACK, true, "the source is open again"},
+    {TASK_ROLLED_BACK, TASK_EV_FORWARD, TASK_CATCHING_UP, true,
+     "what is written on the source streams to the target again"},
+    {TASK_REVERSING, TASK_EV_COMPLETE, TASK_COMPLETED, true, "the way back is closed"},
 };
 const int TASK_FSM_ROWS = (int)(sizeof TASK_FSM / sizeof TASK_FSM[0]);
 
-static const char *const STATES[TASK_STATE_COUNT] = {"new",          "preparing",   "loading",
-                                                     "indexing",     "catching-up", "streaming",
-                                                     "cutting-over", "cut-over",    "loaded"};
+static const char *const STATES[TASK_STATE_COUNT] = {
+    "new",          "preparing",    "loading",  "indexing", "catching-up",
+    "streaming",    "cutting-over", "cut-over", "loaded",   "reversing",
+    "rolling-back", "rolled-back",  "completed"};
 static const char *const EVENTS[TASK_EVENT_COUNT] = {
-    "start",       "slot-ready", "loaded",          "indexed", "caught-up",
-    "fell-behind", "cutover",    "cutover-aborted", "opened",  "finished"};
+    "start",           "slot-ready", "loaded",   "indexed", "caught-up", "fell-behind", "cutover",
+    "cutover-aborted", "opened",     "finished", "reverse", "forward",   "complete"};
 
 const char *task_state_name(TaskState state)
 {
@@ -67,5 +77,5 @@ void task_fsm_print_mermaid(Buf *out)
         buf_printf(out, "    %s --> %s: %s\n", STATES[row->from], STATES[row->to],
                    EVENTS[row->event]);
     }
-    buf_puts(out, "    cut-over --> [*]\n    loaded --> [*]\n");
+    buf_puts(out, "    cut-over --> [*]\n    loaded --> [*]\n    completed --> [*]\n");
 }

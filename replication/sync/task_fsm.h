@@ -2,6 +2,11 @@
  * task_fsm - the states of a task, as a table.
  *
  * new -> preparing -> loading -> indexing -> catching-up -> streaming -> cutting-over -> cut-over
+ * cut-over -> reversing -> rolling-back -> rolled-back -> catching-up -> ...
+ *
+ * The second line is the same engine with the sides exchanged; its states are kept on the source,
+ * where it applies. They are entered in the transactions that decide: reversing with the fence's
+ * COMMIT, rolled-back with the opening of the source, catching-up with the fence of the rollback.
  *
  * Durable  every state but `cutting-over` is written to bascule.task before the work it names
  * begins, and a restart enters that work again; the actions are idempotent. `cutting-over` is only
@@ -25,7 +30,11 @@ typedef enum TaskState {
     TASK_STREAMING,
     TASK_CUTTING_OVER,
     TASK_CUT_OVER,
-    TASK_LOADED, /* mode full-load: done, there is no stream */
+    TASK_LOADED,       /* mode full-load: done, there is no stream */
+    TASK_REVERSING,    /* the target is open, its changes stream back */
+    TASK_ROLLING_BACK, /* shown only */
+    TASK_ROLLED_BACK,  /* the source is open again */
+    TASK_COMPLETED,    /* the way back was given up for good */
     TASK_STATE_COUNT,
 } TaskState;
 
@@ -40,6 +49,9 @@ typedef enum TaskEvent {
     TASK_EV_CUTOVER_ABORTED,
     TASK_EV_OPENED,
     TASK_EV_FINISHED,
+    TASK_EV_REVERSE,
+    TASK_EV_FORWARD,
+    TASK_EV_COMPLETE,
     TASK_EVENT_COUNT,
 } TaskEvent;
 

@@ -29,18 +29,21 @@ static int revoke(const Config *config, Error *err)
 {
     Task *task = NULL;
     StopToken *stop = stop_new();
-    int64_t epoch = 0;
-    CutoverDecision before = DECISION_UNKNOWN;
+    Situation before = {0};
     bool good = task_open(config, stop, false, &task, err);
     if (good) {
-        before = task_decision(task, &epoch);
+        before = task_situation(task);
         good = task_revoke(task, err);
     }
     task_free(task);
     stop_free(stop);
     if (!good)
         return cli_failed(err);
-    if (before == DECISION_FENCED)
+    if (before.known && (before.back == DECISION_FENCED || before.back == DECISION_REVOKED))
+        return say(config, "revoked",
+                   "the rollback is taken back: the target takes writes again, the source stays "
+                   "fenced");
+    if (before.forward == DECISION_FENCED)
         return say(config, "revoked",
                    "the fence is taken back: the source takes writes again, the target stays "
                    "closed");
@@ -54,7 +57,8 @@ static bool fence_left(const Config *config)
     bool running = false;
     Error ignored = ERROR_INIT;
     bool fenced = live_status(config, &status, &running, &ignored) &&
-                  strcmp(json_get_text(status, "cutover.decision", ""), "fenced") == 0;
+                  (strcmp(json_get_text(status, "cutover.decision", ""), "fenced") == 0 ||
+                   strcmp(json_get_text(status, "rollback.decision", ""), "fenced") == 0);
     json_decref(status);
     return fenced;
 }

@@ -12,6 +12,7 @@
 #include "cli/interrupt.h"
 #include "cli/live_status.h"
 #include "cli/out.h"
+#include "cli/switch_client.h"
 #include "config/endpoint.h"
 #include "net/control_client.h"
 #include "ops/control_api.h"
@@ -29,6 +30,7 @@
 typedef struct Client {
     const Config *config;
     bool json;
+    bool own_engine;
     bool quiet; /* steps are not printed: only the end counts */
     int step;
     json_t *last; /* the report event */
@@ -36,6 +38,7 @@ typedef struct Client {
 
 /* What this call asks for, beyond the configuration. */
 typedef struct Wish {
+    bool back; /* a rollback */
     bool dry_run, check;
     const char *confirm; /* "" any plan */
 } Wish;
@@ -101,20 +104,47 @@ static const char *place_of(const PgEndpoint *endpoint, Arena *arena)
                         : arena_dup(arena, endpoint->shown, (size_t)(user - endpoint->shown));
 }
 
-static void print_verdict(const Client *client, const json_t *report)
+/* What the operator may type next. */
+static void put_next(const Client *client, bool back, const json_t *report, Buf *out)
+{
+    const char *path = config_path(client->config);
+    const char *given = path != NULL ? " --config " : "", *file = path != NULL ? path : "";
+    bool armed = json_get_true(report, "way_back.armed");
+    if (back && armed)
+        buf_printf(out, "To go there again:  bascule%s%s cutover\n", given, file);
+    else if (back)
+        buf_printf(out,
+                   "Nothing streams forward any more: bascule%s%s cleanup, then begin again.\n",
+                   given, file);
+    else if (armed)
+        buf_printf(out,
+                   "To go back with every write:           bascule%s%s rollback\n"
+                   "When it is not needed any more: stop, then bascule%s%s cleanup\n",
+                   given, file, given, file);
+    else
+        buf_printf(out, "There is no way back (%s).\nWhen all is well: bascule%s%s cleanup\n",
+                   json_get_text(report, "way_back.why_not", "unknown"), given, file);
+    if (armed && client->own_engine)
+        buf_printf(out,
+                   "The engine of this command ends now. Keep 'bascule%s%s run' up: it streams "
+                   "the other way.\n",
+                   given, file);
+}
+
+static void print_verdict(const Client *client, bool back, const json_t *report)
 {
     CLEANUP_BUF Buf text = BUF_INIT;
     Arena *arena = arena_new(0);
-    PgEndpoint target;
+    PgEndpoint now;
     Error ignored = ERROR_INIT;
     const char *outcome = json_get_text(report, "outcome", "");
     buf_putc(&text, '\n');
     report_text(report, status_live_width(STDOUT_FILENO), &text);
-    if (strcmp(outcome, "cut-over") == 0 &&
-        config_endpoint(client->config, false, &target, arena, &ignored))
-        buf_printf(&text,
-                   "\nThe application writes to %s now.\nWhen all is well: bascule cleanup\n",
-                   place_of(&target, arena));
+    bool switched = strcmp(outcome, "cut-over") == 0 || strcmp(outcome, "rolled-back") == 0;
+    if (switched && config_endpoint(client->config, back, &now, arena, &ignored)) {
+        buf_printf(&text, "\nThe application writes to %s now.\n", place_of(&now, arena));
+        put_next(client, back, report, &text);
+    }
     out_buf(&text);
     arena_free(arena);
 }
@@ -135,7 +165,7 @@ static int finish(Client *client, const Wish *wish, Error *err)
     if (!client->json && wish->check && json_get(report, "checks") != NULL)
         print_checks(report);
     else if (!client->json && json_is_object(report))
-        print_verdict(client, report);
+        print_verdict(client, wish->back, report);
     if (json_is_object(error))
         control_error_of(error, err);
     return code == 0 && wish->check && report_checks_count(report, "warning") > 0 ? EXIT_WARNINGS
@@ -148,9 +178,10 @@ static int lost(const Wish *wish, Error *err)
         return cli_failed(err);
     err->cls = ERR_UNDECIDED;
     err_context(err, "the outcome is not known here");
-    err_hint(err, "Run 'bascule cutover' again: it finds out what was decided and finishes it. "
-                  "'bascule status' only "
-                  "looks.");
+    err_hint(err,
+             "Run 'bascule %s' again: it finds out what was decided and finishes it. 'bascule "
+             "status' only looks.",
+             wish->back ? "rollback" : "cutover");
     return cli_failed(err);
 }
 
@@ -160,7 +191,7 @@ static bool call_engine(Client *client, const Wish *wish, Error *err)
     json_t *request = request_of(client->config, wish);
     ControlCall call = {.socket_path = config_text(client->config, OPT_CONTROL_SOCKET),
                         .method = "POST",
-                        .path = "/v1/cutover",
+                        .path = wish->back ? "/v1/rollback" : "/v1/cutover",
                         .body = request,
                         .stop = interrupt_stop(),
                         .on_stop = on_stop,
@@ -173,10 +204,12 @@ static bool call_engine(Client *client, const Wish *wish, Error *err)
     return good;
 }
 
-static int ask_engine(const Config *config, const Wish *wish, Error *err)
+static int ask_engine(const Config *config, const Wish *wish, bool own, Error *err)
 {
-    Client client = {
-        .config = config, .json = config_flag(config, FLAG_JSON), .quiet = wish->check};
+    Client client = {.config = config,
+                     .own_engine = own,
+                     .json = config_flag(config, FLAG_JSON),
+                     .quiet = wish->check};
     bool good = call_engine(&client, wish, err);
     int code = good ? finish(&client, wish, err) : lost(wish, err);
     json_decref(client.last);
@@ -210,7 +243,18 @@ static void draw(const json_t *status, StatusLive *live)
 
 /* Until the stream runs and a cutover would be taken, or the engine has ended; STOPPED on
  * interrupt. */
-static bool wait_ready(const Config *config, const Engine *engine, StatusLive *live, Error *err)
+static bool is_ready(const json_t *status, bool back, bool *out_streaming)
+{
+    const char *phase = json_get_text(status, "phase", "");
+    const char *decision =
+        json_get_text(status, back ? "rollback.decision" : "cutover.decision", "");
+    *out_streaming = strcmp(phase, back ? "reversing" : "streaming") == 0;
+    return *out_streaming && (strcmp(decision, "fenced") == 0 ||
+                              json_get_true(status, back ? "rollback.ready" : "ready_for_cutover"));
+}
+
+static bool wait_ready(const Config *config, const Engine *engine, bool back, StatusLive *live,
+                       Error *err)
 {
     StopToken *stop = interrupt_stop();
     int64_t give_up_us = CLOCK_NEVER;
@@ -219,9 +263,7 @@ static bool wait_ready(const Config *config, const Engine *engine, StatusLive *l
         bool running = false;
         if (!live_status(config, &status, &running, err))
             return false;
-        bool streaming = strcmp(json_get_text(status, "phase", ""), "streaming") == 0;
-        bool fenced = strcmp(json_get_text(status, "cutover.decision", ""), "fenced") == 0;
-        bool ready = streaming && (fenced || json_get_true(status, "ready_for_cutover"));
+        bool streaming = false, ready = is_ready(status, back, &streaming);
         draw(status, live);
         json_decref(status);
         if (streaming && give_up_us == CLOCK_NEVER)
@@ -247,16 +289,14 @@ static int with_own_engine(const Config *config, const Wish *wish, Error *err)
     } else {
         StatusLive *live = status_live_new(STDERR_FILENO);
         Error end = ERROR_INIT;
-        bool good = wait_ready(config, engine, live, err);
+        bool good = wait_ready(config, engine, wish->back, live, err);
         status_live_free(live, false);
         bool ended = engine_ended(engine);
         if (good && !ended)
-            code = ask_engine(config, wish, err);
+            code = ask_engine(config, wish, true, err);
         else if (!good)
             code = cli_failed(err);
-        /* an engine whose target is open ends by itself */
-        if (code != 0)
-            stop_request(engine_stop);
+        stop_request(engine_stop);
         if (!engine_finish(engine, &end) && end.cls != ERR_STOPPED && code == 0) {
             *err = end;
             code = cli_failed(err);
@@ -269,10 +309,10 @@ static int with_own_engine(const Config *config, const Wish *wish, Error *err)
 /* Consent -------------------------------------------------------------------------------------- */
 /* The plan of a dry run, shown; its hash is what the answer then stands for. false: *err, or (ERR_NONE)
  * the report was a refusal that is printed already. */
-static bool show_plan(const Config *config, char hash[32], int *out_code, Error *err)
+static bool show_plan(const Config *config, bool back, char hash[32], int *out_code, Error *err)
 {
     Client client = {.config = config};
-    Wish look = {.dry_run = true, .confirm = ""};
+    Wish look = {.back = back, .dry_run = true, .confirm = ""};
     bool good = call_engine(&client, &look, err);
     if (good) {
         const char *made = json_get_text(client.last, "report.plan_hash", "");
@@ -287,17 +327,19 @@ static bool show_plan(const Config *config, char hash[32], int *out_code, Error 
     return good;
 }
 
-static bool ask_person(const Config *config, Error *err)
+static bool ask_person(const Config *config, bool back, Error *err)
 {
     Arena *arena = arena_new(0);
     PgEndpoint source, target;
     bool good = config_endpoint(config, true, &source, arena, err) &&
                 config_endpoint(config, false, &target, arena, err);
     if (good) {
-        const char *name = config_database(config, true, arena);
-        out_printf("Writes move from  %s\n              to  %s\n", source.shown, target.shown);
-        const char *question =
-            arena_printf(arena, "Type the source database's name (%s) to cut over: ", name);
+        const char *name = config_database(config, !back, arena);
+        out_printf("Writes move from  %s\n              to  %s\n",
+                   back ? target.shown : source.shown, back ? source.shown : target.shown);
+        const char *question = arena_printf(
+            arena, "Type the %s database's name (%s) to %s: ", back ? "target" : "source", name,
+            back ? "roll back" : "cut over");
         good =
             out_confirm(question, name) || ERR(err, ERR_ABORTED, "not confirmed, nothing was done");
     }
@@ -314,17 +356,18 @@ static bool agreed(const Config *config, bool running, Wish *wish, char hash[32]
         return true;
     if (!out_interactive() || config_flag(config, FLAG_JSON)) {
         ERR(err, ERR_USAGE,
-            "nothing was done: cutover needs '--yes' or '--confirm=HASH' where it cannot ask");
+            "nothing was done: %s needs '--yes' or '--confirm=HASH' where it cannot ask",
+            wish->back ? "rollback" : "cutover");
         err_hint(err, "Run it with --dry-run to see the plan and its hash.");
         *out_code = cli_failed(err);
         return false;
     }
     if (running) {
-        if (!show_plan(config, hash, out_code, err))
+        if (!show_plan(config, wish->back, hash, out_code, err))
             return false;
         wish->confirm = hash;
     }
-    if (ask_person(config, err))
+    if (ask_person(config, wish->back, err))
         return true;
     *out_code = cli_failed(err);
     return false;
@@ -357,24 +400,41 @@ static bool read_wish(const Config *config, Wish *out, Error *err)
     return true;
 }
 
+int switch_client(const Config *config, bool back, bool running, Error *err)
+{
+    char hash[32] = "";
+    int code;
+    Wish wish;
+    if (!read_wish(config, &wish, err))
+        return cli_failed(err);
+    wish.back = back;
+    if (!running && wish.dry_run) {
+        ERR(err, ERR_NOT_RUNNING, "a dry run asks the running engine, and none is running");
+        return cli_failed(err);
+    }
+    if (!agreed(config, running, &wish, hash, &code, err))
+        return code;
+    return running ? ask_engine(config, &wish, false, err) : with_own_engine(config, &wish, err);
+}
+
 static int run(const Config *config, Error *err)
 {
     json_t *status = NULL;
     bool running = false;
     int code;
-    char hash[32] = "";
-    Wish wish;
-    if (!read_wish(config, &wish, err) || !live_status(config, &status, &running, err))
+    if (!live_status(config, &status, &running, err))
         return cli_failed(err);
-    if (strcmp(json_get_text(status, "cutover.decision", ""), "opened") == 0) {
+    if (strcmp(json_get_text(status, "rollback.decision", ""), "fenced") == 0) {
+        ERR(err, ERR_WRONG_STATE, "a rollback stopped between fence and opening");
+        err_hint(err, "'bascule rollback' finishes it, 'bascule abort' gives writes back to the "
+                      "target.");
+        code = cli_failed(err);
+    } else if (strcmp(json_get_text(status, "cutover.decision", ""), "opened") == 0) {
         code = already_done(config, status);
-    } else if (!running && wish.dry_run) {
-        ERR(err, ERR_NOT_RUNNING, "a dry run asks the running engine, and none is running");
+    } else if (running || check_begun(status, err)) {
+        code = switch_client(config, false, running, err);
+    } else {
         code = cli_failed(err);
-    } else if (!running && !check_begun(status, err)) {
-        code = cli_failed(err);
-    } else if (agreed(config, running, &wish, hash, &code, err)) {
-        code = running ? ask_engine(config, &wish, err) : with_own_engine(config, &wish, err);
     }
     json_decref(status);
     return code;

@@ -50,7 +50,7 @@ static StepResult cutover_step(void *self, Error *err)
     Error failure = ERROR_INIT;
     bool ok = task_cutover(job->engine->task, &job->options, arena, &report, &failure);
     if (!ok)
-        log_error_value(LOG_WARN, &failure, "cutover ended");
+        log_error_value(LOG_WARN, &failure, "%s ended", job->options.back ? "rollback" : "cutover");
     control_events_finish(job->events, &report, ok ? NULL : &failure);
     arena_free(arena);
     return STEP_DONE; /* its end is the client's to judge; the stream goes on */
@@ -97,6 +97,7 @@ static bool on_cutover(void *self, const ControlCutoverRequest *request, Control
         job->events = events;
         job->request = *request;
         job->options = (TaskCutover){
+            .back = request->back,
             .dry_run = request->dry_run,
             .confirm = job->request.confirm,
             .verify = request->verify,
@@ -231,12 +232,23 @@ static void convert(const SyncStatus *st, Arena *arena, StatusReport *out)
 static void judge(Task *task, const SyncStatus *st, Arena *arena, StatusReport *out)
 {
     char why[512];
-    int64_t epoch = 0;
-    out->decision = task_decision(task, &epoch);
-    if (out->decision != DECISION_UNKNOWN)
-        out->epoch = epoch;
-    out->ready_for_cutover = task_ready(task, st, out->decision, why, sizeof why);
+    Situation now = task_situation(task);
+    out->decision = now.forward;
+    out->rollback = now.back;
+    if (now.known) {
+        out->epoch = now.forward_epoch;
+        out->rollback_epoch = now.back_epoch;
+        out->direction = now.way == WAY_BACK ? "back" : "forward";
+        out->open_us = now.open_us;
+        if (now.fences >= 0 && now.forward == DECISION_OPENED) {
+            out->fences = now.fences;
+            out->fences_armed = now.fences_armed;
+        }
+    }
+    out->ready_for_cutover = task_ready(task, st, now.forward, why, sizeof why);
     out->not_ready_because = out->ready_for_cutover ? NULL : arena_strdup(arena, why);
+    out->ready_for_rollback = task_ready_back(task, st, &now, why, sizeof why);
+    out->no_rollback_because = out->ready_for_rollback ? NULL : arena_strdup(arena, why);
 }
 
 void engine_status(Engine *engine, Arena *arena, StatusReport *out)
@@ -270,6 +282,8 @@ bool engine_status_offline(const Config *config, Arena *arena, StatusReport *out
         const SyncSpec *spec = task_sync_spec(task);
         SyncStatus st;
         *out = status_unknown(arena_strdup(arena, task_name(task)));
+        if (task_situation(task).way == WAY_BACK)
+            spec = task_back_spec(task);
         ok = sync_status_offline(&spec->source, &spec->target, spec->task, arena, &st, out_found,
                                  err);
         if (ok && *out_found) {

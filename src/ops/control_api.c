@@ -260,7 +260,7 @@ bool control_cutover_request_parse(const char *body, size_t len, ControlCutoverR
     return ok;
 }
 
-static void handle_cutover(void *self, const HttpRequest *request, HttpReply *reply)
+static void handle_switch(void *self, const HttpRequest *request, HttpReply *reply, bool back)
 {
     ControlApi *api = self;
     Error err = ERROR_INIT;
@@ -271,8 +271,9 @@ static void handle_cutover(void *self, const HttpRequest *request, HttpReply *re
     }
     wanted.peer_uid = request->peer_uid;
     wanted.peer_pid = request->peer_pid;
-    log_info("cutover requested over the control socket pid=%ld dry_run=%s",
-             (long)request->peer_pid, wanted.dry_run ? "yes" : "no");
+    wanted.back = back;
+    log_info("%s requested over the control socket pid=%ld dry_run=%s",
+             back ? "rollback" : "cutover", (long)request->peer_pid, wanted.dry_run ? "yes" : "no");
     ControlEvents *events = events_new();
     if (!api->ops.cutover(api->ops.self, &wanted, events, &err)) {
         events_free(events);
@@ -282,12 +283,21 @@ static void handle_cutover(void *self, const HttpRequest *request, HttpReply *re
     events_attach(events, http_reply_stream(reply, 200, "application/x-ndjson"));
 }
 
+static void handle_cutover(void *self, const HttpRequest *request, HttpReply *reply)
+{
+    handle_switch(self, request, reply, false);
+}
+
+static void handle_rollback(void *self, const HttpRequest *request, HttpReply *reply)
+{
+    handle_switch(self, request, reply, true);
+}
+
 /* Life --------------------------------------------------------------------------------------- */
 
 static const HttpRoute ROUTES[] = {
-    {"GET", "/v1/status", handle_status},
-    {"POST", "/v1/stop", handle_stop},
-    {"POST", "/v1/cutover", handle_cutover},
+    {"GET", "/v1/status", handle_status},    {"POST", "/v1/stop", handle_stop},
+    {"POST", "/v1/cutover", handle_cutover}, {"POST", "/v1/rollback", handle_rollback},
     {"POST", "/v1/abort", handle_abort},
 };
 

@@ -4,6 +4,7 @@
  *   GET  /v1/status    status JSON
  *   POST /v1/stop      202, the engine finishes its batch and ends
  *   POST /v1/cutover   200 and a stream of NDJSON events; 409 when one runs or the state is wrong
+ *   POST /v1/rollback  the same in the other direction, once the target is open
  *   POST /v1/abort     200, or 409 when there is nothing to abort
  *
  * Threads  callbacks come from the worker "http" and must not block for long. The events of a
@@ -21,6 +22,7 @@
 /* What the client asked; CONTROL_API_DEFAULT where it left the engine's configuration to hold. */
 typedef struct ControlCutoverRequest {
     bool dry_run, rehearse, terminate_blockers;
+    bool back; /* POST /v1/rollback; not in the body */
     int64_t max_downtime_us, max_lag_us, max_lag_bytes;
     int verify;             /* CutoverVerify or CONTROL_API_DEFAULT */
     int64_t at_wall_us;     /* 0: now */

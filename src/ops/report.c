@@ -16,6 +16,11 @@
 
 /* JSON --------------------------------------------------------------------------------------- */
 
+static json_t *json_text_or_null(const char *text)
+{
+    return text == NULL ? json_null() : json_text(text);
+}
+
 /* -1 stands for "never" in the cutover's own figures. */
 static json_t *ms_or_null(int64_t us)
 {
@@ -97,6 +102,10 @@ json_t *report_json(const CutoverReport *report)
                                   report->sequences_raised));
     json_object_set_new(out, "tables", tables_json(report));
     report_checks_json(report, out);
+    json_object_set_new(out, "direction", json_string(report->back ? "back" : "forward"));
+    json_object_set_new(out, "way_back",
+                        json_pack("{s:b, s:o}", "armed", report->way_back, "why_not",
+                                  json_text_or_null(report->no_way_back)));
     return out;
 }
 
@@ -136,14 +145,19 @@ static void verdict_line(const json_t *report, int width, Buf *out)
 {
     const char *outcome = json_get_text(report, "outcome", "unknown");
     const char *meaning = "";
+    bool back = strcmp(json_get_text(report, "direction", ""), "back") == 0;
     if (strcmp(outcome, "cut-over") == 0)
         meaning = ": the target is open, the source refuses writes";
+    else if (strcmp(outcome, "rolled-back") == 0)
+        meaning = ": the source is open again, the target refuses writes";
     else if (strcmp(outcome, "already-done") == 0)
-        meaning = ": the target was already open, nothing was changed";
+        meaning = back ? ": the source was already open, nothing was changed"
+                       : ": the target was already open, nothing was changed";
     else if (strcmp(outcome, "dry-run") == 0)
         meaning = ": nothing was changed";
     else if (strcmp(outcome, "aborted") == 0)
-        meaning = ": writes were given back to the source, the target is not open";
+        meaning = back ? ": writes were given back to the target, the source is not open"
+                       : ": writes were given back to the source, the target is not open";
     else if (strcmp(outcome, "refused") == 0)
         meaning = ": nothing was changed";
     char text[160];
@@ -223,7 +237,9 @@ static void tables(const json_t *report, int width, Buf *out)
     int name_width = width - 54 > 12 ? width - 54 : 12;
     buf_putc(out, '\n');
     text_put_cell(out, "Table", name_width, false);
-    buf_puts(out, " Verdict    Source rows   Target rows  Hash\n");
+    bool back = strcmp(json_get_text(report, "direction", ""), "back") == 0;
+    buf_puts(out, back ? " Verdict    Target rows   Source rows  Hash\n"
+                       : " Verdict    Source rows   Target rows  Hash\n");
     for (size_t i = 0; i < count; i++)
         table_line(json_array_get(list, i), name_width, out);
 }

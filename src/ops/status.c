@@ -37,6 +37,12 @@ StatusReport status_unknown(const char *task)
         .spilled_bytes = PROGRESS_UNKNOWN,
         .decision = DECISION_UNKNOWN,
         .epoch = PROGRESS_UNKNOWN,
+        .direction = "",
+        .rollback = DECISION_UNKNOWN,
+        .rollback_epoch = PROGRESS_UNKNOWN,
+        .open_us = PROGRESS_UNKNOWN,
+        .fences = PROGRESS_UNKNOWN,
+        .fences_armed = PROGRESS_UNKNOWN,
         .trouble = "",
     };
 }

@@ -57,7 +57,15 @@ typedef struct StatusReport {
     int64_t keys_memory_bytes, keys_disk_bytes;
     const char *keys_trouble; /* "" */
 
-    const char *trouble; /* what a worker is waiting for after an error; "" */
+    /* After the opening: the stream back, and what a rollback would find. */
+    const char *direction; /* "forward", "back"; "" unknown */
+    CutoverDecision rollback;
+    int64_t rollback_epoch;
+    bool ready_for_rollback;
+    const char *no_rollback_because; /* one sentence; NULL when ready */
+    int64_t open_us;                 /* the target has been open for */
+    int64_t fences, fences_armed;    /* on the side that was left */
+    const char *trouble;             /* what a worker is waiting for after an error; "" */
 
     StatusTable *tables;
     int table_count;

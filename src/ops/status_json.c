@@ -70,9 +70,20 @@ static json_t *tables_json(const StatusReport *r)
     return tables;
 }
 
+static json_t *rollback_json(const StatusReport *r)
+{
+    return json_pack(
+        "{s:s, s:o, s:b, s:o, s:o, s:o, s:o}", "decision", status_decision_name(r->rollback),
+        "epoch", json_text_number(r->rollback_epoch), "ready", r->ready_for_rollback,
+        "not_ready_because",
+        r->ready_for_rollback ? json_null() : known_text(r->no_rollback_because), "open_seconds",
+        json_text_seconds(r->open_us), "fences", json_text_number(r->fences), "fences_armed",
+        json_text_number(r->fences_armed));
+}
+
 json_t *status_json(const StatusReport *r)
 {
-    json_t *out = json_pack(
+    json_t *status = json_pack(
         "{s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:s, s:o}, s:o, s:o}",
         "task", json_text(r->task), "engine", r->engine_running ? "running" : "stopped", "phase",
         known_text(r->phase), "mode", known_text(r->mode), "plugin", known_text(r->plugin), "slot",
@@ -82,6 +93,8 @@ json_t *status_json(const StatusReport *r)
         "cutover", "decision", status_decision_name(r->decision), "epoch",
         json_text_number(r->epoch), "trouble", json_text(r->trouble == NULL ? "" : r->trouble),
         "tables", tables_json(r));
-    json_object_set_new(out, "proof", status_proof_json(r));
-    return out;
+    json_object_set_new(status, "proof", status_proof_json(r));
+    json_object_set_new(status, "direction", known_text(r->direction));
+    json_object_set_new(status, "rollback", rollback_json(r));
+    return status;
 }

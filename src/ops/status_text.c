@@ -74,21 +74,54 @@ static void head(const Screen *s)
 {
     char text[LIST_LENGTH];
     bool running = strcmp(json_get_text(s->status, "engine", ""), "running") == 0;
+    bool back = strcmp(json_get_text(s->status, "direction", ""), "back") == 0;
     const char *phase = json_get_text(s->status, "phase", "unknown");
     snprintf(text, sizeof text, "%s (engine %s)", phase,
              json_get_text(s->status, "engine", "unknown"));
     line(s, "Task", BOLD, json_get_text(s->status, "task", "unknown"));
     line(s, "Phase", strcmp(phase, "failed") == 0 ? RED : running ? GREEN : YELLOW, text);
-    snprintf(text, sizeof text, "mode %s, plugin %s, slot %s",
+    snprintf(text, sizeof text, "%smode %s, plugin %s, slot %s", back ? "target to source, " : "",
              json_get_text(s->status, "mode", "unknown"),
              json_get_text(s->status, "plugin", "unknown"),
              json_get_text(s->status, "slot", "unknown"));
     line(s, "Move", NULL, text);
 }
 
+/* Once the target is open it is the way back that counts. */
+static void rollback(const Screen *s)
+{
+    CLEANUP_BUF Buf text = BUF_INIT;
+    char n[3][TEXT_NUMBER_SIZE];
+    bool ready = json_get_true(s->status, "rollback.ready");
+    if (ready)
+        buf_puts(&text, "ready");
+    else
+        buf_printf(
+            &text, "not ready, because %s",
+            json_get_text(s->status, "rollback.not_ready_because", "nothing is known of it"));
+    buf_printf(&text, "; the target has been open for %s",
+               text_duration(json_get_us(s->status, "rollback.open_seconds", 1e6), n[0]));
+    line(s, "Rollback", ready ? GREEN : YELLOW, buf_str(&text));
+    int64_t fences = json_get_number(s->status, "rollback.fences");
+    int64_t armed = json_get_number(s->status, "rollback.fences_armed");
+    if (fences == PROGRESS_UNKNOWN)
+        return;
+    buf_clear(&text);
+    buf_printf(&text, "%s of %s fence triggers of the source in force%s", text_count(armed, n[1]),
+               text_count(fences, n[2]),
+               armed < fences ? ": somebody may be writing there, and the comparison of a rollback "
+                                "will find it"
+                              : "");
+    line(s, "Fence", armed < fences ? RED : NULL, buf_str(&text));
+}
+
 static void verdict(const Screen *s)
 {
     CLEANUP_BUF Buf text = BUF_INIT;
+    if (strcmp(json_get_text(s->status, "cutover.decision", ""), "opened") == 0) {
+        rollback(s);
+        return;
+    }
     if (json_get_true(s->status, "ready_for_cutover")) {
         line(s, "Cutover", GREEN, "ready");
         return;
@@ -202,9 +235,13 @@ static void decision(const Screen *s)
         meaning = "source fenced, target open";
     else if (strcmp(what, "revoked") == 0)
         meaning = "taken back, source open";
+    if (strcmp(json_get_text(s->status, "rollback.decision", ""), "fenced") == 0) {
+        what = "rollback fenced";
+        meaning = "target fenced, source not open: run 'bascule rollback' or 'bascule abort'";
+    }
     snprintf(text, sizeof text, "%s%s%s (epoch %s)", what, meaning[0] != '\0' ? ", " : "", meaning,
              count_at(s, "cutover.epoch", n));
-    line(s, "Decision", strcmp(what, "fenced") == 0 ? RED : NULL, text);
+    line(s, "Decision", strstr(what, "fenced") != NULL ? RED : NULL, text);
 }
 
 static void trouble(const Screen *s)

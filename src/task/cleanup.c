@@ -25,34 +25,25 @@ static void append(TaskCleanup *out, Arena *arena, const char *side, const char 
     out->count++;
 }
 
-static bool list_source(Task *task, PgConn *conn, Arena *arena, TaskCleanup *out, Error *err)
+/* Each side may have been source and target: `from` is the direction that left it, `to` the other. */
+static bool list_side(const SyncSpec *from, PgConn *conn, Arena *arena, TaskCleanup *out,
+                      Error *err)
 {
     CleanupItem *items = NULL;
     int count = 0;
-    CleanupPlan plan;
-    if (!cutover_cleanup_list(conn, task_name(task), arena, &items, &count, err) ||
-        !sync_cleanup_source_list(conn, task_sync_spec(task), arena, &plan, err))
+    CleanupPlan stream, control;
+    const char *side = from->source.side;
+    if (!cutover_cleanup_list(conn, from->task, arena, &items, &count, err) ||
+        !sync_cleanup_source_list(conn, from, arena, &stream, err) ||
+        !sync_cleanup_target_list(conn, from->task, arena, &control, err))
         return false;
     for (int i = 0; i < count; i++)
-        append(out, arena, "source", items[i].what, items[i].statement);
-    for (int i = 0; i < plan.count; i++)
-        append(out, arena, "source", plan.what[i], plan.statement[i]);
-    return true;
-}
-
-static bool list_target(Task *task, PgConn *conn, Arena *arena, TaskCleanup *out, Error *err)
-{
-    CleanupItem *items = NULL;
-    int count = 0;
-    CleanupPlan plan;
-    if (!cutover_cleanup_list(conn, task_name(task), arena, &items, &count, err) ||
-        !sync_cleanup_target_list(conn, task_name(task), arena, &plan, err))
-        return false;
-    for (int i = 0; i < count; i++)
-        append(out, arena, "target", items[i].what, items[i].statement);
-    for (int i = 0; i < plan.count; i++)
-        append(out, arena, "target", plan.what[i], plan.statement[i]);
-    out->running = plan.running;
+        append(out, arena, side, items[i].what, items[i].statement);
+    for (int i = 0; i < stream.count; i++)
+        append(out, arena, side, stream.what[i], stream.statement[i]);
+    for (int i = 0; i < control.count; i++)
+        append(out, arena, side, control.what[i], control.statement[i]);
+    out->running = out->running || control.running;
     return true;
 }
 
@@ -62,10 +53,10 @@ bool task_cleanup_list(Task *task, Arena *arena, TaskCleanup *out, Error *err)
     *out = (TaskCleanup){.decision = DECISION_UNKNOWN};
     Error side = ERROR_INIT;
     CLEANUP_PGCONN PgConn *source = pgconn_open(&spec->source, PG_SESSION_SQL, "cleanup", &side);
-    if (source == NULL || !list_source(task, source, arena, out, &side))
+    if (source == NULL || !list_side(spec, source, arena, out, &side))
         out->source_error = arena_strdup(arena, side.message);
     CLEANUP_PGCONN PgConn *target = pgconn_open(&spec->target, PG_SESSION_SQL, "cleanup", &side);
-    if (target == NULL || !list_target(task, target, arena, out, &side))
+    if (target == NULL || !list_side(task_back_spec(task), target, arena, out, &side))
         out->target_error = arena_strdup(arena, side.message);
     if (out->source_error != NULL && out->target_error != NULL)
         return ERR(err, ERR_UNDECIDED, "neither side answers; source: %s; target: %s",
@@ -77,22 +68,29 @@ bool task_cleanup_list(Task *task, Arena *arena, TaskCleanup *out, Error *err)
     return true;
 }
 
-/* The target first: its lock says that no engine runs, and its rows are what a restart would go on
- * from. */
+/* The control rows know who owns a slot: they go last. */
+static bool clean_side(const SyncSpec *from, PgConn *conn, Error *err)
+{
+    return cutover_cleanup_run(conn, from->task, err) && sync_cleanup_source_run(conn, from, err);
+}
+
+/* The locks first: they say that no engine runs in either direction, and a restart would go on from
+ * what is removed here. */
 bool task_cleanup_run(Task *task, Error *err)
 {
-    const SyncSpec *spec = task_sync_spec(task);
+    const SyncSpec *spec = task_sync_spec(task), *back = task_back_spec(task);
     Error source_err = ERROR_INIT, target_err = ERROR_INIT;
     CLEANUP_PGCONN PgConn *target =
         pgconn_open(&spec->target, PG_SESSION_SQL, "cleanup", &target_err);
-    if (target != NULL && !sync_cleanup_target_lock(target, task_name(task), err))
-        return false;
     CLEANUP_PGCONN PgConn *source =
         pgconn_open(&spec->source, PG_SESSION_SQL, "cleanup", &source_err);
-    bool source_ok = source != NULL && cutover_cleanup_run(source, task_name(task), &source_err) &&
-                     sync_cleanup_source_run(source, spec, &source_err);
-    bool target_ok = target != NULL && cutover_cleanup_run(target, task_name(task), &target_err);
-    /* The control rows know the slot's owner: they stay until the source is clean. */
+    if ((target != NULL && !sync_cleanup_target_lock(target, task_name(task), err)) ||
+        (source != NULL && !sync_cleanup_target_lock(source, task_name(task), err)))
+        return false;
+    bool source_ok = source != NULL && clean_side(spec, source, &source_err);
+    bool target_ok = target != NULL && clean_side(back, target, &target_err);
+    if (source_ok)
+        source_ok = sync_cleanup_target_run(source, task_name(task), &source_err);
     if (target_ok && source_ok)
         target_ok = sync_cleanup_target_run(target, task_name(task), &target_err);
     if (!source_ok) {

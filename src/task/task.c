@@ -11,10 +11,12 @@
 
 #include "bascule/base/clock.h"
 #include "bascule/base/log.h"
+#include "bascule/base/mem.h"
 #include "config/endpoint.h"
 #include "schema/schema.h"
 #include "source/preflight.h"
 #include "task/plans.h"
+#include "task/way.h"
 
 struct Task {
     const Config *config;
@@ -23,12 +25,16 @@ struct Task {
     SyncSpec spec;
     SchemaPort schema;
     SchemaRestore *restore;
-    Sync *sync;
+    SyncSpec back; /* the other direction */
+    Sync *sync;    /* of the direction that runs */
+    Sync **ended;  /* of those before: status may still look at them */
+    int ended_count;
+    Way way; /* lock */
     StopToken *stop, *abort;
     pthread_mutex_t lock;
-    bool cutting;                  /* lock */
-    CutoverDecision seen_decision; /* lock: the last answer of both sides, for status */
-    int64_t seen_epoch, next_decision_us;
+    bool cutting;   /* lock */
+    Situation seen; /* lock: the last answer of both sides, for status */
+    int64_t next_look_us;
 };
 
 static bool make_dir(const char *path, Error *err)
@@ -109,7 +115,6 @@ bool task_open(const Config *config, StopToken *stop, bool until_caught_up, Task
     task->spec.until_caught_up = until_caught_up;
     task->abort = stop_new();
     task->arena = arena_new(0);
-    task->seen_decision = DECISION_UNKNOWN;
     pthread_mutex_init(&task->lock, NULL);
     SyncSpec *spec = &task->spec;
     if (!config_rules(config, &task->rules, task->arena, err) ||
@@ -121,6 +126,7 @@ bool task_open(const Config *config, StopToken *stop, bool until_caught_up, Task
     spec->source.stop = stop;
     spec->target.stop = stop;
     fill_spec(task);
+    task->back = way_turned(spec, task->arena);
     *out_task = task;
     return true;
 }
@@ -130,6 +136,9 @@ void task_free(Task *task)
     if (task == NULL)
         return;
     sync_free(task->sync);
+    for (int i = 0; i < task->ended_count; i++)
+        sync_free(task->ended[i]);
+    free(task->ended);
     schema_restore_free(task->restore);
     stop_free(task->abort);
     pthread_mutex_destroy(&task->lock);
@@ -148,6 +157,11 @@ Sync *task_sync(Task *task)
 const SyncSpec *task_sync_spec(const Task *task)
 {
     return &task->spec;
+}
+
+const SyncSpec *task_back_spec(const Task *task)
+{
+    return &task->back;
 }
 
 const char *task_name(const Task *task)
@@ -234,6 +248,39 @@ bool task_make_dirs(const Task *task, Error *err)
            make_dir(task->spec.spill_dir, err);
 }
 
+/* Which way the task goes. Once under way a server that is away for a moment is waited for. */
+static bool look(Task *task, bool under_way, Situation *out, Error *err)
+{
+    while (!way_read(&task->spec, out, err)) {
+        ErrorAction action = err_action(err->cls);
+        bool passing = action == ERR_ACTION_RETRY || action == ERR_ACTION_RECONNECT;
+        if (!under_way || !passing || stop_wait(task->stop, 1000000))
+            return false;
+        log_error_value(LOG_WARN, err, "looking which side is open, trying again");
+        err_clear(err);
+    }
+    return true;
+}
+
+static void begin_way(Task *task, const Situation *situation)
+{
+    bool back = situation->way == WAY_BACK;
+    SyncSpec spec = back ? task->back : task->spec;
+    CutoverDecision decision = back ? situation->back : situation->forward;
+    if (situation->found && decision == DECISION_NONE)
+        spec.stale_slot = back ? task->spec.slot_name : task->back.slot_name;
+    Sync *next = sync_new(&spec);
+    pthread_mutex_lock(&task->lock);
+    if (task->sync != NULL) {
+        task->ended = mem_grow(task->ended, sizeof *task->ended * ((size_t)task->ended_count + 1));
+        task->ended[task->ended_count++] = task->sync;
+    }
+    task->sync = next;
+    task->way = situation->way;
+    task->next_look_us = 0;
+    pthread_mutex_unlock(&task->lock);
+}
+
 bool task_run(Task *task, Error *err)
 {
     SyncSpec *s = &task->spec;
@@ -249,13 +296,39 @@ bool task_run(Task *task, Error *err)
         task->restore = schema_restore_new(&spec, &task->schema);
         s->schema = &task->schema;
     }
-    pthread_mutex_lock(&task->lock);
-    task->sync = sync_new(s);
-    pthread_mutex_unlock(&task->lock);
-    return sync_run(task->sync, err);
+    Situation now;
+    if (!look(task, false, &now, err))
+        return false;
+    for (;;) {
+        begin_way(task, &now);
+        if (!sync_run(task->sync, err)) {
+            if (now.way == WAY_BACK)
+                err_context(err, "streaming back from the target to the source");
+            return false;
+        }
+        TaskState end = sync_state(task->sync);
+        bool turned = end == TASK_CUT_OVER || end == TASK_ROLLED_BACK;
+        if (!turned || stop_requested(task->stop))
+            return true;
+        if (!look(task, true, &now, err))
+            return stop_requested(task->stop);
+        if (!way_goes_on(&now, end))
+            return true;
+        log_info("the other direction begins way=%s",
+                 now.way == WAY_BACK ? "target-to-source" : "source-to-target");
+    }
 }
 
-static bool begin_cutover(Task *task, bool dry_run, Error *err)
+static bool wrong_way(Way way, bool back, Error *err)
+{
+    if (back)
+        return ERR(err, ERR_WRONG_STATE, "nothing streams back: there is nothing to roll back");
+    (void)way;
+    ERR(err, ERR_WRONG_STATE, "the target is open, its changes stream back to the source");
+    return err_hint(err, "'bascule rollback' goes back.");
+}
+
+static bool begin_cutover(Task *task, const TaskCutover *options, Sync **out_sync, Error *err)
 {
     bool ok = true;
     pthread_mutex_lock(&task->lock);
@@ -263,27 +336,30 @@ static bool begin_cutover(Task *task, bool dry_run, Error *err)
         ok = ERR(err, ERR_WRONG_STATE, "the engine is still starting");
     else if (task->cutting)
         ok = ERR(err, ERR_WRONG_STATE, "a cutover is running already");
-    else if (!dry_run && !sync_cutover_begin(task->sync, err))
+    else if (options->back != (task->way == WAY_BACK))
+        ok = wrong_way(task->way, options->back, err);
+    else if (!options->dry_run && !sync_cutover_begin(task->sync, err))
         ok = false;
     if (ok) {
         task->cutting = true;
         stop_free(task->abort);
         task->abort = stop_new();
+        *out_sync = task->sync;
     }
     pthread_mutex_unlock(&task->lock);
     return ok;
 }
 
-static void end_cutover(Task *task, bool dry_run, bool opened)
+static void end_cutover(Task *task, Sync *sync, bool dry_run, bool opened)
 {
     if (!dry_run) {
         if (!opened)
-            sync_resume_apply(task->sync);
-        sync_cutover_end(task->sync, opened);
+            sync_resume_apply(sync);
+        sync_cutover_end(sync, opened);
     }
     pthread_mutex_lock(&task->lock);
     task->cutting = false;
-    task->next_decision_us = 0;
+    task->next_look_us = 0;
     pthread_mutex_unlock(&task->lock);
 }
 
@@ -292,20 +368,35 @@ static int64_t chosen(int64_t asked, int64_t configured)
     return asked >= 0 ? asked : configured;
 }
 
-bool task_cutover(Task *task, const TaskCutover *options, Arena *arena, CutoverReport *out_report,
-                  Error *err)
+/* A rollback without a way forward is better than none. */
+static WayBackWish wish(const Task *task, bool back)
+{
+    static const WayBackWish WISHES[] = {WAY_BACK_AUTO, WAY_BACK_REQUIRED, WAY_BACK_OFF};
+    WayBackWish wanted = WISHES[config_choice(task->config, OPT_CUTOVER_REVERSE)];
+    return back ? WAY_BACK_AUTO : wanted;
+}
+
+static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *options)
 {
     const Config *c = task->config;
-    if (!begin_cutover(task, options->dry_run, err))
-        return false;
+    const SyncSpec *from = options->back ? &task->back : &task->spec;
+    const SyncSpec *other = options->back ? &task->spec : &task->back;
     CutoverSpec spec = {
-        .source = task->spec.source,
-        .target = task->spec.target,
-        .task = task->spec.task,
-        .slot_name = task->spec.slot_name,
-        .rels = sync_relations(task->sync),
-        .rules = task->spec.rules,
-        .progress = sync_progress(task->sync),
+        .source = from->source,
+        .target = from->target,
+        .back = options->back,
+        .way_back = wish(task, options->back),
+        .back_slot = other->slot_name,
+        .back_publication = other->publication,
+        .back_plugin = other->plugin,
+        .back_slot_wait_us = from->slot_wait_us,
+        .mode = sync_mode_name(from->mode),
+        .prepare = sync_prepare_name(from->prepare),
+        .task = from->task,
+        .slot_name = from->slot_name,
+        .rels = sync_relations(sync),
+        .rules = from->rules,
+        .progress = sync_progress(sync),
         .stop = task->stop,
         .abort = task->abort,
         .dry_run = options->dry_run,
@@ -324,17 +415,27 @@ bool task_cutover(Task *task, const TaskCutover *options, Arena *arena, CutoverR
         .plan_arg = (void *)config_text(c, OPT_WORK_DIR),
         .plan_keep = plans_keep,
         .plan_find = plans_find,
-        .new_primary = task->spec.target.shown,
-        .engine = task->sync,
+        .new_primary = from->target.shown,
+        .engine = sync,
         .ready = sync_ready,
         .wait_message = sync_wait_message,
         .stop_apply = sync_stop_apply,
         .on_event = options->on_event,
         .event_arg = options->event_arg,
     };
-    spec.source.encoding = spec.target.encoding = sync_encoding(task->sync);
+    spec.source.encoding = spec.target.encoding = sync_encoding(sync);
+    return spec;
+}
+
+bool task_cutover(Task *task, const TaskCutover *options, Arena *arena, CutoverReport *out_report,
+                  Error *err)
+{
+    Sync *sync = NULL;
+    if (!begin_cutover(task, options, &sync, err))
+        return false;
+    CutoverSpec spec = cutover_spec(task, sync, options);
     bool ok = cutover_run(&spec, arena, out_report, err);
-    end_cutover(task, options->dry_run, ok && !options->dry_run);
+    end_cutover(task, sync, options->dry_run, ok && !options->dry_run);
     return ok;
 }
 
@@ -356,40 +457,60 @@ bool task_revoke(Task *task, Error *err)
     CLEANUP_PGCONN PgConn *target = pgconn_open(&task->spec.target, PG_SESSION_SQL, "abort", err);
     if (target == NULL)
         return err_context(err, "target");
+    Situation now;
+    if (!way_read_on(source, target, task->spec.task, &now, err))
+        return false;
+    /* A rollback that stopped half way: the target takes writes again. */
+    if (now.back == DECISION_FENCED || now.back == DECISION_REVOKED)
+        return cutover_revoke(target, source, task->spec.task, err);
     return cutover_revoke(source, target, task->spec.task, err);
 }
 
 /* Asked at most every few seconds: status is polled often, and both sides must answer for it. */
-CutoverDecision task_decision(Task *task, int64_t *out_epoch)
+Situation task_situation(Task *task)
 {
     Error err = ERROR_INIT;
     pthread_mutex_lock(&task->lock);
-    bool fresh = clock_now_us() < task->next_decision_us;
-    CutoverDecision decision = task->seen_decision;
-    *out_epoch = task->seen_epoch;
+    bool fresh = clock_now_us() < task->next_look_us;
+    Situation now = task->seen;
     pthread_mutex_unlock(&task->lock);
     if (fresh)
-        return decision;
-    CLEANUP_PGCONN PgConn *source = pgconn_open(&task->spec.source, PG_SESSION_SQL, "status", &err);
-    CLEANUP_PGCONN PgConn *target =
-        source == NULL ? NULL : pgconn_open(&task->spec.target, PG_SESSION_SQL, "status", &err);
-    if (target == NULL ||
-        !cutover_read_decision(source, target, task->spec.task, &decision, out_epoch, &err))
-        decision = DECISION_UNKNOWN;
+        return now;
+    if (!way_read(&task->spec, &now, &err)) {
+        log_debug("looking at both sides: %s", err.message);
+        now.known = false;
+        now.forward = now.back = DECISION_UNKNOWN;
+    }
     pthread_mutex_lock(&task->lock);
-    task->seen_decision = decision;
-    task->seen_epoch = *out_epoch;
-    task->next_decision_us = clock_now_us() + 5000000;
+    task->seen = now;
+    task->next_look_us = clock_now_us() + 5000000;
     pthread_mutex_unlock(&task->lock);
-    return decision;
+    return now;
+}
+
+/* "" when the lag is known and within the limits. */
+static void judge_lag(const Task *task, const SyncStatus *st, char *out_why, size_t size)
+{
+    char lag[64], limit[64];
+    int64_t max_us = config_duration_us(task->config, OPT_CUTOVER_MAX_LAG);
+    int64_t max_bytes = config_size_bytes(task->config, OPT_CUTOVER_MAX_LAG_SIZE);
+    out_why[0] = '\0';
+    if (st->trouble[0] != '\0')
+        snprintf(out_why, size, "%s", st->trouble);
+    else if (st->lag_us == PROGRESS_UNKNOWN || st->lag_bytes == PROGRESS_UNKNOWN)
+        snprintf(out_why, size, "the lag is unknown");
+    else if (st->lag_us > max_us)
+        snprintf(out_why, size, "lag %s is above %s",
+                 clock_format_duration(st->lag_us, lag, sizeof lag),
+                 clock_format_duration(max_us, limit, sizeof limit));
+    else if (st->lag_bytes > max_bytes)
+        snprintf(out_why, size, "lag of %lld bytes is above %lld", (long long)st->lag_bytes,
+                 (long long)max_bytes);
 }
 
 bool task_ready(const Task *task, const SyncStatus *st, CutoverDecision decision, char *out_why,
                 size_t size)
 {
-    char lag[64], limit[64];
-    int64_t max_us = config_duration_us(task->config, OPT_CUTOVER_MAX_LAG);
-    int64_t max_bytes = config_size_bytes(task->config, OPT_CUTOVER_MAX_LAG_SIZE);
     out_why[0] = '\0';
     if (decision == DECISION_OPENED)
         snprintf(out_why, size, "the target is open already");
@@ -401,16 +522,32 @@ bool task_ready(const Task *task, const SyncStatus *st, CutoverDecision decision
                  "takes it back");
     else if (strcmp(st->phase, "streaming") != 0)
         snprintf(out_why, size, "the task is %s", st->phase);
-    else if (st->trouble[0] != '\0')
-        snprintf(out_why, size, "%s", st->trouble);
-    else if (st->lag_us == PROGRESS_UNKNOWN || st->lag_bytes == PROGRESS_UNKNOWN)
-        snprintf(out_why, size, "the lag is unknown");
-    else if (st->lag_us > max_us)
-        snprintf(out_why, size, "lag %s is above %s",
-                 clock_format_duration(st->lag_us, lag, sizeof lag),
-                 clock_format_duration(max_us, limit, sizeof limit));
-    else if (st->lag_bytes > max_bytes)
-        snprintf(out_why, size, "lag of %lld bytes is above %lld", (long long)st->lag_bytes,
-                 (long long)max_bytes);
+    else
+        judge_lag(task, st, out_why, size);
+    return out_why[0] == '\0';
+}
+
+bool task_ready_back(const Task *task, const SyncStatus *st, const Situation *now, char *out_why,
+                     size_t size)
+{
+    out_why[0] = '\0';
+    if (!now->known)
+        snprintf(out_why, size, "a side does not answer");
+    else if (now->forward != DECISION_OPENED)
+        snprintf(out_why, size, "the target is not open");
+    else if (now->way != WAY_BACK)
+        snprintf(out_why, size, "the target was opened without a stream back");
+    else if (strcmp(now->back_state, "completed") == 0)
+        snprintf(out_why, size, "the way back was closed by 'complete'");
+    else if (!st->engine_running)
+        snprintf(out_why, size, "no engine is running: 'run' streams back");
+    else if (now->back == DECISION_FENCED)
+        snprintf(out_why, size,
+                 "a rollback stopped between fence and opening: 'rollback' finishes it, 'abort' "
+                 "takes it back");
+    else if (strcmp(st->phase, "reversing") != 0)
+        snprintf(out_why, size, "the task is %s", st->phase);
+    else
+        judge_lag(task, st, out_why, size);
     return out_why[0] == '\0';
 }

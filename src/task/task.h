@@ -13,6 +13,7 @@
 #include "sync/plan.h"
 #include "sync/status.h"
 #include "sync/sync.h"
+#include "task/way.h"
 
 typedef struct Task Task;
 
@@ -23,6 +24,7 @@ void task_free(Task *task); /* NULL is fine */
 
 Sync *task_sync(Task *task);
 const SyncSpec *task_sync_spec(const Task *task);
+const SyncSpec *task_back_spec(const Task *task); /* with the sides exchanged */
 const char *task_name(const Task *task);
 
 /* work_dir and the spill directory, 0700. */
@@ -36,6 +38,7 @@ MUST_CHECK bool task_run(Task *task, Error *err);
 
 /* -1: as configured. */
 typedef struct TaskCutover {
+    bool back; /* a rollback */
     bool dry_run;
     const char *confirm; /* hash of the plan that was confirmed; "" or NULL: any */
     int verify;          /* CutoverVerify or -1 */
@@ -49,10 +52,13 @@ MUST_CHECK bool task_cutover(Task *task, const TaskCutover *options, Arena *aren
                              CutoverReport *out_report, Error *err);
 /* Asks a running cutover to give up; WRONG_STATE when there is none. */
 MUST_CHECK bool task_abort(Task *task, Error *err);
-/* Without an engine: takes a fence back whose target is not open. */
+/* Without an engine: takes a fence back whose other side is not open. */
 MUST_CHECK bool task_revoke(Task *task, Error *err);
-/* What the two decision rows say; UNKNOWN when a side does not answer. */
-CutoverDecision task_decision(Task *task, int64_t *out_epoch);
+/* Which side is open and what the decision rows say; UNKNOWN when a side does not answer. */
+Situation task_situation(Task *task);
 /* What `status` shows of readiness: true, or false with one sentence. */
 bool task_ready(const Task *task, const SyncStatus *status, CutoverDecision decision, char *out_why,
                 size_t size);
+/* The same for a rollback after the opening. */
+bool task_ready_back(const Task *task, const SyncStatus *status, const Situation *now,
+                     char *out_why, size_t size);

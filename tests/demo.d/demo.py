@@ -108,8 +108,8 @@ class Demo:
         say("the writers work on the target now")
         self.writers.assert_never_both_open()
         self.prove(source, target)
-        self.task.wait_exit(30)
         self.life_goes_on(target)
+        self.task.stop()
         self.command("cleanup", "--yes")
         print(f"\nmoved and equal. Downtime seen by the application: {downtime * 1000:.0f} ms")
 

@@ -8,7 +8,7 @@ import time
 from . import place
 from .waiting import wait_until
 
-LATER_THAN_LOAD = ("catching-up", "streaming", "cutting-over", "cut-over")
+LATER_THAN_LOAD = ("catching-up", "streaming", "cutting-over", "cut-over", "reversing")
 
 
 def yaml_lines(tree, indent=0):
@@ -207,6 +207,14 @@ class Bascule:
 
     def cutover(self, *args, timeout=120, env=None):
         return self.cmd("cutover", "--yes", *args, timeout=timeout, env=env)
+
+    def wait_back(self, timeout=60):
+        """Until `status` says that a rollback would be accepted."""
+        return wait_until(lambda: self.must_live() and self.status()["rollback"]["ready"], timeout,
+                          "ready for rollback", 0.1, dump=self.describe)
+
+    def rollback(self, *args, timeout=120, env=None):
+        return self.cmd("rollback", "--yes", *args, timeout=timeout, env=env)
 
     def wait_ready(self, timeout=60):
         """Until `status` says that a cutover would be accepted."""

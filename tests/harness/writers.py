@@ -136,7 +136,7 @@ class Writers:
     """Several writer processes.
 
     after: what they do when the source says that it has moved: "probe" (write only heartbeats on the other side),
-    "continue" (go on there with everything) or "stop".
+    "continue" (go on there with everything, and back again when that side refuses) or "stop".
     """
 
     def __init__(self, source, target, count=3, seed=1, kind="random", after="probe", user="app", rate=None,
@@ -263,6 +263,29 @@ class Writers:
     def longest_gap(self):
         gaps = [b[0] - a[0] for times in self._commits() for a, b in zip(times, times[1:])]
         return max(gaps, default=0.0)
+
+    def windows(self):
+        """When which side took writes: (side, first, last) by all writers' acknowledged commits, in order of time."""
+        out = []
+        for t, side in sorted(c for times in self._commits() for c in times):
+            if out and out[-1][0] == side:
+                out[-1][2] = t
+            else:
+                out.append([side, t, t])
+        return out
+
+    def assert_windows(self, sides):
+        """The sides were open one after the other, in this order, and never together."""
+        seen = [w[0] for w in self.windows()]
+        assert seen == list(sides), f"sides in order of their commits: {seen[:50]} instead of {list(sides)}"
+
+    def wait_on(self, side, timeout=60):
+        """Until every writer's newest commit is on that side (0 source, 1 target)."""
+        def all_there():
+            self.must_live()
+            last = [times[-1][1] if times else None for times in self._commits()]
+            return all(s == side for s in last)
+        return wait_until(all_there, timeout, f"writers on side {side}", dump=self.logs)
 
     def assert_never_both_open(self):
         """No commit on the source after the first one on the target."""

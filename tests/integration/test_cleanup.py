@@ -85,7 +85,8 @@ def test_while_the_source_is_frozen(app, target, make_task):
 def test_after_the_cutover(app, target, make_task):
     task = make_task().start().wait_streaming()
     cut_over(task)
-    assert task.wait_exit() == 0
+    task.wait_phase("reversing")
+    assert task.stop() == 0
     task.ok("cleanup", "--yes")
     assert_clean(app, target, task)
     target.sql("INSERT INTO ledger (id, writer, kind) VALUES ('x', 0, 'x')", user="app")

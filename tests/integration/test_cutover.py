@@ -74,11 +74,14 @@ def test_refused_before_the_task_exists(app, target, make_task):
 
 
 def test_again_says_already_done(app, target, make_task):
-    task = make_task().start().wait_streaming()
+    task = make_task(cutover={"reverse": "off"}).start().wait_streaming()
     cut_over(task)
     assert task.wait_exit() == 0, task.tail()
     again = task.cutover()
     assert again.code == 0, repr(again)
+    back = task.rollback()
+    assert_error(back, "wrong-state", 3)
+    assert "without a stream back" in back.text, repr(back)
 
 
 def test_starts_the_engine_itself(app, target, make_task, make_writers):
@@ -279,6 +282,7 @@ def test_the_source_refuses_everybody_afterwards(app, target, make_task):
         prepared.execute("EXECUTE p(1)")
     task = make_task().start().wait_streaming()
     cut_over(task)
+    task.wait_back()
     with Untouched(app):
         for name, (statements, user) in RUDE.items():
             with pytest.raises(psycopg.Error) as caught:

@@ -21,8 +21,9 @@ def test_a_busy_database_moves(plugin, source, target, make_task, make_writers):
     downtime = writers.downtime()
     print(f"downtime seen by the writers: {downtime * 1000:.0f} ms\n{report.out}")
     assert downtime < 10
-    assert task.wait_exit() == 0, task.tail()
-    assert task.status()["phase"] == "cut-over"
+    task.wait_phase("reversing")
+    assert task.stop() == 0, task.tail()
+    assert task.status()["phase"] == "reversing"
 
 
 def test_the_application_goes_on_with_everything_after_the_move(app, target, make_task, make_writers):

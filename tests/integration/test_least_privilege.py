@@ -2,7 +2,7 @@
 import re
 
 import pytest
-from harness import place, workload
+from harness import oracle, place, workload
 from harness.flow import finish
 
 
@@ -39,3 +39,10 @@ def test_least_privilege(replica_role, movers, source, target, make_task, make_w
     task.start().wait_streaming()
     writers.wait_more(100)
     finish(task, source, target, writers)
+    task.wait_back()
+    target.sql("UPDATE account SET v = v + 1; DELETE FROM document WHERE id < 20", user="app")
+    task.wait_back()
+    done = task.rollback()
+    assert done.code == 0, repr(done)
+    oracle.assert_equal(target, source)
+    source.sql("UPDATE account SET v = v + 1 WHERE id = 1", user="app")

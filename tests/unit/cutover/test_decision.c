@@ -40,6 +40,21 @@ static void pairs(void **state)
                           .newest_epoch = 3,
                           .newest_verdict = "OPENED"},
            DECISION_OPENED, 3);
+    /* rolled back: the target has a fence of its own, what was opened once is history */
+    expect((DecisionRows){.newest_epoch = 3, .newest_verdict = "OPENED", .target_fenced = true},
+           DECISION_NONE, 3);
+    /* and on the way there a second time */
+    expect(
+        (DecisionRows){.fenced = true, .fence_epoch = 5, .newest_epoch = 5, .target_fenced = true},
+        DECISION_FENCED, 5);
+    /* while a rollback is half done the target is still what was opened last */
+    expect((DecisionRows){.fenced = true,
+                          .fence_epoch = 3,
+                          .verdict = "OPENED",
+                          .newest_epoch = 3,
+                          .newest_verdict = "OPENED",
+                          .target_fenced = true},
+           DECISION_OPENED, 3);
     /* the source was cleaned up after the opening */
     expect((DecisionRows){.newest_epoch = 3, .newest_verdict = "OPENED"}, DECISION_OPENED, 3);
 }
@@ -60,9 +75,11 @@ static void fence_scripts_quote(void **state)
     CLEANUP_SQLTEXT SqlText out = SQLTEXT_INIT;
     Fence fence = {.schema = "a b", .name = "t\"x"};
     FenceSet set = {.count = 1, .all = &fence};
-    fence_write_arm(&out, &set, "task", "host'; DROP TABLE x; --");
+    fence_write_arm(&out, &set, "task", "host'; DROP TABLE x; --", "o'role");
     const char *text = sqltext_sql(&out).text;
-    assert_non_null(strstr(text, "ON \"a b\".\"t\"\"x\" FOR EACH STATEMENT"));
+    assert_non_null(
+        strstr(text, "ON \"a b\".\"t\"\"x\" FOR EACH STATEMENT WHEN (SESSION_USER <> 'o''role' "
+                     "OR "));
     assert_non_null(strstr(text, "'host''; DROP TABLE x; --'"));
     assert_non_null(strstr(text, "ALTER TABLE ONLY \"a b\".\"t\"\"x\" ENABLE ALWAYS TRIGGER"));
 }

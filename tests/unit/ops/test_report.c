@@ -75,7 +75,8 @@ static void json_of_a_cutover(void **state)
         "\"target\":{\"rows\":93,\"hash\":\"00000000000000010000000000000005\"},"
         "\"bytes\":2048,\"elapsed_ms\":1.5,\"why\":\"\"},"
         "{\"table\":\"public.logs\",\"verdict\":\"not-done\",\"source\":null,\"target\":null,"
-        "\"bytes\":0,\"elapsed_ms\":0.0,\"why\":\"the budget ran out\"}]}}");
+        "\"bytes\":0,\"elapsed_ms\":0.0,\"why\":\"the budget ran out\"}],"
+        "\"direction\":\"forward\",\"way_back\":{\"armed\":false,\"why_not\":null}}}");
     buf_clear(&out);
     report_text(json_get(final, "report"), 80, &out);
     assert_has(&out, "Outcome        cut-over: the target is open, the source refuses writes");

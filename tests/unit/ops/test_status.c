@@ -73,7 +73,9 @@ static void unknown_is_null_and_never_a_number(void **state)
         "\"stream\":{\"transactions\":null,\"changes\":null,\"fallback_batches\":null,"
         "\"queued_bytes\":null,\"spilled_bytes\":null},"
         "\"cutover\":{\"decision\":\"unknown\",\"epoch\":null},\"trouble\":\"\",\"tables\":[],"
-        "\"proof\":null}");
+        "\"proof\":null,"
+        "\"direction\":null,\"rollback\":{\"decision\":\"unknown\",\"epoch\":null,\"ready\":false,"
+        "\"not_ready_because\":null,\"open_seconds\":null,\"fences\":null,\"fences_armed\":null}}");
     buf_clear(&out);
     status_text(json, &(StatusTextStyle){.width = 80}, &out);
     assert_narrow(&out, 80);
