@@ -220,7 +220,7 @@ class Strange:
             self.out.append(f"CREATE TRIGGER {ident(name + 'k')} AFTER INSERT OR UPDATE ON {table} FOR EACH ROW"
                             " EXECUTE FUNCTION keep()")
         if self.rng.random() < 0.15:
-            self.out.append(f"CREATE VIEW {ident(name + 'v')} AS SELECT *, ctid::text AS place FROM {table}")
+            self.out.append(f"CREATE VIEW {ident(name + 'v')} AS SELECT *, 1 + 1 AS two FROM {table}")
             self.out.append(f"CREATE VIEW {ident(name + 'w')} AS SELECT count(*) AS n FROM {ident(name + 'v')}")
         if self.rng.random() < 0.05:
             self.out.append(f"CREATE MATERIALIZED VIEW {ident(name + 'm')} AS SELECT count(*) AS n FROM {table}")
