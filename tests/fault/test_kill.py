@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from harness import oracle, place, workload
-from harness.flow import finish
+from harness.flow import cut_over, finish
 
 
 FAULTS = re.findall(r"^F\((\w+),", (place.ROOT / "include/bascule/base/fault.def").read_text(), re.M)
@@ -154,6 +154,93 @@ def test_revoke_after_a_kill_between_commit_and_opening(app, target, make_task, 
     task.start().wait_streaming()
     finish(task, app, target)
     writers.assert_nothing_lost(target)
+
+
+def test_kill_in_the_rollback(app, target, make_task, make_writers, killed):
+    """At every failpoint of the switch, on the way back: before the fence's COMMIT the writers stay on the target and
+    the stream goes on; after it the next `rollback` finishes what was decided. Never are both sides open."""
+    writers = make_writers(count=2, kind="gentle", after="continue")
+    task = make_task().start().wait_streaming()
+    cut_over(task)
+    writers.wait_on(1)
+    sides = [0, 1]
+    for fault in [f for f in CUTOVER if f not in DECIDED] + sorted(DECIDED):
+        task.wait_back()
+        task.stop()
+        task.start(env={"BASCULE_FAULT": f"{fault}@1:kill"})
+        task.wait_back()
+        done = task.rollback()
+        assert done.code != 0, f"{fault}: {done!r}"
+        killed(task)
+        state = task.status()
+        if fault not in DECIDED:
+            assert state["rollback"]["decision"] in ("none", "revoked"), (fault, state["rollback"])
+            writers.wait_more(20)
+            writers.assert_windows(sides)
+            task.start()
+            continue
+        if fault == "CUTOVER_COMMITTED":
+            assert state["rollback"]["decision"] == "fenced", state
+            assert task.cutover().code == 3, "a half done rollback is no cutover"
+        done = task.rollback()
+        assert done.code == 0, f"{fault}: {done!r}"
+        writers.wait_on(0)
+        task.start().wait_streaming()
+        sides += [0]
+        if fault != sorted(DECIDED)[-1]:
+            cut_over(task)
+            writers.wait_on(1)
+            sides += [1]
+    writers.stop()
+    writers.assert_windows(sides)
+    task.wait_applied(app)
+    oracle.assert_equal(app, target, schema=False, sequences=False)
+    writers.assert_nothing_lost(app)
+
+
+def test_abort_of_a_rollback_killed_between_commit_and_opening(app, target, make_task, make_writers, killed):
+    """The other way out: the target takes writes again, and they stream back as before."""
+    writers = make_writers(count=2, kind="gentle", after="continue")
+    task = make_task().start().wait_streaming()
+    cut_over(task)
+    task.wait_back()
+    task.stop()
+    task.start(env={"BASCULE_FAULT": "CUTOVER_COMMITTED@1:kill"})
+    task.wait_back()
+    task.rollback()
+    killed(task)
+    done = task.cmd("abort")
+    assert done.code == 0, repr(done)
+    writers.wait_more(50)
+    task.start().wait_back()
+    done = task.rollback()
+    assert done.code == 0, repr(done)
+    writers.wait_on(0)
+    writers.stop()
+    writers.assert_windows([0, 1, 0])
+    writers.assert_nothing_lost(app)
+
+
+def test_both_servers_crash_while_it_streams_back(make_cluster, make_database, make_task, make_writers):
+    source, target = (make_database(make_cluster(name)) for name in ("source", "target"))
+    app = workload.create(source)
+    writers = make_writers(src=app, dst=target, count=2, kind="gentle", after="continue")
+    task = make_task(src=app, dst=target).start().wait_streaming()
+    cut_over(task)
+    for db in (target, app):
+        task.wait_back()
+        db.cluster.crash()
+        db.cluster.start()
+        writers.wait_more(50)
+    task.wait_back()
+    done = task.rollback()
+    assert done.code == 0, repr(done)
+    writers.wait_on(0)
+    writers.stop()
+    writers.assert_windows([0, 1, 0])
+    writers.assert_nothing_lost(app)
+    task.wait_applied(app)
+    oracle.assert_equal(app, target, schema=False, sequences=False)
 
 
 @pytest.mark.parametrize("fault,action", [("APPLY_BEFORE_COMMIT", "lost"), ("APPLY_MID", "lost"), ("COPY_MID", "lost"),
