@@ -138,7 +138,7 @@ static void check_slot_room(Findings *f, const SlotState *slot)
     if (slot->retained_bytes > limit / 100 * WAL_LIMIT_PERCENT)
         block(f, ERR_BLOCKED,
               "slot '%s' retains %lld MB of WAL, more than %d %% of what "
-              "max_slot_wal_keep_size allows: raise it, or let the target catch up",
+              "max_slot_wal_keep_size allows: raise it, or let the other side catch up",
               f->cut->spec->slot_name, (long long)(slot->retained_bytes >> 20), WAL_LIMIT_PERCENT);
 }
 

@@ -74,29 +74,34 @@ static bool missing_items(const char *a, const char *b, Buf *out)
 static void compare_databases(Findings *f, const PgRows *source, const PgRows *target)
 {
     CLEANUP_BUF Buf missing = BUF_INIT;
+    const char *from = FROM_SIDE(f->cut), *to = TO_SIDE(f->cut);
     if (pgrows_bool(source, 0, 0))
-        finding_warn(f, "the source has large objects (pg_largeobject): they do not travel");
+        finding_warn(f, "the %s has large objects (pg_largeobject): they do not travel", from);
     if (!pgrows_null(source, 0, 1))
-        finding_warn(f,
-                     "event triggers are enabled on the source (%s): see whether the target "
-                     "should have them",
-                     pgrows_text(source, 0, 1));
+        finding_warn(
+            f, "event triggers are enabled on the %s (%s): see whether the %s should have them",
+            from, pgrows_text(source, 0, 1), to);
     if (pgrows_bool(source, 0, 2))
-        finding_warn(f, "pg_cron is on the source: its jobs go on there, and are refused by the "
-                        "fence; move them");
+        finding_warn(f,
+                     "pg_cron is on the %s: its jobs go on there, and are refused by the fence; "
+                     "move them",
+                     from);
     if (missing_items(pgrows_text(source, 0, 3), pgrows_text(target, 0, 3), &missing))
-        finding_warn(f, "extensions that only the source has: %s", buf_str(&missing));
+        finding_warn(f, "extensions that only the %s has: %s", from, buf_str(&missing));
     if (missing_items(pgrows_text(source, 0, 4), pgrows_text(target, 0, 4), &missing))
-        finding_warn(f, "settings that only the source's database has (ALTER DATABASE ... SET): %s",
-                     buf_str(&missing));
+        finding_warn(f, "settings that only the %s's database has (ALTER DATABASE ... SET): %s",
+                     from, buf_str(&missing));
     if (pgrows_i64(target, 0, 6) < pgrows_i64(source, 0, 5))
         finding_warn(f,
-                     "the target has room for %lld more connections, the source serves %lld now: "
-                     "raise max_connections or the database's limit",
-                     (long long)pgrows_i64(target, 0, 6), (long long)pgrows_i64(source, 0, 5));
+                     "the %s has room for %lld more connections, the %s serves %lld now: raise "
+                     "max_connections or the database's limit",
+                     to, (long long)pgrows_i64(target, 0, 6), from,
+                     (long long)pgrows_i64(source, 0, 5));
     if (pgrows_bool(target, 0, 7))
-        finding_warn(f, "the target's collation has another version than its database was created "
-                        "with: REINDEX, then ALTER DATABASE ... REFRESH COLLATION VERSION");
+        finding_warn(f,
+                     "the %s's collation has another version than its database was created "
+                     "with: REINDEX, then ALTER DATABASE ... REFRESH COLLATION VERSION",
+                     to);
 }
 
 static bool check_databases(Findings *f, Error *err)
@@ -178,6 +183,7 @@ static void judge_table(TableLists *lists, const Relation *rel, const PgRows *s,
 
 static void tell_tables(Findings *f, TableLists *lists)
 {
+    const char *to = TO_SIDE(f->cut);
     if (lists->security.count > 0)
         finding_block(f, ERR_SCHEMA_DIFFERS,
                       "row security or its policies differ between source and target: %s",
@@ -185,21 +191,21 @@ static void tell_tables(Findings *f, TableLists *lists)
     if (lists->grants.count > 0)
         finding_warn(f, "grants differ between source and target: %s", list_text(&lists->grants));
     if (lists->indexes.count > 0)
-        finding_block(f, ERR_BLOCKED, "indexes of the target are not valid, REINDEX them: %s",
+        finding_block(f, ERR_BLOCKED, "indexes of the %s are not valid, REINDEX them: %s", to,
                       list_text(&lists->indexes));
     if (lists->constraints.count > 0)
-        finding_warn(f, "constraints are not validated on the target: %s",
+        finding_warn(f, "constraints are not validated on the %s: %s", to,
                      list_text(&lists->constraints));
     if (lists->statistics.count > 0)
-        finding_warn(f, "tables of the target were never analyzed, ANALYZE them: %s",
+        finding_warn(f, "tables of the %s were never analyzed, ANALYZE them: %s", to,
                      list_text(&lists->statistics));
     if (lists->disarmed.count > 0)
         finding_block(f, ERR_TARGET_STATE,
-                      "somebody disabled the fence of the target, ALTER TABLE ... ENABLE ALWAYS "
+                      "somebody disabled the fence of the %s, ALTER TABLE ... ENABLE ALWAYS "
                       "TRIGGER bascule_fence: %s",
-                      list_text(&lists->disarmed));
+                      to, list_text(&lists->disarmed));
     if (lists->unfenced.count > 0)
-        finding_warn(f, "the target is not fenced, others could write there: %s",
+        finding_warn(f, "the %s is not fenced, others could write there: %s", to,
                      list_text(&lists->unfenced));
 }
 
@@ -231,8 +237,8 @@ static bool check_tables(Findings *f, Error *err)
         if (there && here)
             judge_table(&lists, rels->all[i], source, target, sr, tr);
         else if (there)
-            finding_block(f, ERR_TARGET_STATE, "the target has no table for '%s' any more",
-                          rels->all[i]->display);
+            finding_block(f, ERR_TARGET_STATE, "the %s has no table for '%s' any more",
+                          TO_SIDE(f->cut), rels->all[i]->display);
         sr += there;
         tr += here;
     }

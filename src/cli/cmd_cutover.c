@@ -119,7 +119,7 @@ static void put_next(const Client *client, bool back, const json_t *report, Buf 
     else if (armed)
         buf_printf(out,
                    "To go back with every write:           bascule%s%s rollback\n"
-                   "When it is not needed any more: stop, then bascule%s%s cleanup\n",
+                   "When it is not needed any more:        bascule%s%s complete\n",
                    given, file, given, file);
     else
         buf_printf(out, "There is no way back (%s).\nWhen all is well: bascule%s%s cleanup\n",

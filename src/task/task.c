@@ -325,7 +325,7 @@ static bool wrong_way(Way way, bool back, Error *err)
         return ERR(err, ERR_WRONG_STATE, "nothing streams back: there is nothing to roll back");
     (void)way;
     ERR(err, ERR_WRONG_STATE, "the target is open, its changes stream back to the source");
-    return err_hint(err, "'bascule rollback' goes back.");
+    return err_hint(err, "'bascule rollback' goes back, 'bascule complete' gives up the way back.");
 }
 
 static bool begin_cutover(Task *task, const TaskCutover *options, Sync **out_sync, Error *err)
