@@ -11,6 +11,7 @@ void fold_init(FoldSet *set, const Relation *rel, Arena *arena)
     set->first = NULL;
     set->tail = &set->first;
     set->rows = 0;
+    set->indexed = 0;
 }
 
 void fold_done(FoldSet *set)
@@ -19,9 +20,10 @@ void fold_done(FoldSet *set)
     set->first = NULL;
     set->tail = &set->first;
     set->rows = 0;
+    set->indexed = 0;
 }
 
-static FoldRow *append(FoldSet *set, FoldOp op, const Value *key, const Value *values)
+FoldRow *fold_append(FoldSet *set, FoldOp op, const Value *key, const Value *values)
 {
     FoldRow *row = arena_alloc(set->arena, sizeof *row);
     *row = (FoldRow){.key = key, .values = values, .op = (uint8_t)op};
@@ -29,11 +31,6 @@ static FoldRow *append(FoldSet *set, FoldOp op, const Value *key, const Value *v
     set->tail = &row->next;
     set->rows++;
     return row;
-}
-
-void fold_append(FoldSet *set, const Value *values)
-{
-    append(set, FOLD_INSERT, values, values);
 }
 
 /* One column: its bytes. Several: each with its length before it, so that ("a","bc") is not
@@ -85,7 +82,7 @@ bool fold_insert(FoldSet *set, const Value *values)
     bool found;
     MapEntry *entry = find(set, values, &found);
     if (!found) {
-        entry->value = append(set, FOLD_INSERT, values, values);
+        entry->value = fold_append(set, FOLD_INSERT, values, values);
         return true;
     }
     FoldRow *row = entry->value;
@@ -103,7 +100,7 @@ bool fold_update(FoldSet *set, const Value *key, const Value *values)
     bool found;
     MapEntry *entry = find(set, key, &found);
     if (!found) {
-        entry->value = append(set, FOLD_UPDATE, key, values);
+        entry->value = fold_append(set, FOLD_UPDATE, key, values);
         return true;
     }
     FoldRow *row = entry->value;
@@ -118,7 +115,7 @@ bool fold_delete(FoldSet *set, const Value *key)
     bool found;
     MapEntry *entry = find(set, key, &found);
     if (!found) {
-        entry->value = append(set, FOLD_DELETE, key, NULL);
+        entry->value = fold_append(set, FOLD_DELETE, key, NULL);
         return true;
     }
     FoldRow *row = entry->value;

@@ -31,11 +31,12 @@ typedef enum FoldOp {
 } FoldOp;
 
 typedef struct FoldRow {
-    struct FoldRow *next; /* in the order of first change */
-    const Value *key;     /* a row (by column) that holds the key's values */
-    const Value *values;  /* by column: INSERT and REPLACE complete, UPDATE as far as known */
-    Value *own;           /* values when they are the set's own copy, else NULL */
-    uint8_t op;           /* FoldOp */
+    struct FoldRow *next;  /* in the order of first change */
+    struct FoldRow *below; /* bag.h: another row with the same hash */
+    const Value *key;      /* a row (by column) that holds the key's values */
+    const Value *values;   /* by column: INSERT and REPLACE complete, UPDATE as far as known */
+    Value *own;            /* values when they are the set's own copy, else NULL */
+    uint8_t op;            /* FoldOp */
 } FoldRow;
 
 typedef struct FoldSet {
@@ -44,13 +45,14 @@ typedef struct FoldSet {
     Map by_key;
     FoldRow *first, **tail;
     int64_t rows;
+    int64_t indexed; /* bag.h: rows that are in by_key */
 } FoldSet;
 
 void fold_init(FoldSet *set, const Relation *rel, Arena *arena);
 /* Gives the map's memory back; the set may be initialised again. */
 void fold_done(FoldSet *set);
-/* A row of a table without a key: inserts only, each for itself. */
-void fold_append(FoldSet *set, const Value *values);
+/* A row of its own, not looked up by its key: for tables without one (bag.h). */
+FoldRow *fold_append(FoldSet *set, FoldOp op, const Value *key, const Value *values);
 /* `key` is a row in which the key columns are set. False: odd. */
 MUST_CHECK bool fold_insert(FoldSet *set, const Value *values);
 MUST_CHECK bool fold_update(FoldSet *set, const Value *key, const Value *values);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/bag.h"
 #include "bascule/base/mem.h"
 
 #define LARGE_ROW_BYTES ((size_t)64 << 20)
@@ -193,17 +194,27 @@ static void add_row(Plan *plan, const Change *change)
     add_step(plan, PLAN_ROW)->change = change;
 }
 
+static bool fold_keyless(Plan *plan, const Change *change)
+{
+    if (!bag_takes(change))
+        return false;
+    FoldSet *set = open_set(plan, change->rel);
+    if (change->kind == CHANGE_INSERT)
+        bag_insert(set, change->new_values);
+    else if (change->kind == CHANGE_UPDATE)
+        bag_update(set, change->old_values, change->new_values);
+    else
+        bag_delete(set, change->old_values);
+    return true;
+}
+
 /* True when the change was folded. */
 static bool fold_change(Plan *plan, const Change *change)
 {
     const Shape *shape = &plan->shapes->all[change->rel->id];
     const Value *key;
-    if (!shape->keyed) {
-        if (change->kind != CHANGE_INSERT)
-            return false;
-        fold_append(open_set(plan, change->rel), change->new_values);
-        return true;
-    }
+    if (!shape->keyed)
+        return fold_keyless(plan, change);
     if (change->kind == CHANGE_INSERT) {
         for (int k = 0; k < change->rel->key_count; k++)
             if (change->new_values[change->rel->key[k]].kind < VALUE_TEXT)

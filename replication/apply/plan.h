@@ -2,8 +2,8 @@
  * plan - what a batch of flows comes to: an ordered list of steps.
  *
  * SET       net changes of one or more tables (fold.h), executed set-wise.
- * ROW       one change that must keep its place: an update of the key, a change of a table whose
- *           rows have no key, a very large row, anything odd.
+ * ROW       one change that must keep its place: an update of the key, a change of a row without
+ *           key of which only a part is known, a very large row, anything odd.
  * TRUNCATE  one statement.
  * Order     a ROW or TRUNCATE closes what is open of its tables. While foreign keys are live it
  *           closes everything, because then the order between tables matters as well.

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apply/copytext.h"
+#include "apply/matchwise.h"
 #include "apply/rowwise.h"
 
 /* A kind of statement, in the key of its prepared form: the columns set follow. */
@@ -118,8 +119,12 @@ static bool get_statement(Session *session, const Shape *shape, char op, const b
 }
 
 /* While foreign keys are live a replaced row is updated, else deleted and inserted. */
-static FoldOp effective(const Session *session, const FoldRow *row)
+static FoldOp effective(const Session *session, const Shape *shape, const FoldRow *row)
 {
+    if (!shape->keyed)
+        return row->op == FOLD_UPDATE && !session->live && matchwise_must_replace(shape, row)
+                   ? FOLD_REPLACE
+                   : (FoldOp)row->op;
     return row->op == FOLD_REPLACE && session->live ? FOLD_UPDATE : (FoldOp)row->op;
 }
 
@@ -133,8 +138,20 @@ static bool is_insert(FoldOp op)
     return op == FOLD_INSERT || op == FOLD_REPLACE;
 }
 
+static bool takes_delete(const Session *session, const Shape *shape, const FoldRow *row)
+{
+    return is_delete(effective(session, shape, row));
+}
+
+static bool takes_update(const Session *session, const Shape *shape, const FoldRow *row)
+{
+    return effective(session, shape, row) == FOLD_UPDATE;
+}
+
 static bool run_deletes(Session *session, const Shape *shape, const FoldSet *set, Error *err)
 {
+    if (!shape->keyed)
+        return matchwise_run(session, shape, set, CHANGE_DELETE, takes_delete, err);
     Gather gather = {.session = session,
                      .shape = shape,
                      .what = "DELETE",
@@ -142,7 +159,7 @@ static bool run_deletes(Session *session, const Shape *shape, const FoldSet *set
                      .count = shape->table.key_count,
                      .key_count = shape->table.key_count};
     for (const FoldRow *row = set->first; row != NULL; row = row->next) {
-        if (!is_delete(effective(session, row)))
+        if (!is_delete(effective(session, shape, row)))
             continue;
         if (gather.statement == NULL &&
             !get_statement(session, shape, OP_DELETE, NULL, &gather.statement, err))
@@ -182,7 +199,7 @@ static Group *group_updates(Session *session, const Shape *shape, const FoldSet 
     bool *present = arena_new_array(arena, bool, columns + 1);
     Map by_set = MAP_INIT;
     for (const FoldRow *row = set->first; row != NULL; row = row->next) {
-        if (effective(session, row) != FOLD_UPDATE)
+        if (effective(session, shape, row) != FOLD_UPDATE)
             continue;
         for (size_t i = 0; i < columns; i++)
             present[i] = row->values[i].kind != VALUE_UNCHANGED;
@@ -238,6 +255,8 @@ static bool run_updates(Session *session, const Shape *shape, const FoldSet *set
 {
     if (!shape->can_update)
         return true; /* every column is an identity: an update of them changes nothing */
+    if (!shape->keyed)
+        return matchwise_run(session, shape, set, CHANGE_UPDATE, takes_update, err);
     for (Group *group = group_updates(session, shape, set); group != NULL; group = group->next)
         if (!run_group(session, shape, group, err))
             return false;
@@ -253,7 +272,7 @@ static bool run_copy(Session *session, const Shape *shape, const FoldSet *set, i
     if (!lane_drain(session->lane, err))
         return false;
     for (const FoldRow *row = set->first; row != NULL; row = row->next) {
-        if (!is_insert(effective(session, row)))
+        if (!is_insert(effective(session, shape, row)))
             continue;
         if (copied == 0) {
             bool binary = copytext_is_binary(row->values, shape->rel->column_count);
@@ -290,7 +309,7 @@ static bool run_inserts(Session *session, const Shape *shape, const FoldSet *set
     const DmlTable *table = &shape->table;
     int64_t rows = 0;
     for (const FoldRow *row = set->first; row != NULL; row = row->next)
-        rows += is_insert(effective(session, row));
+        rows += is_insert(effective(session, shape, row));
     if (rows == 0)
         return true;
     if (table->column_count == 0)
@@ -308,7 +327,7 @@ static bool run_inserts(Session *session, const Shape *shape, const FoldSet *set
     if (!get_statement(session, shape, OP_INSERT, NULL, &gather.statement, err))
         return false;
     for (const FoldRow *row = set->first; row != NULL; row = row->next)
-        if (is_insert(effective(session, row)) && !gather_row(&gather, row, err))
+        if (is_insert(effective(session, shape, row)) && !gather_row(&gather, row, err))
             return false;
     return gather_flush(&gather, err);
 }

@@ -55,8 +55,8 @@ static void identities(Preflight *p, const PgRows *tables)
     PreflightGroup none = preflight_group(p, PREFLIGHT_BLOCKER, "replica-identity",
                                           "its updates and deletes would be lost");
     PreflightGroup full = preflight_group(p, PREFLIGHT_WARNING, "replica-identity-full",
-                                          "each update and delete looks for its row by every "
-                                          "column, without an index: slow for many of them");
+                                          "moved exactly, but each batch of updates and deletes "
+                                          "reads the whole table on the target");
     for (int i = 0; i < pgrows_count(tables); i++) {
         const Relation *rel = relations_by_oid(p->rels, pgrows_u32(tables, i, PT_OID));
         if (rel->replica_identity == 'f' && rel->key_count == 0)

@@ -376,6 +376,131 @@ void dml_delete_match(SqlText *st, const DmlTable *table, const DmlMatch *match)
     put_one_ctid(st, table, match);
 }
 
+static void put_image_value(SqlText *st, const DmlTable *table, int column, bool parameters)
+{
+    if (parameters) {
+        put_set_value(st, &table->columns[column], column + 1);
+    } else {
+        sqltext_put(st, "t.");
+        sqltext_ident(st, table->columns[column].name);
+    }
+}
+
+/* A digest of a row's values: NULL differs from every text, and the array's own quoting keeps values
+ * apart. Not IS NULL: that is true for a row value of nulls. */
+static void put_image(SqlText *st, const DmlTable *table, bool parameters)
+{
+    sqltext_put(st, "pg_catalog.sha256(pg_catalog.convert_to((ARRAY[");
+    for (int i = 0; i < table->column_count; i++) {
+        put_comma(st, i);
+        sqltext_put(st, "CASE WHEN ");
+        put_image_value(st, table, i, parameters);
+        sqltext_put(st, " IS DISTINCT FROM NULL THEN pg_catalog.format('%s', ");
+        put_image_value(st, table, i, parameters);
+        sqltext_put(st, ") END");
+    }
+    sqltext_put(st, "]::pg_catalog.text[])::pg_catalog.text, pg_catalog.getdatabaseencoding()))");
+}
+
+/* (t.a, t.b) IN (SELECT s.c1, s.c2 FROM s): what is cheap to look at, and may have an index */
+static void put_candidates(SqlText *st, const DmlTable *table, const bool *join)
+{
+    int done = 0;
+    for (int i = 0; i < table->column_count; i++) {
+        if (!join[i])
+            continue;
+        if (done++ == 0)
+            sqltext_put(st, " WHERE (");
+        else
+            sqltext_put(st, ", ");
+        put_image_value(st, table, i, false);
+    }
+    if (done == 0)
+        return;
+    sqltext_put(st, ") IN (SELECT ");
+    done = 0;
+    for (int i = 0; i < table->column_count; i++) {
+        if (!join[i])
+            continue;
+        put_comma(st, done++);
+        put_image_value(st, table, i, true);
+    }
+    sqltext_put(st, " FROM s)");
+}
+
+/*
+ * s: the rows that come, m: the table's rows with the same image, p: place in the table for row o.
+ * Equal images are numbered on both sides and paired by number. Grouped, not joined: a join whose
+ * size the planner has no way to know may become a loop in a loop.
+ */
+static void put_pairs(SqlText *st, const DmlTable *table, const bool *join, Source *source)
+{
+    sqltext_put(st,
+                "WITH s AS MATERIALIZED (SELECT i.*, pg_catalog.row_number() OVER (PARTITION BY "
+                "i.image) AS n FROM (SELECT s.*, ");
+    put_image(st, table, true);
+    sqltext_put(st, " AS image FROM ROWS FROM (");
+    sqltext_append(st, sqltext_sql(&source->arrays));
+    sqltext_put(st, ") WITH ORDINALITY AS s (");
+    sqltext_append(st, sqltext_sql(&source->names));
+    sqltext_put(st, ", o)) AS i), m AS MATERIALIZED (SELECT r.part, r.at, r.image, "
+                    "pg_catalog.row_number() OVER (PARTITION BY r.image) AS n FROM (SELECT "
+                    "t.tableoid AS part, t.ctid AS at, ");
+    put_image(st, table, false);
+    sqltext_put(st, " AS image FROM ONLY ");
+    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, " AS t");
+    put_candidates(st, table, join);
+    sqltext_put(st, " OFFSET 0) AS r WHERE r.image IN (SELECT s.image FROM s)), "
+                    "p AS MATERIALIZED (SELECT pg_catalog.max(u.o) AS o, pg_catalog.max(u.part) AS "
+                    "part, pg_catalog.max(u.at) AS at FROM (SELECT s.image, s.n, s.o, "
+                    "NULL::pg_catalog.oid AS part, NULL::pg_catalog.tid AS at FROM s UNION ALL "
+                    "SELECT m.image, m.n, NULL, m.part, m.at FROM m) AS u GROUP BY u.image, u.n) ");
+    sqltext_done(&source->arrays);
+    sqltext_done(&source->names);
+}
+
+static void add_all_columns(Source *source, const DmlTable *table)
+{
+    for (int i = 0; i < table->column_count; i++)
+        source_add(source, &table->columns[i]);
+}
+
+void dml_update_match_set(SqlText *st, const DmlTable *table, const bool *join, const bool *set)
+{
+    Source source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
+    CLEANUP_SQLTEXT SqlText sets = SQLTEXT_INIT;
+    add_all_columns(&source, table);
+    for (int i = 0; i < table->column_count; i++) {
+        if (!may_set(table, set, i, true))
+            continue;
+        put_comma(&sets, source.count - table->column_count);
+        source_add(&source, &table->columns[i]);
+        sqltext_ident(&sets, table->columns[i].name);
+        sqltext_put(&sets, " = ");
+        put_set_value(&sets, &table->columns[i], source.count);
+    }
+    if (sets.buf.len == 0)
+        put_set_nothing(&sets, table);
+    put_pairs(st, table, join, &source);
+    sqltext_put(st, "UPDATE ONLY ");
+    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, " AS t SET ");
+    sqltext_append(st, sqltext_sql(&sets));
+    sqltext_put(st, " FROM p JOIN s ON s.o = p.o WHERE t.ctid = p.at AND t.tableoid = p.part");
+}
+
+void dml_delete_match_set(SqlText *st, const DmlTable *table, const bool *join)
+{
+    Source source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
+    add_all_columns(&source, table);
+    put_pairs(st, table, join, &source);
+    sqltext_put(st, "DELETE FROM ONLY ");
+    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st,
+                " AS t USING p WHERE t.ctid = p.at AND t.tableoid = p.part AND p.o IS NOT NULL");
+}
+
 void dml_copy(SqlText *st, const DmlTable *table, bool binary)
 {
     sqltext_put(st, "COPY ");

@@ -68,6 +68,14 @@ typedef enum DmlMatch { DML_ANY, DML_NULL, DML_VALUE } DmlMatch;
 void dml_update_match(SqlText *st, const DmlTable *table, const DmlMatch *match, const bool *set);
 void dml_delete_match(SqlText *st, const DmlTable *table, const DmlMatch *match);
 
+/* The same for many rows at once: parameters are arrays, all columns (old), then columns with set[].
+ * Each row of the parameters changes a row of the table of its own, so that of rows with equal
+ * values as many change as are asked for. join[]: columns that hold a value in every row of the
+ * parameters and have an operator =, by which candidates are found; all columns are compared by
+ * their output text. */
+void dml_update_match_set(SqlText *st, const DmlTable *table, const bool *join, const bool *set);
+void dml_delete_match_set(SqlText *st, const DmlTable *table, const bool *join);
+
 void dml_copy(SqlText *st, const DmlTable *table, bool binary);
 /* One statement for all: tables that reference each other can only be truncated together. */
 void dml_truncate(SqlText *st, Relation *const *rels, int count);
