@@ -176,6 +176,7 @@ CutoverFsmEvent cutover_already(Cutover *cut, Error *err)
     (void)err;
     cutover_tell(cut, "done", false, "the %s is open since epoch %lld: nothing to do", TO_SIDE(cut),
                  (long long)cut->epoch);
+    cutover_refresh_views(cut);
     return CUT_EV_DONE;
 }
 
@@ -183,6 +184,7 @@ CutoverFsmEvent cutover_finish(Cutover *cut, Error *err)
 {
     char shown[32] = "unknown";
     (void)err;
+    cutover_refresh_views(cut);
     if (cut->report->downtime_us >= 0)
         clock_format_duration(cut->report->downtime_us, shown, sizeof shown);
     if (cut->rolling_forward)

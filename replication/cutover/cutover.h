@@ -20,13 +20,14 @@
 #include "bascule/port/pgconn.h"
 #include "source/sequences.h"
 #include "source/slot.h"
+#include "source/views.h"
 #include "verify/compare.h"
 
 typedef enum CutoverVerify { CUTOVER_VERIFY_FULL, CUTOVER_VERIFY_COUNT } CutoverVerify;
 
 typedef struct CutoverEvent {
     const char *step;   /* "preflight", "plan", "arm", "freeze", "drain", "sequences", "prove",
-                           "commit",   "open", "abort", "done" */
+                           "commit",   "open", "views", "abort", "done" */
     const char *text;   /* one line for people */
     int64_t elapsed_us; /* since the command began */
     int64_t frozen_us;  /* since writes were frozen; -1 when they are not */
@@ -71,6 +72,7 @@ typedef struct CutoverReport {
     CompareTable *tables; /* in the arena given */
     int64_t rows_compared, bytes_compared;
     int sequences_raised, sequences_total;
+    Views views; /* materialized views: what became of each once the target was open */
     int64_t started_wall_us, frozen_wall_us, opened_wall_us;
     CutoverCheck *checks; /* in the arena given */
     int check_count;
@@ -108,6 +110,7 @@ typedef struct CutoverSpec {
     int64_t lock_timeout_us; /* per attempt, 700 ms: below the server's deadlock_timeout */
     int lock_tries;          /* 30 */
     int64_t sequence_margin;
+    int64_t refresh_us; /* for the materialized views once the target is open; 0: not refreshed */
     const char *confirm;    /* the plan that was confirmed; NULL: any */
     const char *plan_extra; /* lines of what the program adds ("hook ...: ..."); NULL none */
     /* Plans that were made here, to say what has changed since; may be NULL. */

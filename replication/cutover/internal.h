@@ -150,6 +150,8 @@ CutoverFsmEvent cutover_ask(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_open(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_finish_open(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_finish(Cutover *cut, Error *err);
+/* views.c: once the target is open; nothing of it is a failure of the cutover. */
+void cutover_refresh_views(Cutover *cut);
 CutoverFsmEvent cutover_already(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_unfence(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_unfence_revoked(Cutover *cut, Error *err);

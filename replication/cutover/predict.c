@@ -75,11 +75,28 @@ static void tell_part(Cutover *cut, const char *what, int64_t us, const char *fr
                  clock_format_duration(us, shown, sizeof shown), from);
 }
 
+static bool plan_views(Cutover *cut, Error *err)
+{
+    Views views;
+    char limit[32];
+    if (!views_read(cut->source, cut->arena, &views, err))
+        return false;
+    clock_format_duration(cut->spec->refresh_us, limit, sizeof limit);
+    if (views.count > 0)
+        cutover_tell(cut, "plan", false,
+                     "once the target is open: refresh %d materialized views, %s%s", views.count,
+                     cut->spec->refresh_us == 0 ? "left to you: cutover.refresh_timeout is "
+                                                : "within ",
+                     limit);
+    return true;
+}
+
 CutoverFsmEvent cutover_plan(Cutover *cut, Error *err)
 {
     const CutoverPrediction *p = &cut->report->prediction;
     char total[32], budget[32], from[96];
-    (void)err;
+    if (!plan_views(cut, err))
+        return cutover_fail(cut, err);
     cutover_tell(cut, "plan", false,
                  "freeze: lock %d tables, at most %d attempts of %lld ms; fence them; budget %s",
                  cut->fences.count, cut->spec->lock_tries,

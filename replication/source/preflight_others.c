@@ -97,11 +97,8 @@ static void objects(Preflight *p)
     if (n > 0)
         PREFLIGHT_ADD(p, PREFLIGHT_OK, .code = "materialized-view", .subject = "source",
                       .what = preflight_text(p, "materialized views: %s", names),
-                      .why = "not replicated: filled on the target when the load ends, to be "
-                             "refreshed after the "
-                             "cutover",
-                      .remedy =
-                          "REFRESH MATERIALIZED VIEW ...;  -- on the target, after the cutover");
+                      .why = "not replicated: filled on the target when the load ends, and "
+                             "refreshed once the cutover has opened it (cutover.refresh_timeout)");
     names = listed(p, rows, "extension-table", &n);
     if (n > 0)
         PREFLIGHT_ADD(
@@ -114,9 +111,14 @@ static void objects(Preflight *p)
     names = listed(p, rows, "event-trigger", &n);
     if (n > 0)
         PREFLIGHT_ADD(
-            p, PREFLIGHT_OK, .code = "event-trigger", .subject = "source",
+            p, PREFLIGHT_WARNING, .code = "event-trigger", .subject = "source",
             .what = preflight_text(p, "event triggers: %s", names),
-            .why = "they fire for the publication and the fence that bascule makes on the source");
+            .why = "they are not restored on the target (only a superuser may, and they would fire "
+                   "for what bascule makes there); on the source they fire for its publication and "
+                   "fence",
+            .remedy =
+                "pg_dump --schema-only ... | grep -A3 'CREATE EVENT TRIGGER'  -- run these on "
+                "the target after the cutover; their functions move");
 }
 
 static void large_objects(Preflight *p)
@@ -126,7 +128,8 @@ static void large_objects(Preflight *p)
         return;
     PREFLIGHT_ADD(p, PREFLIGHT_WARNING, .code = "large-objects", .subject = "source",
                   .what = preflight_text(p, "%lld large object%s", (long long)n, n == 1 ? "" : "s"),
-                  .why = "large objects are not in the stream and are not moved",
+                  .why = "large objects are not in the stream and are not moved: after the cutover "
+                         "a column that names one points to nothing",
                   .remedy = "pg_dump --large-objects --format=custom --file=lo.dump; pg_restore "
                             "--dbname=... lo.dump  "
                             "-- with the source frozen, or keep them as bytea");

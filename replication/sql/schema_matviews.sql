@@ -1,4 +1,4 @@
--- schema_matviews: populated materialized views of the source, those that others read first
+-- schema_matviews: populated materialized views of the source but those of extensions, those that others read first
 -- returns: schema name, name name
 -- needs:   SELECT on pg_catalog only; PostgreSQL 10+
 WITH RECURSIVE edges AS (
@@ -18,5 +18,8 @@ SELECT n.nspname, c.relname
   JOIN depth d ON d.oid = c.oid
  WHERE c.relkind = 'm' AND c.relispopulated
    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'bascule')
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+                    WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                      AND e.objid = c.oid AND e.deptype = 'e')
  GROUP BY 1, 2
  ORDER BY pg_catalog.max(d.level), 1, 2

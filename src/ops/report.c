@@ -78,6 +78,19 @@ static json_t *tables_json(const CutoverReport *report)
     return tables;
 }
 
+static json_t *views_json(const CutoverReport *report)
+{
+    json_t *views = json_array();
+    for (int i = 0; i < report->views.count; i++) {
+        const View *view = &report->views.all[i];
+        json_array_append_new(views,
+                              json_pack("{s:o, s:b, s:o, s:o}", "view", json_text(view->display),
+                                        "refreshed", view->refreshed, "elapsed_ms",
+                                        ms_or_null(view->elapsed_us), "why", json_text(view->why)));
+    }
+    return views;
+}
+
 json_t *report_json(const CutoverReport *report)
 {
     json_t *phases = json_array();
@@ -100,6 +113,7 @@ json_t *report_json(const CutoverReport *report)
     json_object_set_new(out, "sequences",
                         json_pack("{s:i, s:i}", "total", report->sequences_total, "raised",
                                   report->sequences_raised));
+    json_object_set_new(out, "views", views_json(report));
     json_object_set_new(out, "tables", tables_json(report));
     report_checks_json(report, out);
     json_object_set_new(out, "direction", json_string(report->back ? "back" : "forward"));
@@ -244,6 +258,25 @@ static void tables(const json_t *report, int width, Buf *out)
         table_line(json_array_get(list, i), name_width, out);
 }
 
+static void views(const json_t *report, int width, Buf *out)
+{
+    const json_t *list = json_get(report, "views");
+    size_t count = json_array_size(list), refreshed = 0;
+    CLEANUP_BUF Buf text = BUF_INIT;
+    if (count == 0)
+        return;
+    for (size_t i = 0; i < count; i++)
+        refreshed += json_get_true(json_array_get(list, i), "refreshed");
+    buf_printf(&text, "%zu of %zu refreshed", refreshed, count);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *view = json_array_get(list, i);
+        if (!json_get_true(view, "refreshed"))
+            buf_printf(&text, "; not %s: %s", json_get_text(view, "view", "unknown"),
+                       json_get_text(view, "why", "unknown"));
+    }
+    label_line(out, width, "Views", buf_str(&text));
+}
+
 void report_text(const json_t *report, int width, Buf *out)
 {
     char text[128], a[TEXT_NUMBER_SIZE], b[TEXT_NUMBER_SIZE];
@@ -256,6 +289,7 @@ void report_text(const json_t *report, int width, Buf *out)
              text_count(json_get_number(report, "sequences.raised"), a),
              text_count(json_get_number(report, "sequences.total"), b));
     label_line(out, width, "Sequences", text);
+    views(report, width, out);
     tables(report, width, out);
     report_plan_text(report, width, out);
 }

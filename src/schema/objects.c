@@ -5,7 +5,6 @@
 
 #include "bascule/base/log.h"
 #include "sql_files.h"
-#include "sqltext/sqltext.h"
 
 bool schema_objects_read(PgConn *conn, Arena *arena, SchemaObjects *out, Error *err)
 {
@@ -126,44 +125,5 @@ bool schema_outside_mark(PgConn *source, const Relations *rels, Toc *const *tocs
     toc_spread_outside(tocs, toc_count);
     map_done(&outside);
     arena_free(arena);
-    return true;
-}
-
-/* Materialized views ------------------------------------------------------------------------------
- */
-
-static bool view_there(PgConn *target, const char *schema, const char *name, bool *out_there,
-                       Error *err)
-{
-    CLEANUP_PGROWS PgRows *rows = NULL;
-    if (!pgconn_query(
-            target,
-            SQL("SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-                "c.relnamespace WHERE c.relkind = 'm' AND n.nspname = $1 AND c.relname = $2"),
-            PG_PARAMS(PG_TEXT(schema), PG_TEXT(name)), &rows, err))
-        return false;
-    *out_there = pgrows_count(rows) > 0;
-    return true;
-}
-
-bool schema_refresh_views(PgConn *source, PgConn *target, Error *err)
-{
-    CLEANUP_PGROWS PgRows *rows = NULL;
-    if (!pgconn_query(source, SQL_SCHEMA_MATVIEWS, PG_NO_PARAMS, &rows, err))
-        return false;
-    for (int r = 0; r < pgrows_count(rows); r++) {
-        const char *schema = pgrows_text(rows, r, 0), *name = pgrows_text(rows, r, 1);
-        bool there = false;
-        if (!view_there(target, schema, name, &there, err))
-            return false;
-        if (!there)
-            continue;
-        CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
-        sqltext_put(&st, "REFRESH MATERIALIZED VIEW ");
-        sqltext_qualified(&st, schema, name);
-        log_info("refreshing materialized view %s.%s", schema, name);
-        if (!pgconn_exec(target, sqltext_sql(&st), PG_NO_PARAMS, NULL, err))
-            return err_context(err, "refreshing materialized view '%s.%s'", schema, name);
-    }
     return true;
 }

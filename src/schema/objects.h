@@ -32,6 +32,3 @@ bool schema_objects_has_key(const SchemaObjects *objects, const char *key);
 /* Marks the entries that cannot come along because they need tables out of scope. */
 MUST_CHECK bool schema_outside_mark(PgConn *source, const Relations *rels, Toc *const *tocs,
                                     int toc_count, Error *err);
-
-/* REFRESH of every materialized view that is populated on the source and exists on the target. */
-MUST_CHECK bool schema_refresh_views(PgConn *source, PgConn *target, Error *err);

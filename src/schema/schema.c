@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bascule/base/clock.h"
 #include "bascule/base/log.h"
 #include "bascule/base/map.h"
 #include "bascule/base/mem.h"
@@ -23,6 +24,7 @@
 #include "schema/restore.h"
 #include "schema/toc.h"
 #include "schema/tools.h"
+#include "source/views.h"
 #include "sql_files.h"
 
 /* Starting pg_restore costs more than building the indexes of a small table: these are gathered. */
@@ -483,7 +485,23 @@ static bool refresh_views(SchemaRestore *r, Error *err)
     if (source == NULL)
         return false;
     CLEANUP_PGCONN PgConn *target = pgconn_open(&r->spec.target, PG_SESSION_SQL, "schema", err);
-    return target != NULL && schema_refresh_views(source, target, err);
+    if (target == NULL)
+        return false;
+    Arena *arena = arena_new(0);
+    Views views;
+    bool ok = views_read(source, arena, &views, err) &&
+              views_refresh(target, &views, false, CLOCK_NEVER, arena, err);
+    for (int i = 0; ok && i < views.count; i++) {
+        const View *view = &views.all[i];
+        if (view->refreshed)
+            log_info("materialized view filled view=%s ms=%lld", view->display,
+                     (long long)(view->elapsed_us / 1000));
+        else
+            log_warn("materialized view %s is not filled, the cutover tries again: %s",
+                     view->display, view->why);
+    }
+    arena_free(arena);
+    return ok;
 }
 
 static void tell_event_triggers(const SchemaRestore *r)

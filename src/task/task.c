@@ -410,6 +410,7 @@ static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *optio
         .lock_timeout_us = config_duration_us(c, OPT_CUTOVER_LOCK_TIMEOUT),
         .lock_tries = (int)config_i64(c, OPT_CUTOVER_LOCK_TRIES),
         .sequence_margin = config_i64(c, OPT_CUTOVER_SEQUENCE_MARGIN),
+        .refresh_us = config_duration_us(c, OPT_CUTOVER_REFRESH),
         .confirm =
             options->confirm == NULL || options->confirm[0] == '\0' ? NULL : options->confirm,
         .plan_arg = (void *)config_text(c, OPT_WORK_DIR),

@@ -1,7 +1,9 @@
 """Shapes of tables: each with its own statements while the stream runs, many in one database, both decoders."""
+import json
+
 import pytest
 from harness import oracle
-from harness.flow import assert_error, caught_up_and_equal, finish
+from harness.flow import caught_up_and_equal, cut_over, finish
 
 PLUGINS = pytest.mark.parametrize("plugin", ["pgoutput", "wal2json"])
 
@@ -195,3 +197,79 @@ def test_shapes(source, target, make_task, plugin):
     caught_up_and_equal(task, source, target)
     finish(task, source, target)
     assert source.sql(GRANTS) == target.sql(GRANTS)
+
+
+VIEWS = """
+CREATE TABLE sale (id int PRIMARY KEY, amount int); INSERT INTO sale SELECT i, i FROM generate_series(1, 100) i;
+CREATE MATERIALIZED VIEW b_total AS SELECT count(*) AS n, sum(amount) AS amount FROM sale; CREATE UNIQUE INDEX ON b_total (n);
+CREATE MATERIALIZED VIEW a_of_b AS SELECT n * 2 AS n FROM b_total; CREATE VIEW between_them AS SELECT n FROM a_of_b;
+CREATE MATERIALIZED VIEW "0 of both" AS SELECT m.n FROM between_them m; CREATE MATERIALIZED VIEW empty AS SELECT 1 AS n WITH NO DATA;
+CREATE FUNCTION careless() RETURNS bigint LANGUAGE plpgsql STABLE AS 'BEGIN RETURN (SELECT count(*) FROM sale); END';
+CREATE MATERIALIZED VIEW by_function AS SELECT careless() AS n; CREATE MATERIALIZED VIEW divides AS SELECT 1 / amount AS n FROM sale
+"""
+
+
+@PLUGINS
+def test_materialized_views_are_refreshed_when_the_target_opens(source, target, make_task, plugin):
+    source.sql(VIEWS)
+    task = make_task(plugin=plugin).start().wait_streaming()
+    assert target.sql("SELECT n FROM b_total") == [(100,)] and target.sql("SELECT n FROM by_function") == [(100,)]
+    source.sql("INSERT INTO sale SELECT i, i FROM generate_series(101, 150) i; UPDATE sale SET amount = 0 WHERE id = 7;"
+               "REFRESH MATERIALIZED VIEW CONCURRENTLY b_total; REFRESH MATERIALIZED VIEW a_of_b")
+    task.wait_ready()
+    assert "refresh 5 materialized views" in task.ok("cutover", "--dry-run").text
+    done = task.cutover("--json")
+    assert done.code == 0, repr(done)
+    for view, n in (("b_total", 150), ("a_of_b", 300), ('"0 of both"', 300), ("by_function", 150)):
+        assert target.sql(f"SELECT n FROM {view}") == [(n,)], view
+    assert target.value("SELECT count(*) FROM pg_class WHERE relkind = 'm' AND NOT relispopulated") == 1
+    events = [json.loads(line) for line in done.out.splitlines()]
+    views = {v["view"]: v for v in events[-1]["report"]["views"]}
+    assert len(views) == 5 and not views["public.divides"]["refreshed"] and "22012" in views["public.divides"]["why"]
+    assert any('REFRESH MATERIALIZED VIEW "public"."divides";' in e.get("text", "") for e in events)
+    assert sum(v["refreshed"] for v in views.values()) == 4
+
+
+def test_refresh_of_views_is_limited_in_time(source, target, make_task):
+    """What does not fit is told; the target is open all the same."""
+    source.sql("CREATE TABLE t (id int PRIMARY KEY); CREATE FUNCTION wait() RETURNS text LANGUAGE plpgsql AS"
+               " 'BEGIN IF (SELECT count(*) FROM public.t) > 0 THEN PERFORM pg_sleep(60); END IF; RETURN now(); END';"
+               "CREATE MATERIALIZED VIEW slow AS SELECT wait(); CREATE MATERIALIZED VIEW z_later AS SELECT 1 AS n")
+    task = make_task(cutover={"refresh_timeout": "1s"}).start().wait_streaming()
+    source.sql("INSERT INTO t VALUES (1)")
+    done = cut_over(task)
+    assert "0 of 2 refreshed" in done.out and "the time was over" in done.out, repr(done)
+    target.sql("INSERT INTO t VALUES (2)")
+
+
+KEYLESS = """
+CREATE TABLE pile (a int, b text, j json, d float8, n numeric, t timestamptz, pad text);
+ALTER TABLE pile REPLICA IDENTITY FULL;
+INSERT INTO pile SELECT i / 2, CASE WHEN i % 7 < 3 THEN NULL ELSE 'b' || i % 1000 END,
+    CASE WHEN i % 5 = 0 THEN NULL ELSE '{"a":  1}'::json END, CASE WHEN i % 11 = 0 THEN 'NaN' WHEN i % 13 = 0 THEN '-0' ELSE i / 3.0 END,
+    CASE i % 17 WHEN 0 THEN NULL WHEN 1 THEN 'NaN' WHEN 2 THEN 1.0 WHEN 3 THEN 1.00 ELSE i END, timestamptz '2026-01-01' + i % 50 * interval '1 s',
+    repeat('p', i % 60) FROM generate_series(1, 200000) i;
+CREATE TABLE only_json (j json, k point); ALTER TABLE only_json REPLICA IDENTITY FULL;
+INSERT INTO only_json SELECT ('{"n": ' || i % 3000 || '}')::json, CASE WHEN i % 2 = 0 THEN point(i % 7, 0) END FROM generate_series(1, 30000) i;
+"""
+KEYLESS_CHANGES = """
+UPDATE pile SET b = 'u' || a, pad = NULL WHERE a % 10 = 0; DELETE FROM pile WHERE ctid IN (SELECT min(ctid) FROM pile GROUP BY a % 3000);
+UPDATE pile SET d = d + 1, n = NULL WHERE a % 100 = 1; UPDATE pile SET d = d - 1 WHERE a % 100 = 1;
+INSERT INTO pile SELECT * FROM pile WHERE a % 50 = 3; DELETE FROM pile WHERE ctid IN (SELECT max(ctid) FROM pile WHERE a % 50 = 3 GROUP BY a);
+UPDATE only_json SET k = NULL WHERE j ->> 'n' < '1'; DELETE FROM only_json WHERE ctid IN (SELECT min(ctid) FROM only_json GROUP BY j::text);
+UPDATE only_json SET j = '[]' WHERE ctid IN (SELECT ctid FROM only_json WHERE k IS NULL LIMIT 3000)
+"""
+
+
+def test_many_changes_of_rows_without_a_key(source, target, make_task):
+    """Some 50,000 of 200,000 rows, NaN, -0, 1.0 and 1.00, json, NULLs, two of each: no look-up for each of them."""
+    source.sql(KEYLESS)
+    task = make_task(plugin="pgoutput").start().wait_streaming(120)
+    with source.connect() as c, c.transaction():
+        for statement in KEYLESS_CHANGES.split(";"):
+            c.execute(statement)
+    source.sql("BEGIN; DELETE FROM pile WHERE a = 7; INSERT INTO pile (a) VALUES (7), (7), (7); COMMIT; DELETE FROM pile WHERE"
+               " ctid = (SELECT min(ctid) FROM pile WHERE a = 7)")
+    task.wait_applied(source, 120)
+    assert task.status()["stream"]["fallback_batches"] == 0
+    caught_up_and_equal(task, source, target)

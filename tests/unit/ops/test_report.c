@@ -58,6 +58,9 @@ static void json_of_a_cutover(void **state)
     CutoverReport r = a_report(tables);
     CLEANUP_BUF Buf out = BUF_INIT;
     (void)state;
+    View views[] = {{.display = "s.a", .refreshed = true, .elapsed_us = 2000, .why = ""},
+                    {.display = "s.b", .why = "the time was over before"}};
+    r.views = (Views){.count = 2, .all = views};
     json_t *final = report_final_json(&r, NULL);
     json_text_dump(final, JSON_TEXT_FLAGS, &out);
     assert_string_equal(
@@ -70,6 +73,9 @@ static void json_of_a_cutover(void **state)
         "\"phases\":[{\"name\":\"freeze\",\"elapsed_ms\":2.0},{\"name\":\"drain\",\"elapsed_ms\":"
         "402.0}],"
         "\"rows_compared\":93,\"bytes_compared\":2048,\"sequences\":{\"total\":7,\"raised\":6},"
+        "\"views\":[{\"view\":\"s.a\",\"refreshed\":true,\"elapsed_ms\":2.0,\"why\":\"\"},"
+        "{\"view\":\"s.b\",\"refreshed\":false,\"elapsed_ms\":0.0,"
+        "\"why\":\"the time was over before\"}],"
         "\"tables\":[{\"table\":\"public.users\",\"verdict\":\"equal\","
         "\"source\":{\"rows\":93,\"hash\":\"00000000000000010000000000000005\"},"
         "\"target\":{\"rows\":93,\"hash\":\"00000000000000010000000000000005\"},"
