@@ -110,8 +110,8 @@ typedef struct CutoverSpec {
     int64_t lock_timeout_us; /* per attempt, 700 ms: below the server's deadlock_timeout */
     int lock_tries;          /* 30 */
     int64_t sequence_margin;
-    int64_t refresh_us; /* for the materialized views once the target is open; 0: not refreshed */
-    const char *confirm;    /* the plan that was confirmed; NULL: any */
+    int64_t refresh_us;  /* for the materialized views once the target is open; 0: not refreshed */
+    const char *confirm; /* the plan that was confirmed; NULL: any */
     const char *plan_extra; /* lines of what the program adds ("hook ...: ..."); NULL none */
     /* Plans that were made here, to say what has changed since; may be NULL. */
     void *plan_arg;
