@@ -5,10 +5,9 @@
  * refresh on the source, too. A step of the task tells that it was done, so that a run that was
  * killed in between does it when it is asked again, and a later one does not.
  */
-#include "bascule/base/log.h"
-#include "cutover/internal.h"
+#include <stdio.h>
 
-#define STEP "refresh-views"
+#include "cutover/internal.h"
 
 /* A session of its own: what the opening's session waited for may have ended it. */
 static bool refresh(Cutover *cut, PgConn *target, Error *err)
@@ -16,7 +15,9 @@ static bool refresh(Cutover *cut, PgConn *target, Error *err)
     const CutoverSpec *spec = cut->spec;
     Views *views = &cut->report->views;
     bool done = false;
-    if (!control_step_done(target, spec->task, STEP, &done, err) || done)
+    char step[48]; /* each epoch's opening refreshes them once */
+    snprintf(step, sizeof step, "refresh-views %lld", (long long)cut->epoch);
+    if (!control_step_done(target, spec->task, step, &done, err) || done)
         return done;
     if (cut->source == NULL || !pgconn_usable(cut->source)) {
         pgconn_close(cut->source);
@@ -27,7 +28,7 @@ static bool refresh(Cutover *cut, PgConn *target, Error *err)
     if (views->count > 0)
         cutover_tell(cut, "views", false, "refreshing %d materialized views", views->count);
     return views_refresh(target, views, true, clock_now_us() + spec->refresh_us, cut->arena, err) &&
-           control_mark_step(target, spec->task, STEP, err);
+           control_mark_step(target, spec->task, step, err);
 }
 
 static void tell_each(Cutover *cut)

@@ -101,3 +101,22 @@ def test_drawn_while_the_cutover_runs(source, target, make_task):
     assert last and target.value("SELECT nextval('drawn')") > 100
     before = source.value("SELECT last_value FROM drawn")
     assert before >= last[-1]
+
+
+def test_views_and_sequences_on_the_way_back(source, target, make_task):
+    """A rollback sets the old side's sequences ahead of what was drawn meanwhile, and refreshes its views."""
+    source.sql("CREATE TABLE t (id serial PRIMARY KEY); CREATE SEQUENCE alone; CREATE SEQUENCE down INCREMENT -1;"
+               "CREATE MATERIALIZED VIEW total AS SELECT count(*) AS n FROM t; INSERT INTO t SELECT FROM generate_series(1, 10)")
+    task = make_task().start().wait_streaming()
+    cut_over(task)
+    target.sql("INSERT INTO t SELECT FROM generate_series(1, 5000); SELECT nextval('alone'), nextval('down')"
+               " FROM generate_series(1, 5000)")
+    before = {name: target.value(f"SELECT last_value FROM {name}") for name in ("t_id_seq", "alone", "down")}
+    task.wait_back()
+    done = task.rollback()
+    assert done.code == 0 and source.value("SELECT n FROM total") == 5010, repr(done)
+    for name, value in before.items():
+        assert (source.value(f"SELECT last_value FROM {name}") - value) * (-1 if name == "down" else 1) > 0, name
+    source.sql("INSERT INTO t DEFAULT VALUES")
+    cut_over(task)
+    assert target.value("SELECT n FROM total") == 5011
