@@ -278,10 +278,20 @@ bool control_journal(PgConn *target, const char *task, int64_t epoch, const char
     return true;
 }
 
+/* Its tables are made by the first verification. */
+static bool remove_verification(PgConn *target, const char *task, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    return pgconn_query(target, SQL_VERIFY_EXISTS, PG_NO_PARAMS, &rows, err) &&
+           (!pgrows_bool(rows, 0, 0) ||
+            pgconn_exec(target, SQL_VERIFY_REMOVE, PG_PARAMS(PG_TEXT(task)), NULL, err));
+}
+
 static bool remove_in_transaction(PgConn *target, const char *task, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     if (!pgconn_exec(target, SQL_CONTROL_SERIALIZE, PG_NO_PARAMS, NULL, err) ||
+        !remove_verification(target, task, err) ||
         !pgconn_exec(target, SQL_CONTROL_TASK_REMOVE, PG_PARAMS(PG_TEXT(task)), NULL, err) ||
         !pgconn_query(target, SQL_CONTROL_TASK_ANY, PG_NO_PARAMS, &rows, err))
         return false;

@@ -56,17 +56,17 @@ static bool may_hold(Sync *sync, Error *err)
         *err = sync->failure;
         return false;
     }
-    if (sync->apply_worker == NULL || (state != TASK_CATCHING_UP && state != TASK_STREAMING))
+    if (state != TASK_CATCHING_UP && state != TASK_STREAMING)
         return ERR(err, ERR_WRONG_STATE, "the task is %s, not streaming", task_state_name(state));
     return true;
 }
 
-/* *out_taken false: somebody else has it. */
+/* *out_taken false: somebody else has it, or the stream is just beginning. */
 static bool try_take(Sync *sync, Gate *gate, bool *out_taken, Error *err)
 {
     pthread_mutex_lock(&sync->lock);
     bool ok = may_hold(sync, err);
-    *out_taken = ok && sync->gate == NULL;
+    *out_taken = ok && sync->gate == NULL && sync->apply_worker != NULL;
     if (*out_taken) {
         sync->gate = gate;
         atomic_store(&sync->apply_held, false); /* of an earlier hold, perhaps */
@@ -113,7 +113,7 @@ bool gate_hold(Sync *sync, int64_t deadline_us, Gate **out_gate, Error *err)
     while (ok && !taken) {
         ok = try_take(sync, gate, &taken, err);
         if (ok && !taken)
-            ok = keep_waiting(sync, deadline_us, "waiting for another holder of the applier", err);
+            ok = keep_waiting(sync, deadline_us, "waiting for the applier", err);
     }
     while (ok && !atomic_load(&sync->apply_held))
         ok = gate_check(gate, err) &&

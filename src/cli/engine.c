@@ -8,6 +8,7 @@
 #include "bascule/base/clock.h"
 #include "bascule/base/log.h"
 #include "bascule/base/worker.h"
+#include "cli/engine_verify.h"
 #include "ops/control_api.h"
 
 struct Engine {
@@ -21,6 +22,7 @@ struct Engine {
     pthread_mutex_t lock;
     Worker *cutover;        /* lock: the last one started by the control socket */
     struct CutoverJob *job; /* lock */
+    EngineVerify *verify;
 };
 
 /* One cutover asked for by the control socket, in a thread of its own. */
@@ -122,9 +124,17 @@ static bool on_abort(void *self, Error *err)
     return task_abort(engine->task, err);
 }
 
+static bool on_verify(void *self, const json_t *request, ControlEvents *events, Error *err)
+{
+    Engine *engine = self;
+    return engine_verify_start(engine->verify, request, events, err);
+}
+
 static void free_engine(Engine *engine)
 {
+    engine_verify_end(engine->verify);
     control_api_stop(engine->api);
+    engine_verify_free(engine->verify);
     task_free(engine->task);
     pthread_mutex_destroy(&engine->lock);
     free(engine);
@@ -140,9 +150,11 @@ bool engine_start(const Config *config, StopToken *stop, bool until_caught_up, E
                       .status = on_status,
                       .stop = on_stop,
                       .cutover = on_cutover,
-                      .abort = on_abort};
+                      .abort = on_abort,
+                      .verify = on_verify};
     WorkerSpec spec = {.name = "sync", .self = engine, .step = task_step};
     if (!task_open(config, stop, until_caught_up, &engine->task, err) ||
+        (engine->verify = engine_verify_new(engine->task)) == NULL ||
         !task_make_dirs(engine->task, err) ||
         (engine->api = control_api_start(config_text(config, OPT_CONTROL_SOCKET), &ops, err)) ==
             NULL ||

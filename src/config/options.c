@@ -253,6 +253,11 @@ static bool parse_with_unit(const char *text, bool size, int64_t *out_number)
     return true;
 }
 
+bool option_parse_duration(const char *text, int64_t *out_us)
+{
+    return parse_with_unit(text, false, out_us);
+}
+
 static bool parse_bool(const char *text, int64_t *out_number)
 {
     static const char *const WORDS[] = {"false", "no", "off", "true", "yes", "on"};

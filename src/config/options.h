@@ -31,6 +31,7 @@ typedef enum OptionUse {
     USE_PLAN = 1 << 3,    /* what to move and how */
     USE_ENGINE = 1 << 4,  /* the running engine only */
     USE_CUTOVER = 1 << 5,
+    USE_VERIFY = 1 << 7,
 } OptionUse;
 
 typedef enum OptionTrait {
@@ -92,6 +93,9 @@ const char *option_allowed_text(Arena *arena, OptionId id);
  * repeat the value of a secret. */
 MUST_CHECK bool option_parse(Arena *arena, OptionId id, const char *text, OptionValue *out_value,
                              Error *err);
+
+/* "1d", "12 h", "700ms", for flags that are no options. */
+bool option_parse_duration(const char *text, int64_t *out_us);
 
 /* Nearest of `words` within a third of its length, NULL when nothing is near: "did you mean". */
 const char *option_nearest(const char *word, const char *const *words, int count);

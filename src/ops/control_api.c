@@ -80,14 +80,13 @@ static void events_free(ControlEvents *events)
     free(events);
 }
 
-/* Takes `line`. */
-static void events_put(ControlEvents *events, json_t *line, bool last)
+bool control_events_line(ControlEvents *events, json_t *line, bool last)
 {
-    bool attached;
+    bool attached, heard = true;
     pthread_mutex_lock(&events->lock);
     attached = events->stream != NULL;
     if (attached) {
-        (void)http_stream_json(events->stream, line);
+        heard = http_stream_json(events->stream, line);
     } else {
         json_text_dump(line, JSON_TEXT_FLAGS, &events->early);
         buf_putc(&events->early, '\n');
@@ -98,6 +97,7 @@ static void events_put(ControlEvents *events, json_t *line, bool last)
     /* Not attached yet: whoever attaches it frees it. */
     if (last && attached)
         events_free(events);
+    return heard;
 }
 
 static void events_attach(ControlEvents *events, HttpStream *stream)
@@ -114,7 +114,7 @@ static void events_attach(ControlEvents *events, HttpStream *stream)
 
 void control_events_step(ControlEvents *events, const CutoverEvent *event)
 {
-    events_put(events, report_event_json(event), false);
+    (void)control_events_line(events, report_event_json(event), false);
 }
 
 void control_events_on_event(void *events, const CutoverEvent *event)
@@ -124,7 +124,7 @@ void control_events_on_event(void *events, const CutoverEvent *event)
 
 void control_events_finish(ControlEvents *events, const CutoverReport *report, const Error *err)
 {
-    events_put(events, report_final_json(report, err), true);
+    (void)control_events_line(events, report_final_json(report, err), true);
 }
 
 /* The cutover's request ---------------------------------------------------------------------- */
@@ -293,12 +293,35 @@ static void handle_rollback(void *self, const HttpRequest *request, HttpReply *r
     handle_switch(self, request, reply, true);
 }
 
+static void handle_verify(void *self, const HttpRequest *request, HttpReply *reply)
+{
+    ControlApi *api = self;
+    Error err = ERROR_INIT;
+    json_error_t where;
+    json_t *body = json_loadb(request->body, request->body_len, JSON_REJECT_DUPLICATES, &where);
+    if (!json_is_object(body)) {
+        ERR(&err, ERR_USAGE, "the request must be a JSON object");
+        http_reply_error(reply, 400, &err);
+        json_decref(body);
+        return;
+    }
+    log_info("verification requested over the control socket pid=%ld", (long)request->peer_pid);
+    ControlEvents *events = events_new();
+    if (api->ops.verify(api->ops.self, body, events, &err)) {
+        events_attach(events, http_reply_stream(reply, 200, "application/x-ndjson"));
+    } else {
+        events_free(events);
+        http_reply_error(reply, 0, &err);
+    }
+    json_decref(body);
+}
+
 /* Life --------------------------------------------------------------------------------------- */
 
 static const HttpRoute ROUTES[] = {
     {"GET", "/v1/status", handle_status},    {"POST", "/v1/stop", handle_stop},
     {"POST", "/v1/cutover", handle_cutover}, {"POST", "/v1/rollback", handle_rollback},
-    {"POST", "/v1/abort", handle_abort},
+    {"POST", "/v1/abort", handle_abort},     {"POST", "/v1/verify", handle_verify},
 };
 
 ControlApi *control_api_start(const char *socket_path, const ControlOps *ops, Error *err)

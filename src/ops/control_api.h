@@ -6,6 +6,7 @@
  *   POST /v1/cutover   200 and a stream of NDJSON events; 409 when one runs or the state is wrong
  *   POST /v1/rollback  the same in the other direction, once the target is open
  *   POST /v1/abort     200, or 409 when there is nothing to abort
+ *   POST /v1/verify    200 and a stream of NDJSON events; it ends when its client goes away
  *
  * Threads  callbacks come from the worker "http" and must not block for long. The events of a
  * cutover may be told from any one thread.
@@ -46,6 +47,8 @@ typedef struct ControlOps {
     bool (*cutover)(void *self, const ControlCutoverRequest *request, ControlEvents *events,
                     Error *err);
     bool (*abort)(void *self, Error *err);
+    /* As cutover; ends with control_events_line(last). `request` is the body, borrowed. */
+    bool (*verify)(void *self, const json_t *request, ControlEvents *events, Error *err);
 } ControlOps;
 
 typedef struct ControlApi ControlApi;
@@ -57,6 +60,8 @@ MUST_CHECK ControlApi *control_api_start(const char *socket_path, const ControlO
  * fine. */
 void control_api_stop(ControlApi *api);
 
+/* Takes `line`; last: frees events. false when the client has gone away: nobody reads on. */
+bool control_events_line(ControlEvents *events, json_t *line, bool last);
 void control_events_step(ControlEvents *events, const CutoverEvent *event);
 /* The last line; frees events. report and err may be NULL. */
 void control_events_finish(ControlEvents *events, const CutoverReport *report, const Error *err);

@@ -32,8 +32,9 @@ struct Task {
     Way way; /* lock */
     StopToken *stop, *abort;
     pthread_mutex_t lock;
-    bool cutting;   /* lock */
-    Situation seen; /* lock: the last answer of both sides, for status */
+    bool cutting;         /* lock */
+    StopToken *verifying; /* lock: NULL when no verification runs */
+    Situation seen;       /* lock: the last answer of both sides, for status */
     int64_t next_look_us;
 };
 
@@ -146,10 +147,24 @@ void task_free(Task *task)
     free(task);
 }
 
+const Config *task_config(const Task *task)
+{
+    return task->config;
+}
+
 Sync *task_sync(Task *task)
 {
     pthread_mutex_lock(&task->lock);
     Sync *sync = task->sync;
+    pthread_mutex_unlock(&task->lock);
+    return sync;
+}
+
+Sync *task_running(Task *task, const SyncSpec **out_spec)
+{
+    pthread_mutex_lock(&task->lock);
+    Sync *sync = task->sync;
+    *out_spec = task->way == WAY_BACK ? &task->back : &task->spec;
     pthread_mutex_unlock(&task->lock);
     return sync;
 }
@@ -319,6 +334,27 @@ bool task_run(Task *task, Error *err)
     }
 }
 
+bool task_verify_begin(Task *task, StopToken *stop, Error *err)
+{
+    bool ok = true;
+    pthread_mutex_lock(&task->lock);
+    if (task->cutting)
+        ok = ERR(err, ERR_WRONG_STATE, "a cutover is running");
+    else if (task->verifying != NULL)
+        ok = ERR(err, ERR_WRONG_STATE, "a verification is running already");
+    else
+        task->verifying = stop;
+    pthread_mutex_unlock(&task->lock);
+    return ok;
+}
+
+void task_verify_end(Task *task)
+{
+    pthread_mutex_lock(&task->lock);
+    task->verifying = NULL;
+    pthread_mutex_unlock(&task->lock);
+}
+
 static bool wrong_way(Way way, bool back, Error *err)
 {
     if (back)
@@ -345,6 +381,8 @@ static bool begin_cutover(Task *task, const TaskCutover *options, Sync **out_syn
         stop_free(task->abort);
         task->abort = stop_new();
         *out_sync = task->sync;
+        if (!options->dry_run && task->verifying != NULL)
+            stop_request(task->verifying);
     }
     pthread_mutex_unlock(&task->lock);
     return ok;

@@ -22,8 +22,11 @@ MUST_CHECK bool task_open(const Config *config, StopToken *stop, bool until_caug
                           Task **out_task, Error *err);
 void task_free(Task *task); /* NULL is fine */
 
+const Config *task_config(const Task *task);
 Sync *task_sync(Task *task);
 const SyncSpec *task_sync_spec(const Task *task);
+/* The direction that runs, with its specification. NULL: none has begun. */
+Sync *task_running(Task *task, const SyncSpec **out_spec);
 const SyncSpec *task_back_spec(const Task *task); /* with the sides exchanged */
 const char *task_name(const Task *task);
 
@@ -50,6 +53,10 @@ typedef struct TaskCutover {
 /* On the running engine. Blocks; one at a time (WRONG_STATE). */
 MUST_CHECK bool task_cutover(Task *task, const TaskCutover *options, Arena *arena,
                              CutoverReport *out_report, Error *err);
+/* A verification is running and can be ended by `stop`: a cutover that begins does so, because the
+ * locks of readers stand in its way. WRONG_STATE: one is running, or a cutover is. */
+MUST_CHECK bool task_verify_begin(Task *task, StopToken *stop, Error *err);
+void task_verify_end(Task *task);
 /* Asks a running cutover to give up; WRONG_STATE when there is none. */
 MUST_CHECK bool task_abort(Task *task, Error *err);
 /* Without an engine: takes a fence back whose other side is not open. */

@@ -113,9 +113,9 @@ static void complete(const char *line, const char *expected)
 static void test_completion(void **state)
 {
     (void)state;
-    complete("bascule ver", "version");
-    complete("bascule --config x ver", "version");
-    complete("bascule help ver", "version");
+    complete("bascule vers", "version");
+    complete("bascule --config x vers", "version");
+    complete("bascule help vers", "version");
     complete("bascule config --load-j", "--load-jobs");
     complete("bascule config --mode c", "cdc");
     complete("bascule config --log-level \"\"", "error warn info debug trace");

@@ -1,0 +1,429 @@
+/*
+ * verify_read - one unit: the statement that reads it, and what is done with each row.
+ *
+ * The key's columns come first, so that the key is the beginning of the message in text form and in
+ * binary form. A second reading has the texts of the key behind the columns in binary form: the
+ * rows that are kept will be asked for by them.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "bascule/base/clock.h"
+#include "sql_files.h"
+#include "verify/verify_internal.h"
+
+#define BINARY_HEADER_BYTES 19 /* signature 11, flags 4, length of the extension 4 */
+#define KEPT_MAX_BYTES      ((size_t)32 << 20)
+#define KEPT_MAX_ROWS       50000
+#define THROTTLE_BYTES      ((int64_t)64 << 10)
+
+/* The statement ---------------------------------------------------------------------------------- */
+
+static const char *name_of(const Column *column, int side)
+{
+    return side == SIDE_SOURCE ? column->name : column->target_name;
+}
+
+static bool in_key(const Relation *rel, int column)
+{
+    for (int k = 0; k < rel->key_count; k++)
+        if (rel->key[k] == column)
+            return true;
+    return false;
+}
+
+static void put_columns(SqlText *st, const TablePlan *table, int side, bool detail)
+{
+    const Relation *rel = table->rel;
+    bool first = true;
+    for (int k = 0; table->keyed && k < rel->key_count; k++, first = false) {
+        if (!first)
+            sqltext_put(st, ", ");
+        sqltext_ident(st, name_of(&rel->columns[rel->key[k]], side));
+    }
+    for (int c = 0; c < rel->column_count; c++) {
+        if (table->keyed && in_key(rel, c))
+            continue;
+        if (!first)
+            sqltext_put(st, ", ");
+        sqltext_ident(st, name_of(&rel->columns[c], side));
+        first = false;
+    }
+    for (int k = 0; detail && table->binary && k < rel->key_count; k++) {
+        sqltext_put(st, ", ");
+        sqltext_ident(st, name_of(&rel->columns[rel->key[k]], side));
+        sqltext_put(st, "::pg_catalog.text");
+    }
+}
+
+static void put_key(SqlText *st, const Relation *rel, int side)
+{
+    for (int k = 0; k < rel->key_count; k++) {
+        if (k > 0)
+            sqltext_put(st, ", ");
+        sqltext_ident(st, name_of(&rel->columns[rel->key[k]], side));
+    }
+}
+
+static void put_bound(SqlText *st, const Relation *rel, const char **bound)
+{
+    for (int k = 0; k < rel->key_count; k++) {
+        const Column *column = &rel->columns[rel->key[k]];
+        if (k > 0)
+            sqltext_put(st, ", ");
+        sqltext_string(st, bound[k]);
+        sqltext_put(st, "::");
+        sqltext_qualified(st, column->type_schema, column->type_name);
+    }
+}
+
+static void put_and(SqlText *st, bool *first)
+{
+    if (*first)
+        sqltext_put(st, " WHERE ");
+    else
+        sqltext_put(st, " AND ");
+    *first = false;
+}
+
+static void put_range(SqlText *st, const Group *group, int side, bool *first)
+{
+    const Relation *rel = group->table->rel;
+    if (group->low != NULL) {
+        put_and(st, first);
+        sqltext_put(st, "(");
+        put_key(st, rel, side);
+        sqltext_put(st, ") > (");
+        put_bound(st, rel, group->low);
+        sqltext_put(st, ")");
+    }
+    if (group->high != NULL) {
+        put_and(st, first);
+        sqltext_put(st, "(");
+        put_key(st, rel, side);
+        sqltext_put(st, ") <= (");
+        put_bound(st, rel, group->high);
+        sqltext_put(st, ")");
+    }
+}
+
+static void put_part(SqlText *st, const Group *group, int side, bool *first)
+{
+    const TablePlan *table = group->table;
+    put_and(st, first);
+    sqltext_put(st, "(pg_catalog.hashtextextended(ROW(");
+    if (table->keyed)
+        put_key(st, table->rel, side);
+    else
+        put_columns(st, table, side, false);
+    sqltext_put(st, ")::pg_catalog.text, 0) & ");
+    sqltext_i64(st, table->parts - 1);
+    sqltext_put(st, ") = ");
+    sqltext_i64(st, group->part);
+}
+
+static void put_blocks(SqlText *st, const Unit *unit, bool *first)
+{
+    put_and(st, first);
+    sqltext_put(st, "ctid >= '(");
+    sqltext_i64(st, unit->first_block);
+    sqltext_put(st, ",0)'::pg_catalog.tid");
+    if (unit->end_block >= 0) {
+        sqltext_put(st, " AND ctid < '(");
+        sqltext_i64(st, unit->end_block);
+        sqltext_put(st, ",0)'::pg_catalog.tid");
+    }
+}
+
+static const char *since_name(const TablePlan *table, int side)
+{
+    for (int c = 0; c < table->rel->column_count; c++)
+        if (strcmp(table->rel->columns[c].name, table->since_column) == 0)
+            return name_of(&table->rel->columns[c], side);
+    return table->since_column;
+}
+
+void verify_read_put_from(SqlText *st, const VerifyRun *run, const Group *group, const Unit *unit,
+                          int side)
+{
+    const TablePlan *table = group->table;
+    const Relation *rel = table->rel;
+    bool first = true;
+    sqltext_put(st, " FROM ");
+    if (table->only[side])
+        sqltext_put(st, "ONLY ");
+    sqltext_qualified(st, side == SIDE_SOURCE ? rel->schema : rel->target_schema,
+                      side == SIDE_SOURCE ? rel->name : rel->target_name);
+    if (unit != NULL && unit->ranged)
+        put_blocks(st, unit, &first);
+    if (group->cut == CUT_RANGE)
+        put_range(st, group, side, &first);
+    if (group->cut == CUT_PART)
+        put_part(st, group, side, &first);
+    if (run->spec.since_us != 0) {
+        put_and(st, &first);
+        sqltext_ident(st, since_name(table, side));
+        sqltext_put(st, " >= ");
+        sqltext_string(st, run->since);
+    }
+}
+
+/* Rows ------------------------------------------------------------------------------------------- */
+
+/* What one lane gathers, without a lock, of one unit. */
+typedef struct Reading {
+    VerifyLane *lane;
+    Group *group;
+    const TablePlan *table;
+    RowsHash *buckets;
+    KeptRows kept;
+    Arena *arena;
+    int64_t bytes, unpaid_bytes;
+    uint64_t rows;
+    bool first;
+} Reading;
+
+static bool skip_binary_header(const char **data, int *len, Error *err)
+{
+    uint32_t extension = 0;
+    if (*len >= BINARY_HEADER_BYTES) {
+        const unsigned char *p = (const unsigned char *)*data + BINARY_HEADER_BYTES - 4;
+        extension = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    }
+    if (*len < BINARY_HEADER_BYTES || memcmp(*data, "PGCOPY\n\377\r\n", 11) != 0 ||
+        extension > (uint32_t)(*len - BINARY_HEADER_BYTES))
+        return ERR(err, ERR_PROTOCOL, "a binary COPY begins with something else than its header");
+    *data += BINARY_HEADER_BYTES + extension;
+    *len -= BINARY_HEADER_BYTES + (int)extension;
+    return true;
+}
+
+/* Length of the key at the beginning of the row; 0 when the row is too short for it. */
+static size_t key_length(const TablePlan *table, const char *row, size_t len)
+{
+    size_t at = 0;
+    if (!table->keyed)
+        return len;
+    for (int k = 0; k < table->rel->key_count; k++) {
+        if (table->binary) {
+            const unsigned char *p = (const unsigned char *)row + at;
+            if (at + 4 > len)
+                return 0;
+            uint32_t field =
+                (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+            at += 4 + (field == UINT32_MAX ? 0 : field);
+        } else {
+            const char *end = memchr(row + at, '\t', len - at);
+            at = end == NULL ? len : (size_t)(end - row) + 1;
+        }
+        if (at > len)
+            return 0;
+    }
+    return at;
+}
+
+static void keep(Reading *r, const char *row, size_t len, size_t key_len)
+{
+    KeptRows *kept = &r->kept;
+    if (kept->bytes + len > KEPT_MAX_BYTES || kept->count >= KEPT_MAX_ROWS) {
+        kept->full = true;
+        return;
+    }
+    if (kept->count == kept->capacity) {
+        kept->capacity = kept->capacity > 0 ? 2 * kept->capacity : 256;
+        kept->rows = realloc(kept->rows, sizeof *kept->rows * (size_t)kept->capacity);
+        ASSERT(kept->rows != NULL);
+    }
+    XXH128_hash_t hash = XXH3_128bits(row, len);
+    kept->rows[kept->count++] = (KeptRow){.data = arena_dup(r->arena, row, len),
+                                          .len = (uint32_t)len,
+                                          .key_len = (uint32_t)key_len,
+                                          .lo = hash.low64,
+                                          .hi = hash.high64};
+    kept->bytes += len;
+}
+
+static bool take_row(Reading *r, const char *data, int len, Error *err)
+{
+    const TablePlan *table = r->table;
+    if (table->binary) {
+        if (r->first && !skip_binary_header(&data, &len, err))
+            return false;
+        r->first = false;
+        if (len == 2 && memcmp(data, "\377\377", 2) == 0)
+            return true; /* the end mark */
+        data += 2;       /* the number of fields */
+        len -= 2;
+    }
+    size_t key_len = len > 0 ? key_length(table, data, (size_t)len) : 0;
+    if (key_len == 0 && (len < 0 || table->keyed))
+        return ERR(err, ERR_PROTOCOL, "a row of a COPY is shorter than its key");
+    uint64_t place = XXH3_64bits(data, key_len);
+    int bits = r->group->bucket_bits;
+    size_t bucket = bits == 0 ? 0 : (size_t)(place >> (64 - bits));
+    r->rows++;
+    if (!r->group->detail)
+        rows_hash_add(&r->buckets[bucket], data, (size_t)len);
+    else if (r->group->wanted[bucket] != 0)
+        keep(r, data, (size_t)len, key_len);
+    return true;
+}
+
+/* The source is never read faster than asked: every lane takes its share of one clock. */
+static void pay(Reading *r, int64_t bytes)
+{
+    VerifyRun *run = r->lane->run;
+    r->bytes += bytes;
+    r->unpaid_bytes += bytes;
+    if (r->unpaid_bytes < THROTTLE_BYTES || r->lane->side != SIDE_SOURCE)
+        return;
+    atomic_fetch_add(&run->read_bytes, r->unpaid_bytes);
+    if (run->spec.max_rate_bytes > 0) {
+        int64_t cost_us =
+            (int64_t)((double)r->unpaid_bytes * 1e6 / (double)run->spec.max_rate_bytes);
+        int64_t now_us = clock_now_us(), free_us = atomic_load(&run->rate_free_us), from_us;
+        do {
+            from_us = free_us > now_us ? free_us : now_us;
+        } while (!atomic_compare_exchange_weak(&run->rate_free_us, &free_us, from_us + cost_us));
+        if (from_us > now_us)
+            stop_wait(run->halt, from_us - now_us);
+    }
+    r->unpaid_bytes = 0;
+}
+
+static bool copy_rows(Reading *r, Error *err)
+{
+    PgConn *conn = r->lane->conn;
+    bool ok = true;
+    if (!pgconn_copy_out(conn, sqltext_sql(&r->lane->sql), err))
+        return false;
+    while (ok) {
+        char *data = NULL;
+        int len = 0;
+        PgRead got = pgconn_copy_get(conn, &data, &len, err);
+        if (got == PG_READ_CLOSED)
+            break;
+        if (got != PG_READ_MESSAGE)
+            return false;
+        ok = take_row(r, data, len, err);
+        pay(r, len);
+        pgconn_copy_free(data);
+    }
+    if (r->lane->side == SIDE_SOURCE)
+        atomic_fetch_add(&r->lane->run->read_bytes, r->unpaid_bytes);
+    int64_t announced = ok ? pgconn_copy_rows(conn) : -1;
+    if (announced >= 0 && r->rows != (uint64_t)announced)
+        return ERR(err, ERR_PROTOCOL, "the server says it sent %lld rows, %llu arrived",
+                   (long long)announced, (unsigned long long)r->rows);
+    return ok;
+}
+
+static bool count_rows(Reading *r, const Unit *unit, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    SqlText *st = &r->lane->sql;
+    sqltext_clear(st);
+    sqltext_put(st, "SELECT pg_catalog.count(*)");
+    verify_read_put_from(st, r->lane->run, r->group, unit, r->lane->side);
+    if (!pgconn_query(r->lane->conn, sqltext_sql(st), PG_NO_PARAMS, &rows, err))
+        return false;
+    r->buckets[0].rows = (uint64_t)pgrows_i64(rows, 0, 0);
+    return true;
+}
+
+bool verify_read_same_file(PgConn *conn, const Relation *rel, int side, bool *out_same, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    bool source = side == SIDE_SOURCE;
+    if (!pgconn_query(conn, SQL_VERIFY_SAME_FILE,
+                      PG_PARAMS(PG_TEXT(source ? rel->schema : rel->target_schema),
+                                PG_TEXT(source ? rel->name : rel->target_name)),
+                      &rows, err))
+        return false;
+    *out_same = pgrows_count(rows) == 1 && pgrows_bool(rows, 0, 0);
+    return true;
+}
+
+/* Into the group, under the lock. */
+static void merge(Reading *r, const Unit *unit, bool same)
+{
+    VerifyRun *run = r->lane->run;
+    Group *group = r->group;
+    int side = r->lane->side;
+    pthread_mutex_lock(&run->lock);
+    group->moved = group->moved || !same;
+    if (side == SIDE_SOURCE)
+        group->bytes += r->bytes;
+    atomic_fetch_add(&run->done_bytes, unit->weight);
+    for (size_t b = 0; !group->detail && b < (size_t)1 << group->bucket_bits; b++)
+        rows_hash_merge(&group->buckets[side][b], &r->buckets[b]);
+    if (group->detail) {
+        KeptRows *all = &group->kept[side];
+        if (group->kept_arena[side] == NULL)
+            group->kept_arena[side] = arena_new(0);
+        for (int64_t i = 0; i < r->kept.count; i++) {
+            KeptRow *row = &r->kept.rows[i];
+            row->data = arena_dup(group->kept_arena[side], row->data, row->len);
+        }
+        if (all->count + r->kept.count > all->capacity) {
+            all->capacity = all->count + r->kept.count + 256;
+            all->rows = realloc(all->rows, sizeof *all->rows * (size_t)all->capacity);
+            ASSERT(all->rows != NULL);
+        }
+        if (r->kept.count > 0)
+            memcpy(all->rows + all->count, r->kept.rows, sizeof *all->rows * (size_t)r->kept.count);
+        all->count += r->kept.count;
+        all->full = all->full || r->kept.full;
+    }
+    group->units_left--;
+    pthread_mutex_unlock(&run->lock);
+}
+
+static bool read_rows(Reading *r, const Unit *unit, bool *out_same, Error *err)
+{
+    VerifyLane *lane = r->lane;
+    VerifyRun *run = lane->run;
+    if (!twin_begin(run->twin, lane->conn, lane->side == SIDE_SOURCE, err))
+        return false;
+    if (r->group->cut == CUT_RANGE &&
+        !pgconn_script(lane->conn, SQL("SET LOCAL enable_seqscan = off"), err))
+        return false;
+    bool ok;
+    if (run->spec.what == VERIFY_COUNTS) {
+        ok = count_rows(r, unit, err);
+    } else {
+        sqltext_clear(&lane->sql);
+        sqltext_put(&lane->sql, "COPY (SELECT ");
+        put_columns(&lane->sql, r->table, lane->side, r->group->detail);
+        verify_read_put_from(&lane->sql, run, r->group, unit, lane->side);
+        if (r->table->binary)
+            sqltext_put(&lane->sql, ") TO STDOUT (FORMAT binary)");
+        else
+            sqltext_put(&lane->sql, ") TO STDOUT");
+        ok = copy_rows(r, err);
+    }
+    return ok && verify_read_same_file(lane->conn, r->table->rel, lane->side, out_same, err) &&
+           pgconn_exec(lane->conn, SQL("COMMIT"), PG_NO_PARAMS, NULL, err);
+}
+
+bool verify_read_unit(VerifyLane *lane, const Unit *unit, Error *err)
+{
+    Group *group = unit->group;
+    Arena *arena = arena_new(0);
+    Reading reading = {.lane = lane,
+                       .group = group,
+                       .table = group->table,
+                       .arena = arena,
+                       .first = true,
+                       .buckets = calloc((size_t)1 << group->bucket_bits, sizeof(RowsHash))};
+    ASSERT(reading.buckets != NULL);
+    bool same = true;
+    bool ok = read_rows(&reading, unit, &same, err);
+    if (ok)
+        merge(&reading, unit, same);
+    free(reading.buckets);
+    free(reading.kept.rows);
+    arena_free(arena);
+    return ok;
+}

@@ -1,0 +1,155 @@
+/* task_verify - see the header. */
+#include "task/task_verify.h"
+
+#include <string.h>
+
+#include "bascule/base/clock.h"
+#include "sync/gate.h"
+#include "sync/offline.h"
+
+#define BEGIN_WAIT_US ((int64_t)10000000)
+#define LOOK_US       20000
+
+static int64_t chosen(int64_t asked, int64_t configured)
+{
+    return asked != TASK_VERIFY_DEFAULT ? asked : configured;
+}
+
+static bool names_a_table(const RulePattern *pattern, const Relations *rels)
+{
+    Rules one = {.patterns = (RulePattern[]){*pattern}, .count = 1};
+    for (int i = 0; i < rels->count; i++)
+        if (rules_select(&one, rels->all[i]->schema, rels->all[i]->name))
+            return true;
+    return false;
+}
+
+static bool read_patterns(const TaskVerify *options, const Relations *rels, Arena *arena,
+                          Rules *out_rules, Error *err)
+{
+    *out_rules = (Rules){.patterns = arena_new_array(arena, RulePattern, options->table_count + 1)};
+    for (int i = 0; i < options->table_count; i++) {
+        RulePattern *pattern = &out_rules->patterns[out_rules->count];
+        if (!rules_parse_pattern(arena, options->tables[i], false, pattern, err)) {
+            err->cls = ERR_USAGE;
+            return err_context(err, "--tables");
+        }
+        if (!names_a_table(pattern, rels)) {
+            ERR(err, ERR_USAGE, "--tables: '%s' names no table of this task", options->tables[i]);
+            return err_hint(err, "Names are case-sensitive and as on the source; 'bascule status' "
+                                 "lists the tables.");
+        }
+        out_rules->count++;
+    }
+    return true;
+}
+
+static void fill(const Config *c, const SyncSpec *s, const TaskVerify *options, Rules *rules,
+                 VerifySpec *out)
+{
+    *out = (VerifySpec){
+        .twin = {.source = s->source,
+                 .target = s->target,
+                 .task = s->task,
+                 .slot_name = s->slot_name,
+                 .hold_us = chosen(options->hold_us, config_duration_us(c, OPT_VERIFY_MAX_HOLD))},
+        .only = rules->count > 0 ? rules : NULL,
+        .what = options->what,
+        .since_us = options->since_us > 0 ? clock_wall_us() - options->since_us : 0,
+        .since_column = options->since_column,
+        .spot_rows = options->spot_rows,
+        .jobs = (int)chosen(options->jobs, config_i64(c, OPT_VERIFY_JOBS)),
+        .max_rate_bytes =
+            chosen(options->max_rate_bytes, config_size_bytes(c, OPT_VERIFY_MAX_RATE)),
+        .max_snapshot_us =
+            chosen(options->max_snapshot_us, config_duration_us(c, OPT_VERIFY_MAX_SNAPSHOT_AGE)),
+        .show_values = options->show_values,
+        .restart = options->restart,
+        .stop = options->stop,
+        .on_progress = options->on_progress,
+        .progress_arg = options->progress_arg,
+    };
+}
+
+/* A restarted engine knows its tables after a moment. */
+static bool wait_begun(Task *task, StopToken *stop, Error *err)
+{
+    int64_t deadline_us = clock_now_us() + BEGIN_WAIT_US;
+    for (;;) {
+        Sync *sync = task_sync(task);
+        if (sync != NULL && sync_relations(sync) != NULL && sync_state(sync) != TASK_NEW)
+            return true;
+        if (clock_now_us() > deadline_us)
+            return ERR(err, ERR_WRONG_STATE, "the engine is still starting");
+        if (stop_wait(stop, LOOK_US))
+            return ERR(err, ERR_STOPPED, "stopped before it began");
+    }
+}
+
+bool task_verify(Task *task, const TaskVerify *options, Arena *arena, VerifyReport *out_report,
+                 Error *err)
+{
+    VerifySpec spec;
+    Rules rules;
+    *out_report = (VerifyReport){.what = verify_what_name(options->what)};
+    if (!wait_begun(task, options->stop, err))
+        return false;
+    const SyncSpec *way = NULL; /* after the cutover the stream may go the other way */
+    Sync *sync = task_running(task, &way);
+    TaskState state = sync_state(sync);
+    if (state != TASK_CATCHING_UP && state != TASK_STREAMING)
+        return ERR(err, ERR_WRONG_STATE,
+                   "the task is %s: there is nothing to compare while the applier cannot be held",
+                   task_state_name(state));
+    if (!read_patterns(options, sync_relations(sync), arena, &rules, err))
+        return false;
+    fill(task_config(task), way, options, &rules, &spec);
+    spec.rels = sync_relations(sync);
+    spec.twin.source.encoding = spec.twin.target.encoding = sync_encoding(sync);
+    spec.twin.engine = gate_twin_engine(sync);
+    if (!task_verify_begin(task, options->stop, err))
+        return false;
+    bool ok = verify_run(&spec, arena, out_report, err);
+    task_verify_end(task);
+    return ok;
+}
+
+static const char *why_not_exact(Task *task, const SyncOffline *offline, Arena *arena)
+{
+    if (task_situation(task).forward == DECISION_OPENED)
+        return "the target is open since the cutover: rows that applications wrote there are "
+               "expected to differ";
+    return arena_printf(arena,
+                        "no engine is running: the target stands at " LSN_FMT
+                        " and the source may have gone on (start 'bascule run' and verify again)",
+                        LSN_ARGS(offline->resume_lsn));
+}
+
+bool task_verify_offline(Task *task, const TaskVerify *options, Arena *arena,
+                         VerifyReport *out_report, Relations **out_rels, Error *err)
+{
+    SyncOffline offline;
+    VerifySpec spec;
+    Rules rules;
+    bool found = false;
+    *out_rels = NULL;
+    *out_report = (VerifyReport){.what = verify_what_name(options->what)};
+    if (!sync_offline_read(task_sync_spec(task), &offline, &found, err))
+        return false;
+    if (!found) {
+        ERR(err, ERR_WRONG_STATE, "no engine is running, and the target knows no task '%s'",
+            task_name(task));
+        return err_hint(err, "'bascule run' begins it; after 'bascule cleanup' nothing is left to "
+                             "compare by.");
+    }
+    bool ok = read_patterns(options, offline.rels, arena, &rules, err);
+    if (ok) {
+        fill(task_config(task), task_sync_spec(task), options, &rules, &spec);
+        spec.rels = offline.rels;
+        spec.twin.source.encoding = spec.twin.target.encoding = offline.encoding;
+        spec.not_exact_why = why_not_exact(task, &offline, arena);
+        ok = verify_run(&spec, arena, out_report, err);
+    }
+    *out_rels = offline.rels;
+    return ok;
+}

@@ -1,0 +1,33 @@
+/*
+ * task_verify - the comparison of both sides as the program runs it: on the running engine, which
+ * holds its applier for it, or without one.
+ */
+#pragma once
+
+#include "task/task.h"
+#include "verify/verify.h"
+
+#define TASK_VERIFY_DEFAULT (-1)
+
+/* TASK_VERIFY_DEFAULT: as configured. */
+typedef struct TaskVerify {
+    VerifyWhat what;
+    const char *const *tables; /* patterns; none: all */
+    int table_count;
+    int64_t since_us; /* rows of the last so long; 0: all rows */
+    const char *since_column;
+    int spot_rows;
+    int64_t jobs, max_rate_bytes, max_snapshot_us, hold_us;
+    bool show_values, restart;
+    StopToken *stop;
+    void (*on_progress)(void *arg, const VerifyProgress *progress);
+    void *progress_arg;
+} TaskVerify;
+
+/* On the running engine. A cutover that begins meanwhile ends it with STOPPED. */
+MUST_CHECK bool task_verify(Task *task, const TaskVerify *options, Arena *arena,
+                            VerifyReport *out_report, Error *err);
+/* Without an engine: nothing can hold an applier, so the sides are read one after the other.
+ * *out_rels (NULL when there are none) is what the report points to: relations_free. */
+MUST_CHECK bool task_verify_offline(Task *task, const TaskVerify *options, Arena *arena,
+                                    VerifyReport *out_report, Relations **out_rels, Error *err);

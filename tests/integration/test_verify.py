@@ -1,0 +1,308 @@
+"""bascule verify: exact while writes flow, every difference named, interrupted runs go on."""
+import json
+import os
+import subprocess
+
+import pytest
+from harness import workload
+from harness.waiting import wait_until
+
+QUIET = """
+CREATE TABLE one_bit (id int PRIMARY KEY, raw bytea NOT NULL);
+INSERT INTO one_bit SELECT i, decode(md5(i::text), 'hex') FROM generate_series(1, 3000) i;
+CREATE TABLE one_row (a int, b text, v numeric(12,2), at timestamptz, PRIMARY KEY (b, a));
+INSERT INTO one_row SELECT i, 'k' || i % 7, i / 4.0, '2026-01-01'::timestamptz + i * interval '1 min'
+    FROM generate_series(1, 3000) i;
+CREATE TABLE null_or_empty (id bigint PRIMARY KEY, v text);
+INSERT INTO null_or_empty SELECT i, CASE WHEN i % 2 = 0 THEN '' END FROM generate_series(1, 3000) i;
+CREATE TABLE swapped (id uuid PRIMARY KEY, v int NOT NULL);
+INSERT INTO swapped SELECT md5(i::text)::uuid, i FROM generate_series(1, 3000) i;
+CREATE TABLE extra_row (id int PRIMARY KEY, v text);
+INSERT INTO extra_row SELECT i, 'v' || i FROM generate_series(1, 3000) i;
+CREATE TABLE missing_row (id int PRIMARY KEY, v text);
+INSERT INTO missing_row SELECT i, 'v' || i FROM generate_series(1, 3000) i;
+CREATE TABLE toasted (id int PRIMARY KEY, body text);
+ALTER TABLE toasted ALTER body SET STORAGE EXTERNAL;
+INSERT INTO toasted SELECT i, repeat(md5(i::text), 400) FROM generate_series(1, 100) i;
+CREATE TABLE keyless (a int, b text);
+ALTER TABLE keyless REPLICA IDENTITY FULL;
+INSERT INTO keyless SELECT i % 100, CASE WHEN i % 3 > 0 THEN 'b' || i % 5 END FROM generate_series(1, 3000) i;
+CREATE TABLE minus_zero (id int PRIMARY KEY, v float8, n numeric);
+INSERT INTO minus_zero SELECT i, 0, 1.0 FROM generate_series(1, 300) i;
+CREATE TABLE untouched (id int PRIMARY KEY, v text);
+INSERT INTO untouched SELECT i, 'v' || i FROM generate_series(1, 3000) i;
+"""
+
+# What is done on the target, and how it must be named: table, kind, key, columns.
+DAMAGE = [
+    ("UPDATE one_bit SET raw = set_bit(raw, 77, 1 - get_bit(raw, 77)) WHERE id = 1234",
+     [("public.one_bit", "different", {"id": "1234"}, ["raw"])]),
+    ("UPDATE one_row SET v = v + 1, at = at + interval '1 microsecond' WHERE a = 700",
+     [("public.one_row", "different", {"b": "k0", "a": "700"}, ["v", "at"])]),
+    ("UPDATE null_or_empty SET v = '' WHERE id = 2999",
+     [("public.null_or_empty", "different", {"id": "2999"}, ["v"])]),
+    ("UPDATE swapped s SET v = o.v FROM swapped o WHERE s.v IN (5, 6) AND o.v = 11 - s.v",
+     [("public.swapped", "different", {"id": "e4da3b7f-bbce-2345-d777-2b0674a318d5"}, ["v"]),
+      ("public.swapped", "different", {"id": "1679091c-5a88-0faf-6fb5-e6087eb1b2dc"}, ["v"])]),
+    ("INSERT INTO extra_row VALUES (0, 'more')", [("public.extra_row", "extra", {"id": "0"}, [])]),
+    ("DELETE FROM missing_row WHERE id = 3000", [("public.missing_row", "missing", {"id": "3000"}, [])]),
+    ("UPDATE toasted SET body = overlay(body placing 'X' from 9000) WHERE id = 50",
+     [("public.toasted", "different", {"id": "50"}, ["body"])]),
+    ("UPDATE minus_zero SET v = '-0' WHERE id = 7", [("public.minus_zero", "representation", {"id": "7"}, ["v"])]),
+    ("UPDATE bulk SET pad = pad || ' ' WHERE id = (SELECT max(id) FROM bulk)", None),
+]
+
+
+def verify(task, *args, expect=0, timeout=120):
+    done = task.cmd("verify", "--json", *args, timeout=timeout)
+    assert done.code == expect, f"{done!r}\n{task.tail(80)}"
+    return done.json()["report"]
+
+
+def by_table(report):
+    return {t["table"]: t for t in report["tables"]}
+
+
+def named(report):
+    return sorted((f["table"], f["kind"], json.dumps(f["key"], sort_keys=True),
+                   sorted(c["column"] for c in f["columns"])) for f in report["failures"])
+
+
+def expected(*lists):
+    return sorted((t, k, json.dumps(key, sort_keys=True), sorted(c)) for some in lists for t, k, key, c in some)
+
+
+@pytest.mark.parametrize("plugin", ["pgoutput", "wal2json"])
+def test_no_false_alarm_while_writers_run(plugin, source, target, make_task, make_writers):
+    """Random writers with truncates, key changes, large rows, at full speed; a table large enough to go in ranges."""
+    workload.create(source, numeric="bigint" if plugin == "wal2json" else "numeric(14,4)")
+    workload.add_bulk(source, 40)
+    writers = make_writers(count=3)
+    task = make_task(plugin=plugin).start().wait_streaming()
+    for _ in range(2):
+        before = writers.acknowledged_count()
+        report = verify(task)
+        writers.wait_more(50)
+        assert writers.acknowledged_count() > before
+        assert report["verdict"] == "proven" and report["exact"] and report["complete"]
+        assert {t["verdict"] for t in report["tables"]} == {"proven"}, report
+        tables = by_table(report)
+        assert tables["public.bulk"]["chunks"] > 1 and tables["public.bulk"]["method"] == "ranges of the key"
+        assert tables["public.twins"]["method"] == "hash of the row"
+        assert tables["public.keyed"]["method"] == "hash of the key"
+        assert report["source_lsn"] == report["target_lsn"]
+    # the temporary slots are gone, and nothing holds the applier
+    wait_until(lambda: len(source.slots()) == 1, 20, "one slot")
+    task.wait_applied(source)
+
+
+def test_every_damage_is_found_and_named(source, target, make_task, make_writers):
+    workload.create(source)
+    source.sql(QUIET, user="app")
+    rows = workload.add_bulk(source, 40)
+    writers = make_writers(count=2)
+    task = make_task().start().wait_streaming()
+    assert verify(task)["verdict"] == "proven"
+    for statement, _ in DAMAGE:
+        target.sql(statement)
+    target.sql("DELETE FROM keyless WHERE ctid = (SELECT min(ctid) FROM keyless WHERE a = 1)")
+    target.sql("INSERT INTO keyless VALUES (1000, 'NULL')")
+    report = verify(task, expect=4)
+    assert report["verdict"] == "mismatch"
+    bulk = [("public.bulk", "different", {"id": str(rows)}, ["pad"])]
+    keyed = [f for f in named(report) if f[0] != "public.keyless"]
+    assert keyed == expected(bulk, *[names for _, names in DAMAGE if names])
+    lost = [f for f in report["failures"] if f["table"] == "public.keyless"]
+    assert sorted(f["kind"] for f in lost) == ["extra", "missing"]
+    assert all(set(f["key"]) == {"row", "copies"} and f["key"]["copies"] == "1" for f in lost)
+    tables = by_table(report)
+    wrong = {f["table"] for f in report["failures"]}
+    assert {t for t, v in tables.items() if v["verdict"] == "mismatch"} == wrong
+    assert {v["verdict"] for t, v in tables.items() if t not in wrong} == {"proven"}
+    assert tables["public.missing_row"]["differences"]["missing"] == 1
+    # values only when they are asked for
+    text = json.dumps(report)
+    assert "more" not in [c.get("target") for f in report["failures"] for c in f["columns"]] and "*** (" in text
+    null = [f for f in report["failures"] if f["table"] == "public.null_or_empty"][0]["columns"]
+    assert null == [{"column": "v", "source": None, "target": ""}]
+    shown = verify(task, "--show-values", "--tables", "public.one_row,public.extra_row", expect=4)
+    values = {c["column"]: (c["source"], c["target"]) for f in shown["failures"] for c in f["columns"]
+              if f["table"] == "public.one_row"}
+    assert values["v"] == ("175.00", "176.00")
+    # the table of failures, in the form of AWS DMS
+    stored = target.sql("SELECT table_owner || '.' || table_name, failure_type, key::json->>'id', first_lsn IS NOT NULL"
+                        " FROM bascule.failures WHERE table_name IN ('extra_row', 'missing_row', 'one_bit') ORDER BY 1")
+    assert stored == [("public.extra_row", "MISSING_SOURCE", "0", True),
+                      ("public.missing_row", "MISSING_TARGET", "3000", True),
+                      ("public.one_bit", "RECORD_DIFF", "1234", True)]
+    # mended: the failure goes when the table is proven again
+    target.sql("DELETE FROM extra_row WHERE id = 0")
+    assert verify(task, "--tables", "public.extra_row")["verdict"] == "proven"
+    assert target.value("SELECT count(*) FROM bascule.failures WHERE table_name = 'extra_row'") == 0
+    plain = task.cmd("verify", "--tables", "public.null%")
+    assert plain.code == 4 and "source NULL, target ''" in plain.out and "MISMATCH" in plain.out, repr(plain)
+    writers.stop()
+
+
+def test_counts_spots_since_and_orphans(source, target, make_task):
+    source.sql("CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent SELECT generate_series(1, 100);"
+               "CREATE TABLE child (id int PRIMARY KEY, parent int, updated_at timestamptz NOT NULL DEFAULT now());"
+               "INSERT INTO child SELECT i, i % 100 + 1, now() - i * interval '1 h' FROM generate_series(1, 1000) i;"
+               "ALTER TABLE child ADD CONSTRAINT child_parent FOREIGN KEY (parent) REFERENCES parent;"
+               "CREATE TABLE nokey (v int); ALTER TABLE nokey REPLICA IDENTITY FULL", user="app")
+    task = make_task().start().wait_streaming()
+    counts = verify(task, "--counts")
+    assert counts["verdict"] == "equal" and by_table(counts)["public.child"]["source"]["rows"] == 1000
+    target.sql("UPDATE child SET parent = 3 WHERE id = 1000; DELETE FROM child WHERE id = 999")
+    assert by_table(verify(task, "--counts", expect=4))["public.child"]["verdict"] == "mismatch"
+    since = verify(task, "--since", "1d", "--tables", "public.child")
+    assert since["verdict"] == "equal" and 20 <= by_table(since)["public.child"]["source"]["rows"] <= 25
+    target.sql("UPDATE child SET parent = parent % 100 + 1 WHERE id = 5")
+    since = verify(task, "--since", "1d", "--tables", "public.child", expect=4)
+    assert named(since) == expected([("public.child", "different", {"id": "5"}, ["parent"])])
+    since = verify(task, "--since", "1d", expect=4)
+    assert by_table(since)["public.parent"]["verdict"] == "not-verified"
+    spots = verify(task, "--spot-check", "50", "--tables", "public.parent")
+    assert len(spots["spots"]) == 50 and {s["kind"] for s in spots["spots"]} == {"equal"}
+    spots = verify(task, "--spot-check", "2000", "--tables", "public.child", expect=4)
+    assert {"equal", "missing", "different"} == {s["kind"] for s in spots["spots"]}
+    assert verify(task, "--spot-check", "5", "--tables", "public.nokey", expect=6)["verdict"] == "not-verified"
+    orphans = verify(task, "--orphans")
+    assert orphans["verdict"] == "equal" and orphans["orphans"][0]["target"] == 0
+    target.sql("ALTER TABLE child DROP CONSTRAINT child_parent; DELETE FROM parent WHERE id = 7")
+    orphans = verify(task, "--orphans", expect=4)["orphans"]
+    assert orphans[0]["source"] == 0 and orphans[0]["target"] > 0 and orphans[0]["example"]["id"]
+    assert "missing on the target" in orphans[0]["note"]
+
+
+def test_without_an_engine(app, target, make_task):
+    task = make_task().start().wait_streaming()
+    task.wait_applied(app)
+    task.ok("stop")
+    task.wait_exit()
+    report = verify(task)
+    assert report["verdict"] == "proven" and not report["exact"]
+    app.sql("UPDATE account SET note = 'later' WHERE id = 1")
+    report = verify(task, expect=6)
+    account = by_table(report)["public.account"]
+    assert report["verdict"] == "not-verified" and account["verdict"] == "not-verified"
+    assert "no engine is running" in account["why"] and report["failures"] == []
+    # the engine brings the row: proven again
+    task.start().wait_streaming()
+    task.wait_applied(app)
+    assert verify(task)["verdict"] == "proven"
+
+
+def test_killed_and_gone_on(source, target, make_task, make_writers):
+    """kill -9 of the engine between two saves, several times; the run goes on and finds what there is to find."""
+    workload.create(source)
+    workload.add_bulk(source, 60)
+    task = make_task().start().wait_streaming()
+    target.sql("UPDATE bulk SET k = k + 1 WHERE id = 10")
+    target.sql("DELETE FROM bulk WHERE id = (SELECT max(id) FROM bulk)")
+    runs = set()
+    for point in ("VERIFY_BEFORE_SAVE@3:kill", "VERIFY_AFTER_SAVE@4:kill", "VERIFY_READ@9:kill"):
+        task.stop()
+        task.start(env={"BASCULE_FAULT": point}).wait_streaming()
+        done = task.cmd("verify", "--json", timeout=120)
+        assert done.code == 6, repr(done)
+        wait_until(lambda: not task.alive(), 30, "the engine was killed")
+        runs.add(target.value("SELECT max(run) FROM bascule.verify_run"))
+    decided = target.value("SELECT count(*) FROM bascule.verify_table WHERE verdict = 'proven'")
+    assert decided > 0
+    task.start().wait_streaming()
+    report = verify(task, expect=4)
+    assert report["resumed"] and len(runs) == 1 and report["run"] in runs
+    assert sum(t["resumed"] for t in report["tables"]) >= decided
+    top = source.value("SELECT max(id) FROM bulk")
+    assert named(report) == expected([("public.bulk", "different", {"id": "10"}, ["k"]),
+                                      ("public.bulk", "missing", {"id": str(top)}, [])])
+    bulk = by_table(report)["public.bulk"]
+    assert bulk["source"]["rows"] == top and bulk["target"]["rows"] == top - 1
+    again = verify(task, expect=4)
+    assert again["run"] != report["run"] and not again["resumed"] and named(again) == named(report)
+
+
+def test_a_client_that_goes_away_ends_the_run_and_the_next_goes_on(source, target, make_task):
+    workload.create(source)
+    workload.add_bulk(source, 60)
+    task = make_task().start().wait_streaming()
+    client = subprocess.Popen([task.binary, "--config", task.file, "verify", "--max-rate", "4MB"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              env=task._environment({}), cwd=task.dir)
+    wait_until(lambda: target.has_schema() and
+               target.value("SELECT to_regclass('bascule.verify_table') IS NOT NULL") and
+               target.value("SELECT count(*) FROM bascule.verify_table WHERE next_key IS NOT NULL"), 60,
+               "a part of the large table is decided", dump=task.describe)
+    client.kill()
+    client.wait()
+
+    def goes_on():
+        done = task.cmd("verify", "--json", timeout=120)
+        return done.code == 0 and done.json()["report"]
+    report = wait_until(goes_on, 60, "the run goes on", dump=task.describe)
+    assert report["resumed"] and report["verdict"] == "proven"
+    assert report["run"] == 1 and by_table(report)["public.bulk"]["resumed"]
+
+
+def test_snapshots_are_renewed(source, target, make_task, make_writers):
+    """Old snapshots are given back; what was decided stays, and the rest is decided at a later position."""
+    workload.create(source)
+    workload.add_bulk(source, 60)
+    writers = make_writers(count=1)
+    task = make_task().start().wait_streaming()
+    report = verify(task, "--max-snapshot-age", "1s", "--max-rate", "15MB", "--jobs", "1")
+    assert report["verdict"] == "proven" and report["snapshots"] > 1
+    bulk = by_table(report)["public.bulk"]
+    assert bulk["first_lsn"] != bulk["last_lsn"]
+    writers.stop()
+
+
+def test_cutover_ends_a_verification(app, target, make_task):
+    workload.add_bulk(app, 60)
+    task = make_task().start().wait_streaming()
+    task.wait_ready()
+    client = subprocess.Popen([task.binary, "--config", task.file, "verify", "--json", "--max-rate", "2MB"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              env=task._environment({}), cwd=task.dir)
+    wait_until(lambda: target.value("SELECT to_regclass('bascule.verify_table') IS NOT NULL"), 30, "it has begun")
+    done = task.cutover()
+    assert done.code == 0, f"{done!r}\n{task.tail()}"
+    out, err = client.communicate(timeout=30)
+    assert client.returncode == 6, f"{client.returncode}\n{out}\n{err}"
+    assert json.loads(out)["report"]["verdict"] == "not-verified"
+
+
+REFUSED = [
+    (["--tables", "public.nothing"], "names no table"),
+    (["--tables", "nothing"], "--tables"),
+    (["--since", "soon"], "--since"),
+    (["--spot-check", "many"], "--spot-check"),
+    (["--counts", "--orphans"], "exclude each other"),
+    (["--since-column", "at"], "needs '--since'"),
+]
+
+
+def test_refused_arguments(app, target, make_task):
+    task = make_task()
+    done = task.cmd("verify")
+    assert done.code == 3 and "knows no task" in done.text, repr(done)
+    task.start().wait_streaming()
+    for args, what in REFUSED:
+        done = task.cmd("verify", *args)
+        assert done.code == 2 and what in done.text, repr(done)
+
+
+@pytest.mark.long
+def test_a_thousand_clean_runs(source, target, make_task, make_writers):
+    """VERIFY_RUNS=1000 by default; at least 100,000 rows and 500 row changes a second. About an hour."""
+    runs = int(os.environ.get("VERIFY_RUNS", "1000"))
+    workload.create(source)
+    workload.add_bulk(source, 40)
+    writers = make_writers(count=4)
+    task = make_task().start().wait_streaming()
+    for n in range(runs):
+        report = verify(task)
+        assert report["verdict"] == "proven", f"run {n}: {report}"
+        task.must_live()
+    writers.stop()
