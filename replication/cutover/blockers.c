@@ -3,6 +3,7 @@
  * shown without literals: what is in them may be somebody's data.
  */
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cutover/internal.h"
@@ -101,6 +102,8 @@ static void put_holder(Buf *out, const PgRows *rows, int r)
         buf_printf(out, ", role %s", pgrows_text(rows, r, 2));
     if (pgrows_length(rows, r, 3) > 0)
         buf_printf(out, ", application %s", pgrows_text(rows, r, 3));
+    if (pgrows_length(rows, r, 10) > 0)
+        buf_printf(out, ", from %s", pgrows_text(rows, r, 10));
     if (pgrows_length(rows, r, 4) > 0)
         buf_printf(out, ", %s", pgrows_text(rows, r, 4));
     buf_printf(out, ", %s) on %s", age, pgrows_text(rows, r, 6));
@@ -142,5 +145,56 @@ bool blockers_judge(PgConn *conn, const FenceSet *fences, Buf *out_hopeless, Buf
         bool idle = strncmp(pgrows_text(rows, r, 4), "idle in transaction", 19) == 0;
         put_holder(idle ? out_hopeless : out_slow, rows, r);
     }
+    return true;
+}
+
+/* Ending them
+ * ------------------------------------------------------------------------------------- */
+
+static bool was_seen(const BlockersSeen *seen, const Blocker *blocker)
+{
+    for (int i = 0; i < seen->count; i++) {
+        if (strcmp(seen->all[i].pid, blocker->pid) == 0 &&
+            strcmp(seen->all[i].started, blocker->started) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool end_one(Cutover *cut, const PgRows *rows, int r, const Blocker *blocker, Error *err)
+{
+    CLEANUP_PGROWS PgRows *ended = NULL;
+    CLEANUP_BUF Buf who = BUF_INIT;
+    put_holder(&who, rows, r);
+    if (!pgconn_query(cut->source, SQL_CUTOVER_TERMINATE,
+                      PG_PARAMS(PG_TEXT(blocker->pid), PG_TEXT(blocker->started)), &ended, err)) {
+        err_hint(err, "GRANT pg_signal_backend to our role, or end the sessions yourself.");
+        return err_context(err, "ending %s", buf_str(&who));
+    }
+    bool sent = pgrows_count(ended) == 1 && pgrows_bool(ended, 0, 0);
+    cutover_tell(cut, "freeze", false, "%s: %s", sent ? "ended" : "gone by now", buf_str(&who));
+    cut->report->terminated += sent;
+    return true;
+}
+
+bool blockers_terminate(Cutover *cut, bool may_end, BlockersSeen *seen, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    BlockersSeen now = {0};
+    if (!read_holders(cut->source, &cut->fences, cut->freeze.pid, &rows, err))
+        return false;
+    for (int r = 0; r < pgrows_count(rows) && now.count < (int)(sizeof now.all / sizeof *now.all);
+         r++) {
+        Blocker *blocker = &now.all[now.count];
+        if (strcmp(pgrows_text(rows, r, 1), "client backend") != 0 ||
+            strncmp(pgrows_text(rows, r, 3), "bascule:", 8) == 0)
+            continue;
+        snprintf(blocker->pid, sizeof blocker->pid, "%.15s", pgrows_text(rows, r, 0));
+        snprintf(blocker->started, sizeof blocker->started, "%.47s", pgrows_text(rows, r, 9));
+        now.count++;
+        if (may_end && was_seen(seen, blocker) && !end_one(cut, rows, r, blocker, err))
+            return false;
+    }
+    *seen = now;
     return true;
 }

@@ -137,6 +137,30 @@ static bool prepare_opening(Cutover *cut, int64_t wait_us, bool *out_mine, Error
     return true;
 }
 
+/* The rehearsal ends where the next step could not be taken back: with the opening prepared, as far
+ * as it can be undone. */
+CutoverFsmEvent cutover_end_rehearsal(Cutover *cut, Error *err)
+{
+    bool mine = false;
+    char shown[32];
+    cut->step_us = clock_now_us();
+    int64_t wait_us = cut->freeze.watchdog_us - cut->step_us;
+    if (!prepare_opening(cut, wait_us, &mine, err) || cutover_given_up(cut, err)) {
+        cutover_fail(cut, err);
+        return cutover_give_back(cut, err);
+    }
+    roll_back_opening(cut);
+    cutover_phase(cut, "opening");
+    freeze_give_back(cut);
+    cut->report->downtime_us = freeze_released_us(&cut->freeze) - cut->freeze.begun_us;
+    cutover_tell(cut, "done", false, "rehearsed: writes waited %s and were given back",
+                 clock_format_duration(cut->report->downtime_us, shown, sizeof shown));
+    if (!control_journal(cut->target, cut->spec->task, cut->epoch, "rehearsed",
+                         cut->report->plan_hash, err))
+        return cutover_fail(cut, err);
+    return CUT_EV_DONE;
+}
+
 /* The source's COMMIT
  * ------------------------------------------------------------------------------- */
 

@@ -224,7 +224,7 @@ static bool keep(Cutover *cut, const CutoverRow *row, Error *err)
 static void note_end(Cutover *cut, CutoverState state, const Error *err)
 {
     Error ignored = ERROR_INIT;
-    if (cut->spec->dry_run || cut->epoch == 0 || state == CUT_UNDECIDED)
+    if (cut->spec->dry_run || cut->epoch == 0 || state == CUT_UNDECIDED || state == CUT_REHEARSED)
         return;
     if (cut->target == NULL || !pgconn_usable(cut->target)) {
         pgconn_close(cut->target);
@@ -254,7 +254,7 @@ static CutoverState walk(Cutover *cut, Error *err)
         if (row->action != NULL)
             event = row->action(cut, err);
     } while (!cutover_fsm_terminal(state));
-    if (state == CUT_PLANNED && event == CUT_EV_FAILED)
+    if ((state == CUT_PLANNED || state == CUT_REHEARSED) && event == CUT_EV_FAILED)
         state = CUT_STREAMING;
     return state;
 }
@@ -265,6 +265,8 @@ static void set_outcome(Cutover *cut, CutoverState state, const Error *err)
     bool armed = cut->freeze.conn != NULL || cut->freeze.begun_us != 0;
     if (state == CUT_PLANNED)
         outcome = "dry-run";
+    else if (state == CUT_REHEARSED)
+        outcome = "rehearsed";
     else if (state == CUT_OPEN)
         outcome = !cut->rolling_forward && cut->freeze.begun_us == 0 ? "already-done"
                   : cut->spec->back                                  ? "rolled-back"
@@ -318,6 +320,25 @@ static void explain_end(Cutover *cut, CutoverState state, Error *err)
     }
 }
 
+void cutover_report_nothing(CutoverReport *out_report, const Error *err)
+{
+    *out_report = (CutoverReport){
+        .lag_bytes_before = PROGRESS_UNKNOWN,
+        .lag_us_before = PROGRESS_UNKNOWN,
+        .downtime_us = -1,
+        .started_wall_us = clock_wall_us(),
+        .prediction = {-1, -1, -1, -1, -1},
+    };
+    if (err->cls != ERR_NONE)
+        snprintf(out_report->outcome, sizeof out_report->outcome, "%s",
+                 err->cls == ERR_ABORTED ? "aborted" : "refused");
+}
+
+static bool went_well(CutoverState state)
+{
+    return state == CUT_OPEN || state == CUT_PLANNED || state == CUT_REHEARSED;
+}
+
 bool cutover_run(const CutoverSpec *spec, Arena *arena, CutoverReport *out_report, Error *err)
 {
     Cutover cut = {
@@ -330,29 +351,23 @@ bool cutover_run(const CutoverSpec *spec, Arena *arena, CutoverReport *out_repor
         .opening_stop = stop_new(),
         .freeze = {.stop = stop_new()},
     };
-    *out_report = (CutoverReport){
-        .lag_bytes_before = PROGRESS_UNKNOWN,
-        .lag_us_before = PROGRESS_UNKNOWN,
-        .downtime_us = -1,
-        .started_wall_us = clock_wall_us(),
-        .prediction = {-1, -1, -1, -1, -1},
-        .back = spec->back,
-    };
-    pthread_mutex_init(&cut.lock, NULL);
     err_clear(err);
+    cutover_report_nothing(out_report, err);
+    out_report->back = spec->back;
+    pthread_mutex_init(&cut.lock, NULL);
     CutoverState state = CUT_STREAMING;
     if (freeze_watch_start(&cut, err)) {
         state = walk(&cut, err);
         freeze_watch_stop(&cut);
-        if (state == CUT_OPEN || state == CUT_PLANNED)
+        if (went_well(state))
             err_clear(err);
         note_end(&cut, state, err);
         explain_end(&cut, state, err);
     }
-    if (state == CUT_STREAMING)
+    if (state == CUT_STREAMING || state == CUT_REHEARSED)
         way_back_drop(&cut);
     out_report->way_back = state == CUT_OPEN && cut.way_back.armed;
     set_outcome(&cut, state, err);
     finish_run(&cut);
-    return state == CUT_OPEN || state == CUT_PLANNED;
+    return went_well(state);
 }

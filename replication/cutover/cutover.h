@@ -77,6 +77,8 @@ typedef struct CutoverReport {
     CutoverCheck *checks; /* in the arena given */
     int check_count;
     CutoverPrediction prediction;
+    int terminated;   /* sessions that were in the way and were ended */
+    int most_waiting; /* sessions that waited behind the freeze, the most that was seen */
     char plan_hash[CUTOVER_PLAN_HASH]; /* "" not made */
     const char *plan_text;             /* lines; NULL not made */
     bool back;                         /* a rollback */
@@ -103,12 +105,15 @@ typedef struct CutoverSpec {
     StopToken *stop;  /* the program ends */
     StopToken *abort; /* the operator aborts */
     bool dry_run;     /* preflight and plan only; changes nothing */
+    bool rehearse;    /* everything but the commit, then writes are given back */
     CutoverVerify verify;
     int jobs;
     int64_t max_downtime_us;
     int64_t max_lag_us, max_lag_bytes;
     int64_t lock_timeout_us; /* per attempt, 700 ms: below the server's deadlock_timeout */
     int lock_tries;          /* 30 */
+    int terminate_after;     /* attempts, then sessions listed twice are ended; 0: never */
+    int max_waiting;         /* give up when more sessions wait behind the freeze; 0: no limit */
     int64_t sequence_margin;
     int64_t refresh_us;  /* for the materialized views once the target is open; 0: not refreshed */
     const char *confirm; /* the plan that was confirmed; NULL: any */
@@ -138,6 +143,9 @@ typedef struct CutoverSpec {
  * WRONG_STATE. */
 MUST_CHECK bool cutover_run(const CutoverSpec *spec, Arena *arena, CutoverReport *out_report,
                             Error *err);
+
+/* The report of a cutover that ended before it began, because of *err. */
+void cutover_report_nothing(CutoverReport *out_report, const Error *err);
 
 /* What the two decision rows say, without an engine: for recovery, status, abort and cleanup. */
 typedef enum CutoverDecision {

@@ -12,6 +12,17 @@ static bool dry_run(const Cutover *cut)
     return cut->spec->dry_run;
 }
 
+static bool rehearse(const Cutover *cut)
+{
+    return cut->spec->rehearse;
+}
+
+/* Neither of the two may finish what an earlier cutover began. */
+static bool only_trying(const Cutover *cut)
+{
+    return cut->spec->dry_run || cut->spec->rehearse;
+}
+
 #define ALWAYS     NULL, NULL
 #define IF(guard)  guard, #guard
 #define DO(action) cutover_##action, #action
@@ -23,13 +34,13 @@ const CutoverRow CUTOVER_FSM[] = {
 
     {CUT_LOOKING, CUT_EV_NOTHING, ALWAYS, DO(check), CUT_CHECKING, CUT_MEMORY,
      "the source is open"},
-    {CUT_LOOKING, CUT_EV_FENCED, IF(dry_run), DO(plan_rest), CUT_PLANNED, CUT_MEMORY,
+    {CUT_LOOKING, CUT_EV_FENCED, IF(only_trying), DO(plan_rest), CUT_PLANNED, CUT_MEMORY,
      "the fence of an earlier cutover is committed, the target is not open"},
     {CUT_LOOKING, CUT_EV_FENCED, ALWAYS, DO(finish_open), CUT_OPENING, CUT_DECISION,
      "rolling forward what stopped between fence and opening"},
     {CUT_LOOKING, CUT_EV_OPENED, ALWAYS, DO(already), CUT_OPEN, CUT_MEMORY,
      "the target is open already"},
-    {CUT_LOOKING, CUT_EV_REVOKED, IF(dry_run), DO(plan_rest), CUT_PLANNED, CUT_MEMORY,
+    {CUT_LOOKING, CUT_EV_REVOKED, IF(only_trying), DO(plan_rest), CUT_PLANNED, CUT_MEMORY,
      "an earlier cutover was revoked, its fence is still on"},
     {CUT_LOOKING, CUT_EV_REVOKED, ALWAYS, DO(unfence), CUT_LOOKING, CUT_DECISION,
      "taking off the fence of a revoked cutover"},
@@ -60,6 +71,8 @@ const CutoverRow CUTOVER_FSM[] = {
     {CUT_RAISING, CUT_EV_FAILED, ALWAYS, DO(give_back), CUT_STREAMING, CUT_MEMORY,
      "writes are given back"},
 
+    {CUT_PROVING, CUT_EV_DONE, IF(rehearse), DO(end_rehearsal), CUT_REHEARSED, CUT_MEMORY,
+     "everything but the commit was done, writes are given back"},
     {CUT_PROVING, CUT_EV_DONE, ALWAYS, DO(commit), CUT_COMMITTING, CUT_JOURNAL,
      "source and target are equal"},
     {CUT_PROVING, CUT_EV_FAILED, ALWAYS, DO(give_back), CUT_STREAMING, CUT_MEMORY,
@@ -88,8 +101,8 @@ const CutoverRow CUTOVER_FSM[] = {
 const int CUTOVER_FSM_ROWS = (int)(sizeof CUTOVER_FSM / sizeof CUTOVER_FSM[0]);
 
 static const char *const STATES[CUT_STATE_COUNT] = {
-    "streaming", "looking",    "checking", "arming",  "freezing", "draining", "raising",
-    "proving",   "committing", "asking",   "opening", "open",     "planned",  "undecided"};
+    "streaming",  "looking", "checking", "arming", "freezing", "draining",  "raising",  "proving",
+    "committing", "asking",  "opening",  "open",   "planned",  "rehearsed", "undecided"};
 static const char *const EVENTS[CUT_EV_COUNT] = {"start",   "nothing", "fenced",    "done",
                                                  "opened",  "revoked", "committed", "lost",
                                                  "unknown", "failed"};
@@ -108,7 +121,7 @@ const char *cutover_fsm_event_name(CutoverFsmEvent event)
 bool cutover_fsm_terminal(CutoverState state)
 {
     return state == CUT_STREAMING || state == CUT_OPEN || state == CUT_PLANNED ||
-           state == CUT_UNDECIDED;
+           state == CUT_REHEARSED || state == CUT_UNDECIDED;
 }
 
 const CutoverRow *cutover_fsm_next(const Cutover *cut, CutoverState from, CutoverFsmEvent event)

@@ -35,6 +35,7 @@ typedef enum CutoverState {
     CUT_OPENING,    /* source fenced for good; verdict to be set */
     CUT_OPEN,
     CUT_PLANNED,   /* dry run: nothing was changed */
+    CUT_REHEARSED, /* everything but the commit, writes given back */
     CUT_UNDECIDED, /* a server that knows does not answer */
     CUT_STATE_COUNT,
 } CutoverState;

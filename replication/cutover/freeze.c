@@ -84,6 +84,23 @@ void freeze_explain_silence(Cutover *cut, Error *err)
     cut->freeze.silenced = true;
 }
 
+/* A crowd behind the freeze hurts more than another try later: then false, DEADLINE. */
+static bool count_waiting(Cutover *cut, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(cut->freeze.conn, SQL_CUTOVER_WAITING, PG_NO_PARAMS, &rows, err))
+        return false;
+    int waiting = (int)pgrows_i64(rows, 0, 0);
+    if (waiting > cut->report->most_waiting)
+        cut->report->most_waiting = waiting;
+    if (cut->spec->max_waiting == 0 || waiting <= cut->spec->max_waiting)
+        return true;
+    ERR(err, ERR_DEADLINE, "%d sessions wait behind the freeze, the limit is %d", waiting,
+        cut->spec->max_waiting);
+    return err_hint(err, "Writes were given back and nothing changed. Choose a quieter moment, or "
+                         "raise cutover.max_waiting.");
+}
+
 /* With cut->lock held. */
 static void beat(Cutover *cut)
 {
@@ -94,8 +111,12 @@ static void beat(Cutover *cut)
     sqltext_put(&st, "SET LOCAL idle_in_transaction_session_timeout = ");
     sqltext_i64(&st, idle_limit_us(freeze, now_us) / 1000);
     freeze->next_beat_us = now_us + BEAT_US;
-    if (pgconn_script(freeze->conn, sqltext_sql(&st), &err)) {
+    if (pgconn_script(freeze->conn, sqltext_sql(&st), &err) && count_waiting(cut, &err)) {
         freeze->silent_until_us = clock_now_us() + idle_limit_us(freeze, now_us);
+        return;
+    }
+    if (err.cls == ERR_DEADLINE) {
+        give_up(cut, &err);
         return;
     }
     err_context(&err, "the session that freezes the %s", FROM_SIDE(cut));
@@ -310,7 +331,8 @@ static bool lock_tables(Cutover *cut, Error *err)
     CLEANUP_SQLTEXT SqlText lock = SQLTEXT_INIT;
     CLEANUP_BUF Buf holders = BUF_INIT;
     bool all_yield = false;
-    int patient = 0;
+    int patient = 0, end_after = cut->spec->terminate_after;
+    BlockersSeen seen = {0};
     Error busy = ERROR_INIT;
     build_lock(&cut->fences, &lock);
     for (int i = 1; i <= cut->spec->lock_tries || i == 1; i++) {
@@ -333,6 +355,8 @@ static bool lock_tables(Cutover *cut, Error *err)
                        holders.len > 0 ? "; " : "");
         cutover_tell(cut, "freeze", false, "attempt %d of %d: locked by others (%s)", i,
                      cut->spec->lock_tries, holders.len > 0 ? buf_str(&holders) : "gone by now");
+        if (end_after > 0 && !blockers_terminate(cut, i > end_after, &seen, err))
+            return false;
         if (i < cut->spec->lock_tries)
             stop_wait(cut->give_up, jitter_us());
         if (cutover_given_up(cut, err))
@@ -341,8 +365,8 @@ static bool lock_tables(Cutover *cut, Error *err)
     ERR(err, ERR_LOCK_TIMEOUT, "the tables could not be locked in %d attempts; held by: %s",
         cut->spec->lock_tries, holders.len > 0 ? buf_str(&holders) : "nobody that is still there");
     return err_hint(err,
-                    "End those transactions (pg_terminate_backend), or choose a quieter moment. "
-                    "Nothing was changed.");
+                    "End those transactions (--terminate-blockers does it), or choose a quieter "
+                    "moment. Nothing was changed.");
 }
 
 static bool arm_triggers(Cutover *cut, Error *err)

@@ -116,7 +116,20 @@ MUST_CHECK bool decision_read_rows(PgConn *source, PgConn *target, const char *t
                                    DecisionRows *out_rows, Error *err);
 CutoverDecision decision_of(const DecisionRows *rows, int64_t *out_epoch);
 
+/* A session that was in the way at an attempt; its start tells it from a later one of that pid. */
+typedef struct Blocker {
+    char pid[16], started[48];
+} Blocker;
+
+typedef struct BlockersSeen {
+    int count;
+    Blocker all[64];
+} BlockersSeen;
+
 /* blockers.c */
+/* Ends the sessions that are in the way now and were already in *seen, one event each, and then puts
+ * what is there now into *seen. Never autovacuum, prepared transactions, replication or ourselves. */
+MUST_CHECK bool blockers_terminate(Cutover *cut, bool may_end, BlockersSeen *seen, Error *err);
 /* A query without what may be somebody's data: literals become ?, cut after 60 characters. */
 void blockers_mask(Buf *out, const char *query);
 /* Lists who holds the tables, for an error's message; "" when nobody is seen. *out_all_yield:
@@ -133,6 +146,8 @@ MUST_CHECK bool blockers_judge(PgConn *conn, const FenceSet *fences, Buf *out_ho
 MUST_CHECK bool plan_make(Cutover *cut, Error *err);
 /* PLAN_CHANGED with what has changed, when another plan was confirmed. */
 MUST_CHECK bool plan_confirmed(Cutover *cut, Error *err);
+/* Tells when this very plan has never been rehearsed. */
+MUST_CHECK bool plan_rehearsed(Cutover *cut, Error *err);
 void plan_changes(const char *before, const char *now, Buf *out);
 
 /* Actions of the table: cutover.c, preflight.c, freeze.c, steps.c, commit.c */
@@ -145,6 +160,7 @@ CutoverFsmEvent cutover_freeze(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_drain(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_raise(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_prove(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_end_rehearsal(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_commit(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_ask(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_open(Cutover *cut, Error *err);

@@ -53,6 +53,10 @@ static void put_options(Buf *out, const CutoverSpec *spec)
                spec->verify == CUTOVER_VERIFY_COUNT ? "count" : "full", spec->jobs);
     buf_printf(out, "locking: %d attempts of %lld ms\n", spec->lock_tries,
                (long long)(spec->lock_timeout_us / 1000));
+    buf_printf(out, "terminate blockers: %s\n",
+               spec->terminate_after > 0 ? "those listed twice" : "no");
+    if (spec->max_waiting > 0)
+        buf_printf(out, "max waiting: %d sessions\n", spec->max_waiting);
     buf_printf(out, "sequence margin: %lld\n", (long long)spec->sequence_margin);
 }
 
@@ -139,4 +143,17 @@ bool plan_confirmed(Cutover *cut, Error *err)
     ERR(err, ERR_PLAN_CHANGED, "plan '%s' was confirmed, the plan is '%s' now: %s", spec->confirm,
         cut->report->plan_hash, buf_str(&changes));
     return false;
+}
+
+bool plan_rehearsed(Cutover *cut, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(cut->target, SQL_CUTOVER_REHEARSED,
+                      PG_PARAMS(PG_TEXT(cut->spec->task), PG_TEXT(cut->report->plan_hash)), &rows,
+                      err))
+        return false;
+    if (!cut->spec->rehearse && !pgrows_bool(rows, 0, 0))
+        cutover_tell(cut, "preflight", false, "plan %s was not rehearsed yet (--rehearse)",
+                     cut->report->plan_hash);
+    return true;
 }

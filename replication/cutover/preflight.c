@@ -323,7 +323,7 @@ CutoverFsmEvent cutover_check(Cutover *cut, Error *err)
     if (ok && f.blockers.len > 0)
         ok = ERR(err, f.cls, "%s", buf_str(&f.blockers));
     buf_done(&f.blockers);
-    if (!ok || !plan_confirmed(cut, err))
+    if (!ok || !plan_confirmed(cut, err) || !plan_rehearsed(cut, err))
         return cutover_fail(cut, err);
     cutover_phase(cut, "preflight");
     cutover_tell(cut, "preflight", false, "nothing stands in the way%s",

@@ -13,6 +13,7 @@
 #include "cli/live_status.h"
 #include "cli/out.h"
 #include "cli/switch_client.h"
+#include "cli/when.h"
 #include "config/endpoint.h"
 #include "net/control_client.h"
 #include "ops/control_api.h"
@@ -40,7 +41,9 @@ typedef struct Client {
 typedef struct Wish {
     bool back; /* a rollback */
     bool dry_run, check;
+    bool rehearse;
     const char *confirm; /* "" any plan */
+    int64_t at_wall_us;  /* 0: now */
 } Wish;
 
 /* Events ------------------------------------------------------------------------------------- */
@@ -82,6 +85,10 @@ static json_t *request_of(const Config *config, const Wish *wish)
 {
     ControlCutoverRequest request = {
         .dry_run = wish->dry_run,
+        .rehearse = wish->rehearse,
+        .terminate_blockers = config_flag(config, FLAG_TERMINATE_BLOCKERS),
+        .at_wall_us = wish->at_wall_us,
+        .at_window_us = config_duration_us(config, OPT_CUTOVER_AT_WINDOW),
         .max_downtime_us = asked(config, OPT_CUTOVER_MAX_DOWNTIME,
                                  config_duration_us(config, OPT_CUTOVER_MAX_DOWNTIME)),
         .max_lag_us =
@@ -390,11 +397,21 @@ static int already_done(const Config *config, const json_t *status)
 static bool read_wish(const Config *config, Wish *out, Error *err)
 {
     const char *confirm = config_flag_text(config, FLAG_CONFIRM);
+    const char *at = config_flag_text(config, FLAG_AT);
     *out = (Wish){
         .check = config_flag(config, FLAG_CHECK),
         .dry_run = config_flag(config, FLAG_DRY_RUN) || config_flag(config, FLAG_CHECK),
+        .rehearse = config_flag(config, FLAG_REHEARSE),
         .confirm = confirm == NULL ? "" : confirm,
     };
+    if (out->dry_run && out->rehearse)
+        return ERR(err, ERR_USAGE,
+                   "'--rehearse' freezes writes for a moment, '--dry-run' and "
+                   "'--check' do not: choose one");
+    if (at != NULL && out->dry_run)
+        return ERR(err, ERR_USAGE, "'--at' waits, '--dry-run' and '--check' look now: choose one");
+    if (at != NULL && !when_parse(at, clock_wall_us(), &out->at_wall_us, err))
+        return err_context(err, "--at");
     if (strlen(out->confirm) > 31 || (confirm != NULL && confirm[0] == '\0'))
         return ERR(err, ERR_USAGE, "'--confirm' takes the hash that the dry run printed");
     return true;
@@ -445,35 +462,38 @@ const Command CMD_CUTOVER = {
     .summary = "switch over: freeze, drain, set sequences, compare, open the target",
     .usage = "",
     .help =
-        "Freezes writes on the source, waits until every change is on the target, sets the "
-        "sequences, compares\n"
-        "all tables, fences the source and opens the target; prints each step as it ends and a "
-        "report with the\n"
-        "downtime. Anything that goes wrong before the target is open gives the writes back to "
-        "the source.\n"
-        "Refused while the lag is above --max-lag. When --max-downtime runs out, writes are "
-        "given back (exit 7).\n"
+        "Freezes writes on the source, waits until every change is on the target, sets the\n"
+        "sequences, compares all tables, fences the source and opens the target; prints each step\n"
+        "as it ends and a report with the downtime. Anything that goes wrong before the target is\n"
+        "open gives the writes back to the source. Refused while the lag is above --max-lag.\n"
+        "When --max-downtime runs out, writes are given back (exit 7).\n"
         "\n"
-        "With --check it prints every check with what it found (exit 5: warnings, 3: blockers); "
-        "--dry-run also what\n"
-        "would happen, how long writes would wait, and the plan's hash. With --confirm=HASH it "
-        "runs "
-        "that plan and is\n"
-        "refused, with what has changed, when it is another one by now.\n"
+        "With --check it prints every check with what it found (exit 5: warnings, 3: blockers);\n"
+        "with --dry-run also what would happen, how long writes would wait, and the plan's hash.\n"
+        "With --confirm=HASH it runs that plan and is refused, with what has changed, when it is\n"
+        "another one by now.\n"
         "\n"
-        "Uses the running engine, or starts one when the task is stopped. May be run again "
-        "after any crash: it\n"
-        "finishes what was decided, or says that it is done. The first interrupt (Ctrl-C) asks "
-        "to abort.",
+        "With --rehearse it freezes, drains, sets sequences, compares and prepares the opening,\n"
+        "then gives the writes back: real figures for a short pause. With --at it waits for the\n"
+        "time and then until nothing stands in the way, at most as long as --within says; the\n"
+        "engine must stay up. With --terminate-blockers sessions that keep the tables from being\n"
+        "locked are ended, after cutover.terminate_after attempts.\n"
+        "\n"
+        "Uses the running engine, or starts one when the task is stopped. May be run again after\n"
+        "any crash: it finishes what was decided, or says that it is done. The first interrupt\n"
+        "(Ctrl-C) asks to abort.",
     .example = "bascule --config clinic.yaml cutover --check\n"
                "bascule -c clinic.yaml cutover --dry-run\n"
+               "bascule -c clinic.yaml cutover --rehearse --yes\n"
+               "bascule -c clinic.yaml cutover --at 02:00 --within 30min --yes\n"
                "bascule -c clinic.yaml cutover --confirm=1f0c9d3a5b7e2468\n"
                "bascule -c clinic.yaml cutover --max-downtime 5s\n"
                "bascule -c clinic.yaml cutover --yes --json",
     .uses = USE_TASK | USE_CONNECT | USE_PLAN | USE_ENGINE | USE_CUTOVER,
     .own = USE_CUTOVER,
     .flags = FLAG_BIT(FLAG_YES) | FLAG_BIT(FLAG_DRY_RUN) | FLAG_BIT(FLAG_CHECK) |
-             FLAG_BIT(FLAG_CONFIRM) | FLAG_BIT(FLAG_JSON),
+             FLAG_BIT(FLAG_CONFIRM) | FLAG_BIT(FLAG_REHEARSE) | FLAG_BIT(FLAG_AT) |
+             FLAG_BIT(FLAG_TERMINATE_BLOCKERS) | FLAG_BIT(FLAG_JSON),
     .exits = {1, 2, 3, 4, 5, 6, 7},
     .run = run,
 };

@@ -62,7 +62,8 @@ static int refuse(const json_t *status, Error *err)
 static int by_state(const Config *config, const json_t *status, bool running, Error *err)
 {
     const char *forward = json_get_text(status, "cutover.decision", "unknown");
-    bool dry_run = config_flag(config, FLAG_DRY_RUN) || config_flag(config, FLAG_CHECK);
+    bool dry_run = config_flag(config, FLAG_DRY_RUN) || config_flag(config, FLAG_CHECK) ||
+                   config_flag(config, FLAG_REHEARSE);
     if (strcmp(forward, "unknown") == 0) {
         ERR(err, ERR_UNDECIDED, "a side does not answer: its row is half of the decision");
         return cli_failed(err);
@@ -114,7 +115,8 @@ const Command CMD_ROLLBACK = {
     .uses = USE_TASK | USE_CONNECT | USE_PLAN | USE_ENGINE | USE_CUTOVER,
     .own = USE_CUTOVER,
     .flags = FLAG_BIT(FLAG_YES) | FLAG_BIT(FLAG_DRY_RUN) | FLAG_BIT(FLAG_CHECK) |
-             FLAG_BIT(FLAG_CONFIRM) | FLAG_BIT(FLAG_JSON),
+             FLAG_BIT(FLAG_CONFIRM) | FLAG_BIT(FLAG_REHEARSE) | FLAG_BIT(FLAG_AT) |
+             FLAG_BIT(FLAG_TERMINATE_BLOCKERS) | FLAG_BIT(FLAG_JSON),
     .exits = {1, 2, 3, 4, 5, 6, 7},
     .run = run,
 };

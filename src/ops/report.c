@@ -167,6 +167,8 @@ static void verdict_line(const json_t *report, int width, Buf *out)
     else if (strcmp(outcome, "already-done") == 0)
         meaning = back ? ": the source was already open, nothing was changed"
                        : ": the target was already open, nothing was changed";
+    else if (strcmp(outcome, "rehearsed") == 0)
+        meaning = ": everything but the commit was done, writes were given back";
     else if (strcmp(outcome, "dry-run") == 0)
         meaning = ": nothing was changed";
     else if (strcmp(outcome, "aborted") == 0)

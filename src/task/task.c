@@ -16,6 +16,7 @@
 #include "schema/schema.h"
 #include "source/preflight.h"
 #include "task/plans.h"
+#include "task/schedule.h"
 #include "task/way.h"
 
 struct Task {
@@ -374,8 +375,6 @@ static bool begin_cutover(Task *task, const TaskCutover *options, Sync **out_syn
         ok = ERR(err, ERR_WRONG_STATE, "a cutover is running already");
     else if (options->back != (task->way == WAY_BACK))
         ok = wrong_way(task->way, options->back, err);
-    else if (!options->dry_run && !sync_cutover_begin(task->sync, err))
-        ok = false;
     if (ok) {
         task->cutting = true;
         stop_free(task->abort);
@@ -388,9 +387,9 @@ static bool begin_cutover(Task *task, const TaskCutover *options, Sync **out_syn
     return ok;
 }
 
-static void end_cutover(Task *task, Sync *sync, bool dry_run, bool opened)
+static void end_cutover(Task *task, Sync *sync, bool begun, bool opened)
 {
-    if (!dry_run) {
+    if (begun) {
         if (!opened)
             sync_resume_apply(sync);
         sync_cutover_end(sync, opened);
@@ -438,6 +437,10 @@ static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *optio
         .stop = task->stop,
         .abort = task->abort,
         .dry_run = options->dry_run,
+        .rehearse = options->rehearse,
+        .terminate_after =
+            options->terminate_blockers ? (int)config_i64(c, OPT_CUTOVER_TERMINATE_AFTER) : 0,
+        .max_waiting = (int)config_i64(c, OPT_CUTOVER_MAX_WAITING),
         .verify = (CutoverVerify)chosen(options->verify, config_choice(c, OPT_CUTOVER_VERIFY)),
         .jobs = (int)config_i64(c, OPT_CUTOVER_JOBS),
         .max_downtime_us =
@@ -470,11 +473,22 @@ bool task_cutover(Task *task, const TaskCutover *options, Arena *arena, CutoverR
                   Error *err)
 {
     Sync *sync = NULL;
+    Schedule schedule = {
+        .at_wall_us = options->at_wall_us,
+        .window_us = chosen(options->at_window_us,
+                            config_duration_us(task->config, OPT_CUTOVER_AT_WINDOW)),
+    };
     if (!begin_cutover(task, options, &sync, err))
         return false;
     CutoverSpec spec = cutover_spec(task, sync, options);
-    bool ok = cutover_run(&spec, arena, out_report, err);
-    end_cutover(task, sync, options->dry_run, ok && !options->dry_run);
+    bool ok = schedule.at_wall_us == 0 || options->dry_run || schedule_wait(&schedule, &spec, err);
+    bool begun = ok && !options->dry_run && sync_cutover_begin(sync, err);
+    ok = ok && (begun || options->dry_run);
+    if (ok)
+        ok = cutover_run(&spec, arena, out_report, err);
+    else
+        cutover_report_nothing(out_report, err);
+    end_cutover(task, sync, begun, ok && begun && !options->rehearse);
     return ok;
 }
 

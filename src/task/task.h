@@ -43,8 +43,12 @@ MUST_CHECK bool task_run(Task *task, Error *err);
 typedef struct TaskCutover {
     bool back; /* a rollback */
     bool dry_run;
-    const char *confirm; /* hash of the plan that was confirmed; "" or NULL: any */
-    int verify;          /* CutoverVerify or -1 */
+    bool rehearse;
+    bool terminate_blockers;
+    int64_t at_wall_us;   /* 0: now */
+    int64_t at_window_us; /* -1: as configured */
+    const char *confirm;  /* hash of the plan that was confirmed; "" or NULL: any */
+    int verify;           /* CutoverVerify or -1 */
     int64_t max_downtime_us, max_lag_us, max_lag_bytes;
     void (*on_event)(void *arg, const CutoverEvent *event);
     void *event_arg;
