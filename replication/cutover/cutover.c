@@ -151,7 +151,7 @@ CutoverFsmEvent cutover_look(Cutover *cut, Error *err)
 
 CutoverFsmEvent cutover_unfence(Cutover *cut, Error *err)
 {
-    if (!fence_release(cut->source, cut->spec->task, err))
+    if (!fence_release(cut->source, cut->spec->task, cut->epoch, err))
         return cutover_fail(cut, err);
     return CUT_EV_NOTHING;
 }
@@ -160,7 +160,7 @@ CutoverFsmEvent cutover_unfence_revoked(Cutover *cut, Error *err)
 {
     Error why = *err, failed = ERROR_INIT;
     PgConn *conn = cutover_connect(&cut->spec->source, cut->opening_stop, "cutover", &failed);
-    if (conn == NULL || !fence_release(conn, cut->spec->task, &failed)) {
+    if (conn == NULL || !fence_release(conn, cut->spec->task, cut->epoch, &failed)) {
         why = failed;
         err_context(&why, "epoch %lld was revoked, but the fence is still on",
                     (long long)cut->epoch);

@@ -78,5 +78,7 @@ const char *cutover_fsm_event_name(CutoverFsmEvent event);
 bool cutover_fsm_terminal(CutoverState state);
 /* The row for this event, NULL when it is not possible in that state. */
 const CutoverRow *cutover_fsm_next(const Cutover *cut, CutoverState from, CutoverFsmEvent event);
+/* For spin: names, fsm_next() and fsm_act(); the model defines do_<action> and G_<guard>. */
+void cutover_fsm_print_promela(Buf *out);
 /* "mermaid" or "markdown"; false for any other format. */
 bool cutover_fsm_print(const char *format, Buf *out);

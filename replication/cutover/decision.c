@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "bascule/base/fault.h"
 #include "bascule/base/log.h"
 #include "cutover/internal.h"
 #include "sql_files.h"
@@ -197,7 +198,8 @@ bool cutover_revoke(PgConn *source, PgConn *target, const char *task, Error *err
             pgconn_side(target), task, (long long)epoch);
         return err_hint(err, "Writes may be there already: 'bascule rollback' takes them along.");
     }
-    if (!fence_release(source, task, err))
+    FAULT(CUTOVER_REVOKED);
+    if (!fence_release(source, task, epoch, err))
         return false;
     if (mine)
         log_info("revoked, the %s takes writes again task=%s epoch=%lld", pgconn_side(source), task,

@@ -5,6 +5,8 @@
  */
 #include "cutover/fence.h"
 
+#include <stdio.h>
+
 #include "bascule/base/log.h"
 #include "cutover/cutover.h"
 #include "sql_files.h"
@@ -143,8 +145,23 @@ static void roll_back(PgConn *conn)
         log_debug("rollback: %s", ignored.message);
 }
 
-static bool release_once(PgConn *source, const char *task, Error *err)
+/* Asked while the locks of the tables are held: no fence can be committed behind it. */
+static bool no_newer_fence(PgConn *source, const char *task, const char *epoch, Error *err)
 {
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(source, SQL_FENCE_ROW_READ, PG_PARAMS(PG_TEXT(task)), &rows, err))
+        return false;
+    if (pgrows_null(rows, 0, 0))
+        return true;
+    return ERR(err, ERR_WRONG_STATE,
+               "the fence of epoch %s was to be taken off, but that of epoch %s is in force", epoch,
+               pgrows_text(rows, 0, 0));
+}
+
+static bool release_once(PgConn *source, const char *task, int64_t of_epoch, Error *err)
+{
+    char epoch[24];
+    snprintf(epoch, sizeof epoch, "%lld", (long long)of_epoch);
     CLEANUP_SQLTEXT SqlText disarm = SQLTEXT_INIT;
     int count = 0;
     bool ok = pgconn_script(source,
@@ -153,17 +170,18 @@ static bool release_once(PgConn *source, const char *task, Error *err)
                             err) &&
               fence_write_disarm(source, task, &disarm, &count, err) &&
               (count == 0 || pgconn_script(source, sqltext_sql(&disarm), err)) &&
-              pgconn_exec(source, SQL_FENCE_ROW_RELEASE, PG_PARAMS(PG_TEXT(task)), NULL, err) &&
-              pgconn_script(source, SQL("COMMIT"), err);
+              pgconn_exec(source, SQL_FENCE_ROW_RELEASE, PG_PARAMS(PG_TEXT(task), PG_TEXT(epoch)),
+                          NULL, err) &&
+              no_newer_fence(source, task, epoch, err) && pgconn_script(source, SQL("COMMIT"), err);
     if (!ok)
         roll_back(source);
     return ok;
 }
 
-bool fence_release(PgConn *source, const char *task, Error *err)
+bool fence_release(PgConn *source, const char *task, int64_t epoch, Error *err)
 {
     for (int i = 1;; i++) {
-        if (release_once(source, task, err))
+        if (release_once(source, task, epoch, err))
             return true;
         if (i == RELEASE_TRIES || err->cls != ERR_LOCK_TIMEOUT)
             return err_context(err, "taking the fence off the %s", pgconn_side(source));

@@ -40,5 +40,7 @@ MUST_CHECK bool fence_write_disarm(PgConn *conn, const char *task, SqlText *out,
                                    Error *err);
 /* Inside the transaction that opens a side: the fence that an earlier direction left there is over. */
 MUST_CHECK bool fence_forget(PgConn *conn, const char *task, Error *err);
-/* Disables a side's fence and marks its row, in one durable transaction; idempotent. */
-MUST_CHECK bool fence_release(PgConn *source, const char *task, Error *err);
+/* Disables a side's fence and marks its row, in one durable transaction; idempotent. Only the
+ * fence of this epoch or an older one: WRONG_STATE, and nothing is changed, when a newer one is in
+ * force (who revoked an epoch may have been stopped for so long that another cutover went by). */
+MUST_CHECK bool fence_release(PgConn *source, const char *task, int64_t epoch, Error *err);

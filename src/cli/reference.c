@@ -181,6 +181,7 @@ const ReferencePage REFERENCE_PAGES[] = {
     {"completion", "bash", "conf/completion/bascule.bash", page_completion_bash},
     {"fsm task", "mermaid", NULL, page_fsm_task},
     {"fsm cutover", "mermaid", NULL, page_fsm_cutover},
+    {"fsm cutover", "promela", NULL, page_fsm_cutover_promela},
 };
 const int REFERENCE_PAGE_COUNT = sizeof REFERENCE_PAGES / sizeof *REFERENCE_PAGES;
 

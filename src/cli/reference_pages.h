@@ -12,3 +12,4 @@ void page_completion_bash(Buf *out);
 void page_states(Buf *out);
 void page_fsm_task(Buf *out);
 void page_fsm_cutover(Buf *out);
+void page_fsm_cutover_promela(Buf *out);

@@ -36,6 +36,11 @@ void page_fsm_cutover(Buf *out)
     put_diagram(buf_str(&raw), out);
 }
 
+void page_fsm_cutover_promela(Buf *out)
+{
+    cutover_fsm_print_promela(out);
+}
+
 static void task_rows(Buf *out)
 {
     buf_puts(out, "| state | event | then | kept | meaning |\n|---|---|---|---|---|\n");
