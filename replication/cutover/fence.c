@@ -13,6 +13,7 @@
 #include "verify/arrays.h"
 
 #define RELEASE_TRIES 10
+#define ANY_EPOCH     "9223372036854775807" /* the verdict decides which: no other can open now */
 
 bool fence_set_read(PgConn *conn, Arena *arena, const Relations *rels, FenceSide side,
                     FenceSet *out_set, Error *err)
@@ -134,7 +135,8 @@ bool fence_forget(PgConn *conn, const char *task, Error *err)
     if (!pgconn_query(conn, SQL_FENCE_OBJECTS, PG_NO_PARAMS, &objects, err))
         return false;
     return !pgrows_bool(objects, 0, 1) ||
-           pgconn_exec(conn, SQL_FENCE_ROW_RELEASE, PG_PARAMS(PG_TEXT(task)), NULL, err);
+           pgconn_exec(conn, SQL_FENCE_ROW_RELEASE, PG_PARAMS(PG_TEXT(task), PG_TEXT(ANY_EPOCH)),
+                       NULL, err);
 }
 
 static void roll_back(PgConn *conn)

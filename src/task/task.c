@@ -475,8 +475,8 @@ bool task_cutover(Task *task, const TaskCutover *options, Arena *arena, CutoverR
     Sync *sync = NULL;
     Schedule schedule = {
         .at_wall_us = options->at_wall_us,
-        .window_us = chosen(options->at_window_us,
-                            config_duration_us(task->config, OPT_CUTOVER_AT_WINDOW)),
+        .window_us =
+            chosen(options->at_window_us, config_duration_us(task->config, OPT_CUTOVER_AT_WINDOW)),
     };
     if (!begin_cutover(task, options, &sync, err))
         return false;
