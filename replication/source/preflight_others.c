@@ -135,6 +135,43 @@ static void large_objects(Preflight *p)
                             "-- with the source frozen, or keep them as bytea");
 }
 
+#define SUPERUSER_SHOWN 10
+
+/* What the dump holds and the target's role may not create, and what needs a file on its server. */
+static void superuser_objects(Preflight *p)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    CLEANUP_BUF Buf names = BUF_INIT, libraries = BUF_INIT;
+    if (!PREFLIGHT_ASK(p, &p->source, "superuser-object", SQL_PREFLIGHT_SUPERUSER, &rows))
+        return;
+    int n = pgrows_count(rows);
+    for (int i = 0; i < n; i++) {
+        if (i < SUPERUSER_SHOWN)
+            buf_printf(&names, "%s%s %s", i > 0 ? ", " : "", pgrows_text(rows, i, 0),
+                       pgrows_text(rows, i, 1));
+        if (!pgrows_null(rows, i, 2) &&
+            strstr(buf_str(&libraries), pgrows_text(rows, i, 2)) == NULL)
+            buf_printf(&libraries, "%s%s", libraries.len > 0 ? ", " : "", pgrows_text(rows, i, 2));
+    }
+    if (n > SUPERUSER_SHOWN)
+        buf_printf(&names, " and %d more", n - SUPERUSER_SHOWN);
+    if (n > 0 && !p->target.superuser)
+        PREFLIGHT_ADD(
+            p, PREFLIGHT_BLOCKER, .code = "superuser-object", .subject = "target",
+            .what = preflight_text(p, "only a superuser may create: %s", buf_str(&names)),
+            .why = preflight_text(p, "role %s makes the schema there and is none",
+                                  preflight_role(p, &p->target)),
+            .remedy = "Connect to the target as a superuser, or let one create the schema there "
+                      "and use target.prepare: nothing");
+    if (libraries.len > 0)
+        PREFLIGHT_ADD(
+            p, PREFLIGHT_WARNING, .code = "library", .subject = "target",
+            .what = preflight_text(p, "functions in C live in %s", buf_str(&libraries)),
+            .why = "they belong to no extension: the target's server needs these files, built for "
+                   "its version",
+            .remedy = "Install the libraries on the target's server under the same names");
+}
+
 /* A fence of another task is nothing to us on tables that we leave alone. */
 static bool fence_in_scope(const Preflight *p, const PreflightSide *side, const char *schema,
                            const char *table)
@@ -195,6 +232,8 @@ void preflight_others(Preflight *p)
     event_triggers(p);
     objects(p);
     large_objects(p);
+    if (p->loads && p->spec->prepare == PREFLIGHT_CREATE && !p->resumed && p->target.conn != NULL)
+        superuser_objects(p);
     fences(p, &p->source);
     fences(p, &p->target);
 }

@@ -3,6 +3,7 @@ of every table, sorts it as bytes and compares; the catalogs are compared as Pos
 
 As a program:  python3 -m harness.oracle SOURCE_CONNINFO TARGET_CONNINFO
 """
+import collections
 import hashlib
 import os
 import subprocess
@@ -154,6 +155,20 @@ def assert_equal(source, target, **kw):
     right = target if isinstance(target, str) else target.dsn
     found = differences(left, right, **kw)
     assert not found, "source and target differ:\n" + "\n".join(found)
+
+
+def dump_differences(source, target):
+    """The whole schema as pg_dump prints it, line by line in any order: grants, comments, operators, casts and all else
+    that the catalogs above are not asked for. For two servers of pg_dump's own major."""
+    sides = []
+    for conninfo in (source, target):
+        text = subprocess.run(["pg_dump", "-s", "--no-publications", "--no-subscriptions", "--exclude-schema=bascule", "-d",
+                               conninfo], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL).stdout
+        sides.append(sorted(line.rstrip(",") for line in text.splitlines()
+                            if line and not line.startswith(("--", "\\")) and "bascule" not in line))
+    left, right = (collections.Counter(side) for side in sides)
+    assert left, "pg_dump printed nothing"
+    return [f"only on the source: {line}" for line in left - right] + [f"only on the target: {line}" for line in right - left]
 
 
 def assert_slot_behind_target(source, target, task="move", slot=None):

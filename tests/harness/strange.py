@@ -225,7 +225,7 @@ class Strange:
         if self.rng.random() < 0.05:
             self.out.append(f"CREATE MATERIALIZED VIEW {ident(name + 'm')} AS SELECT count(*) AS n FROM {table}")
         if self.rng.random() < 0.1:
-            self.out.append(f"COMMENT ON TABLE {table} IS E'it''s odd\\n; -- {name}'".replace("\t", " "))
+            self.out.append(f"COMMENT ON TABLE {table} IS E'it''s odd\\n; -- \\\\ {len(self.names)}'")
             self.out.append(f"GRANT SELECT ON {table} TO PUBLIC")
         if self.rng.random() < 0.05:
             self.out.append(f"ALTER TABLE {table} SET (fillfactor = 50, autovacuum_enabled = false)")

@@ -28,6 +28,8 @@ def move(source, target, make_task, make_writers, seed, commits, **config):
     task.start().wait_streaming(timeout=120)
     writers.wait_more(commits, timeout=120)
     finish(task, source, target, writers)
+    found = oracle.dump_differences(source.dsn, target.dsn) if source.cluster.bindir == target.cluster.bindir else []
+    assert not found, "the dumped schemas differ:\n" + "\n".join(found[:40])
 
 
 def test_odd_tables_move(source, target, make_task, make_writers):
@@ -98,3 +100,33 @@ def test_roles_that_only_policies_and_grants_name(clusters, source, target, make
     finally:
         for db in (source, target):
             db.sql("DROP TABLE IF EXISTS t; DROP ROLE IF EXISTS strange_policy; DROP ROLE IF EXISTS strange_grant")
+
+
+def test_what_only_a_superuser_may_create(source, target, make_task):
+    """The restore would fail in its middle."""
+    source.sql("CREATE TABLE t (id int PRIMARY KEY);"
+               "CREATE FUNCTION eq(int, int) RETURNS boolean LANGUAGE internal IMMUTABLE STRICT AS 'int4eq';"
+               "CREATE FUNCTION now_in_c() RETURNS trigger LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';"
+               "CREATE OPERATOR CLASS odd FOR TYPE int USING hash AS OPERATOR 1 =, FUNCTION 1 hashint4(int);"
+               "CREATE CAST (int AS date) WITHOUT FUNCTION; CREATE EXTENSION hstore; CREATE EXTENSION pg_trgm;"
+               # not these
+               "CREATE TYPE fine_range AS RANGE (subtype = float8); CREATE AGGREGATE fine_sum (int) (sfunc = int4pl, stype = int);"
+               "CREATE TYPE fine_enum AS ENUM ('a'); CREATE DOMAIN fine_domain AS int; CREATE TYPE fine_row AS (a int)")
+    with target.connect() as c:
+        c.execute("DROP ROLE IF EXISTS ordinary_one; CREATE ROLE ordinary_one LOGIN")
+        c.execute(f'GRANT CREATE ON DATABASE "{target.name}" TO ordinary_one; GRANT ALL ON SCHEMA public TO ordinary_one')
+    try:
+        def found(**config):
+            report = make_task(**config).cmd("check", "--json").json()
+            return {f["code"]: f for f in report["findings"] if f["code"] in ("superuser-object", "library")}
+        report = found(target={"dsn": target.conninfo("ordinary_one")})
+        assert report["superuser-object"]["result"] == "blocker"
+        for name in ("function in internal public.eq", "function in c public.now_in_c", "operator class public.odd",
+                     "operator family public.odd", "cast without function"):
+            assert name in report["superuser-object"]["what"], report
+        assert "fine" not in str(report) and "hstore" not in str(report) and "trgm" not in str(report)
+        assert "$libdir/plpgsql" in report["library"]["what"]
+        assert set(found()) == {"library"}, "a superuser may"
+        assert found(target={"dsn": target.conninfo("ordinary_one"), "prepare": "nothing"}) == {}
+    finally:
+        target.sql("DROP OWNED BY ordinary_one; DROP ROLE ordinary_one")
