@@ -252,7 +252,7 @@ static CutoverState walk(Cutover *cut, Error *err)
         }
         state = row->to;
         if (row->action != NULL)
-            event = row->action(cut, err);
+            event = moment_act(cut, row, err);
     } while (!cutover_fsm_terminal(state));
     if ((state == CUT_PLANNED || state == CUT_REHEARSED) && event == CUT_EV_FAILED)
         state = CUT_STREAMING;
@@ -368,6 +368,7 @@ bool cutover_run(const CutoverSpec *spec, Arena *arena, CutoverReport *out_repor
         way_back_drop(&cut);
     out_report->way_back = state == CUT_OPEN && cut.way_back.armed;
     set_outcome(&cut, state, err);
+    moment_end(&cut, out_report->outcome);
     finish_run(&cut);
     return went_well(state);
 }

@@ -89,6 +89,20 @@ typedef struct CutoverReport {
 /* Whether the stream in the other direction is armed before the target opens. */
 typedef enum WayBackWish { WAY_BACK_OFF, WAY_BACK_AUTO, WAY_BACK_REQUIRED } WayBackWish;
 
+/* A moment of the walk at which the program may do something of its own. */
+typedef struct CutoverMoment {
+    bool before;         /* the phase begins; else it has ended well */
+    const char *phase;   /* NULL: all is over */
+    int64_t epoch;       /* 0: none taken yet */
+    int64_t frozen_us;   /* how long writes have waited; -1: they do not */
+    int64_t deadline_us; /* monotonic; be back by then; 0: no hurry */
+    bool may_abort;      /* false from the fence's COMMIT on: what fails then is only told */
+    const char *plan_hash;
+    const char *outcome; /* "" before the end */
+    void (*tell)(void *tell_arg, bool failed, const char *fmt, ...) PRINTF_LIKE(3, 4);
+    void *tell_arg;
+} CutoverMoment;
+
 typedef struct CutoverSpec {
     PgEndpoint source, target;
     bool back; /* a rollback: source and target have changed places, endpoints keep their `side` */
@@ -136,6 +150,10 @@ typedef struct CutoverSpec {
     bool (*stop_apply)(void *engine, Error *err);
     void (*on_event)(void *arg, const CutoverEvent *event);
     void *event_arg;
+    /* Before and after every phase, and at the end; not in a dry run. false gives up, where that is
+     * still possible. May be NULL. */
+    bool (*on_phase)(void *arg, const CutoverMoment *moment, Error *err);
+    void *phase_arg;
 } CutoverSpec;
 
 /* Runs the whole protocol, or finishes one that a crash left between COMMIT and OPENED. The report

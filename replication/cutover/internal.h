@@ -141,6 +141,12 @@ MUST_CHECK bool blockers_describe(PgConn *conn, const FenceSet *fences, uint32_t
 MUST_CHECK bool blockers_judge(PgConn *conn, const FenceSet *fences, Buf *out_hopeless,
                                Buf *out_slow, Error *err);
 
+/* moment.c */
+/* The action of a row with what the program does before and after it. */
+CutoverFsmEvent moment_act(Cutover *cut, const CutoverRow *row, Error *err);
+/* All is over. */
+void moment_end(Cutover *cut, const char *outcome);
+
 /* plan.c */
 /* Needs the sessions and what the preflight has read. */
 MUST_CHECK bool plan_make(Cutover *cut, Error *err);

@@ -15,6 +15,7 @@
 #include "config/endpoint.h"
 #include "schema/schema.h"
 #include "source/preflight.h"
+#include "task/hooks.h"
 #include "task/plans.h"
 #include "task/schedule.h"
 #include "task/way.h"
@@ -23,6 +24,7 @@ struct Task {
     const Config *config;
     Arena *arena;
     Rules rules;
+    Hooks hooks; /* the lines: immutable; the rest belongs to the cutover under way */
     SyncSpec spec;
     SchemaPort schema;
     SchemaRestore *restore;
@@ -119,7 +121,10 @@ bool task_open(const Config *config, StopToken *stop, bool until_caught_up, Task
     task->arena = arena_new(0);
     pthread_mutex_init(&task->lock, NULL);
     SyncSpec *spec = &task->spec;
-    if (!config_rules(config, &task->rules, task->arena, err) ||
+    int hook_count = 0;
+    const char *const *hook_lines = config_list(config, OPT_HOOKS_COMMANDS, &hook_count);
+    if (!hooks_parse(hook_lines, hook_count, task->arena, &task->hooks, err) ||
+        !config_rules(config, &task->rules, task->arena, err) ||
         !config_endpoint(config, true, &spec->source, task->arena, err) ||
         !config_endpoint(config, false, &spec->target, task->arena, err)) {
         task_free(task);
@@ -462,6 +467,9 @@ static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *optio
         .ready = sync_ready,
         .wait_message = sync_wait_message,
         .stop_apply = sync_stop_apply,
+        .on_phase = task->hooks.count > 0 ? hooks_run : NULL,
+        .phase_arg = &task->hooks,
+        .plan_extra = hooks_plan(&task->hooks, task->arena),
         .on_event = options->on_event,
         .event_arg = options->event_arg,
     };
@@ -481,6 +489,13 @@ bool task_cutover(Task *task, const TaskCutover *options, Arena *arena, CutoverR
     if (!begin_cutover(task, options, &sync, err))
         return false;
     CutoverSpec spec = cutover_spec(task, sync, options);
+    task->hooks.task = spec.task;
+    task->hooks.stop = spec.abort;
+    task->hooks.from_conninfo = spec.source.conninfo;
+    task->hooks.to_conninfo = spec.target.conninfo;
+    task->hooks.mode = options->rehearse ? (options->back ? "rollback-rehearsal" : "rehearsal")
+                       : options->back   ? "rollback"
+                                         : "cutover";
     bool ok = schedule.at_wall_us == 0 || options->dry_run || schedule_wait(&schedule, &spec, err);
     bool begun = ok && !options->dry_run && sync_cutover_begin(sync, err);
     ok = ok && (begun || options->dry_run);
