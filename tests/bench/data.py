@@ -67,7 +67,7 @@ def create_related(db, scale):
             pairs = [tuple(x.rsplit(" ", 1)) for x in _split(columns)]
             c.execute(f"CREATE TABLE {name} (id bigint, {columns})")
             values = ", ".join(_value(name, column, kind, keys, counts) for column, kind in pairs)
-            c.execute(f"INSERT INTO {name} SELECT i, {values} FROM generate_series(1, {counts[name]}) i")
+            c.execute(f"INSERT INTO {name} SELECT i, {values} FROM generate_series(1::bigint, {counts[name]}) i")
         for name, _, _, keys, indexes in RELATED:
             c.execute(f"ALTER TABLE {name} ADD PRIMARY KEY (id)")
             for column in indexes:

@@ -1,17 +1,21 @@
 """Whole comparison of both sides of a correct copy, servers and checker on one machine."""
 import os
 import threading
-import time
 
 import check
 import data
-import stream
 from harness.daemon import Bascule
 from report import Table
-from rig import Failed, Meter
+from rig import Failed, Meter, cpu_of_tree
+
+
+def pgbench(db, scale):
+    data.create_pgbench(db, max(1, int(100 * scale)))
+    db.sql("ALTER TABLE pgbench_history REPLICA IDENTITY FULL")
+
 
 SETS = {
-    "pgbench": lambda db, scale: data.create_pgbench(db, max(1, int(100 * scale))),
+    "pgbench": pgbench,
     "related": data.create_related,
 }
 
@@ -40,8 +44,15 @@ def in_database(expression):
 
 
 def bascule(rig, source, target):
-    task = Bascule(os.path.join(rig.dir, f"verify_{time.monotonic_ns()}"), source, target, release=True, task="bench")
-    return rig.run([task.binary, "--config", task.file, "verify"])
+    """With the engine running, as in a migration: exact at one position."""
+    with Meter(rig) as meter:
+        before = cpu_of_tree(rig.engine.process.pid)
+        meter.watch(rig.engine.process.pid)
+        done = rig.engine.cmd("verify", "--restart", timeout=900)
+        sample = meter.sample(cpu_of_tree(rig.engine.process.pid) - before)
+    if done.code != 0:
+        raise Failed(repr(done))
+    return sample
 
 
 COMPETITORS = {
@@ -58,8 +69,9 @@ def run(rig, options):
             continue
         source = rig.source.create_database(f"verify_{name}", owner="postgres")
         create(source, options.scale)
-        target = stream.copy_of(rig, source, f"verify_{name}")
-        target.sql("ANALYZE")
+        target = rig.target.create_database(source.name, owner="postgres")
+        rig.engine = Bascule(os.path.join(rig.dir, f"verify_{name}"), source, target, release=True, task="bench", plugin="pgoutput")
+        rig.engine.start().wait_streaming(timeout=300)
         size = source.value("SELECT sum(pg_table_size(c.oid)) FROM pg_class c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
         table = Table(f"verify.{name}", f"comparison of both sides, {name}, {int(size) >> 20} MB a side", float(size) / 1e6, "MB")
         for number in range(options.runs):
@@ -70,6 +82,7 @@ def run(rig, options):
                 except Failed as why:
                     table.fail(competitor, why)
                     options.say(f"{table.name} run {number + 1}: {competitor}: FAILED {why}")
+        rig.engine.stop()
         rig.target.drop_database(target.name)
         rig.source.drop_database(source.name)
         yield table
