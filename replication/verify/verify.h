@@ -54,6 +54,7 @@ typedef struct VerifyTable {
     RowsHash hash[2];
     Lsn first_lsn, last_lsn; /* positions at which its chunks were decided */
     bool resumed;            /* decided by an earlier process of this run */
+    bool guarded;            /* the target refuses writes of everybody but bascule's role */
 } VerifyTable;
 
 typedef struct VerifyFailure {

@@ -179,6 +179,24 @@ static void fill_plan(VerifyRun *run, TablePlan *table, const PgRows *rows[SIDE_
     table->out->method = method_of(run, table);
 }
 
+/* Whether somebody else could have written to a table on the target. */
+static bool read_guards(VerifyRun *run, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(run->probe[SIDE_TARGET], SQL_FENCE_TRIGGERS,
+                      PG_PARAMS(PG_TEXT(run->spec.twin.task)), &rows, err))
+        return err_context(err, "looking at the target's guard triggers");
+    for (int r = 0; r < pgrows_count(rows); r++)
+        for (int i = 0; i < run->plan_count; i++) {
+            TablePlan *table = &run->plans[i];
+            if (strcmp(table->rel->target_schema, pgrows_text(rows, r, 0)) == 0 &&
+                strcmp(table->rel->target_name, pgrows_text(rows, r, 1)) == 0 &&
+                strchr("OA", pgrows_text(rows, r, 3)[0]) != NULL)
+                table->out->guarded = true;
+        }
+    return true;
+}
+
 bool verify_plan_facts(VerifyRun *run, Error *err)
 {
     CLEANUP_PGROWS PgRows *source = NULL;
@@ -191,7 +209,7 @@ bool verify_plan_facts(VerifyRun *run, Error *err)
         if (run->plans[i].out->verdict == VERIFY_UNDECIDED)
             judge_early(run, &run->plans[i], rows, i);
     }
-    return true;
+    return read_guards(run, err);
 }
 
 /* Ranges ----------------------------------------------------------------------------------------- */

@@ -60,6 +60,7 @@ static json_t *table_json(const VerifyTable *t)
     json_object_set_new(out, "first_lsn", json_text_lsn(t->first_lsn));
     json_object_set_new(out, "last_lsn", json_text_lsn(t->last_lsn));
     json_object_set_new(out, "resumed", json_boolean(t->resumed));
+    json_object_set_new(out, "guarded", json_boolean(t->guarded));
     return out;
 }
 
@@ -124,7 +125,8 @@ int verify_exit_code(const VerifyReport *report, const Error *err)
 {
     if (report->verdict == VERIFY_MISMATCH)
         return err_exit_code(ERR_DIFFERENT);
-    if (err != NULL && err->cls == ERR_STOPPED)
+    /* Nothing is wrong with the data as far as is known: the snapshots could not be had. */
+    if (err != NULL && (err->cls == ERR_STOPPED || err->cls == ERR_SLOT || err->cls == ERR_LAG))
         return EXIT_UNKNOWN;
     if (err != NULL && err->cls != ERR_NONE)
         return err_exit_code(err->cls);
@@ -221,6 +223,11 @@ static void put_table(const json_t *t, int name_width, Buf *out)
         text_put_clean(out, why);
         buf_putc(out, '\n');
     }
+    if (missing + extra + different + number > 0)
+        buf_printf(out, "    writes of others on the target are %s\n",
+                   json_get_true(t, "guarded")
+                       ? "refused by its trigger: only bascule's own role could have done this"
+                       : "not refused: anybody with the right could have done this");
 }
 
 static void put_json(Buf *out, const json_t *value)

@@ -103,6 +103,7 @@ def test_every_damage_is_found_and_named(source, target, make_task, make_writers
     writers = make_writers(count=2)
     task = make_task().start().wait_streaming()
     assert verify(task)["verdict"] == "proven"
+    target.sql("DROP TRIGGER bascule_fence ON extra_row")
     for statement, _ in DAMAGE:
         target.sql(statement)
     target.sql("DELETE FROM keyless WHERE ctid = (SELECT min(ctid) FROM keyless WHERE a = 1)")
@@ -120,6 +121,8 @@ def test_every_damage_is_found_and_named(source, target, make_task, make_writers
     assert {t for t, v in tables.items() if v["verdict"] == "mismatch"} == wrong
     assert {v["verdict"] for t, v in tables.items() if t not in wrong} == {"proven"}
     assert tables["public.missing_row"]["differences"]["missing"] == 1
+    # whoever wrote the row too many: this table alone was open to others
+    assert [t for t, v in tables.items() if not v["guarded"]] == ["public.extra_row"]
     # values only when they are asked for
     text = json.dumps(report)
     assert "more" not in [c.get("target") for f in report["failures"] for c in f["columns"]] and "*** (" in text
