@@ -175,7 +175,7 @@ static bool put_new_key(Keylog *log, KeyTable *table, const char *key, size_t le
 
 static void note_key(Keylog *log, KeyTable *table, const Relation *rel, const Value *values)
 {
-    char small[512], *bytes = small;
+    char small[512] = "", *bytes = small;
     size_t len = 0;
     for (int k = 0; k < rel->key_count; k++) {
         const Value *value = &values[rel->key[k]];
