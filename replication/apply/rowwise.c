@@ -473,11 +473,15 @@ bool rowwise_explain(const Session *session, Error *err)
     if (strncmp(err->sqlstate, "22", 2) == 0 && strcmp(err->sqlstate, "22001") != 0) {
         char sqlstate[6];
         memcpy(sqlstate, err->sqlstate, sizeof sqlstate);
-        ERR(err, ERR_APPLY_CONFLICT, "the target refused a value (SQLSTATE %s)", sqlstate);
+        if (err->cls == ERR_ENCODING)
+            ERR(err, ERR_ENCODING, "a text does not fit the target's encoding (SQLSTATE %s)",
+                sqlstate);
+        else
+            ERR(err, ERR_APPLY_CONFLICT, "the target refused a value (SQLSTATE %s)", sqlstate);
         memcpy(err->sqlstate, sqlstate, sizeof sqlstate);
     }
     if (err_action(err->cls) == ERR_ACTION_STOP && err->cls != ERR_PRIVILEGE &&
-        err->cls != ERR_STOPPED && err->sqlstate[0] != '\0')
+        err->cls != ERR_STOPPED && err->cls != ERR_ENCODING && err->sqlstate[0] != '\0')
         err->cls = ERR_APPLY_CONFLICT;
     if (failed->change == NULL)
         return err_context(err, "table '%s': %s", failed->rel->display, failed->what);

@@ -101,6 +101,23 @@ typedef struct Reading {
     Buf oids; /* "{1,2,3}" of the tables in scope, the parameter of the other queries */
 } Reading;
 
+/* A name in UTF-8, as rules and messages have it: from hex digits where the database has another
+ * encoding, in which `plain` is. */
+static const char *in_utf8(Arena *arena, const PgRows *rows, int row, int plain, int hex)
+{
+    if (pgrows_null(rows, row, hex))
+        return pgrows_text(rows, row, plain);
+    const char *digits = pgrows_text(rows, row, hex);
+    size_t len = strlen(digits) / 2;
+    char *out = arena_bytes_alloc(arena, len + 1);
+    for (size_t i = 0; i < len; i++) {
+        const char pair[] = {digits[2 * i], digits[2 * i + 1], '\0'};
+        out[i] = (char)strtol(pair, NULL, 16);
+    }
+    out[len] = '\0';
+    return out;
+}
+
 static bool read_tables(Reading *r, Rules *rules, Error *err)
 {
     Relations *rels = r->rels;
@@ -116,8 +133,10 @@ static bool read_tables(Reading *r, Rules *rules, Error *err)
     for (int i = 0; i < n; i++) {
         const char *schema = pgrows_text(rows, i, 1), *name = pgrows_text(rows, i, 2);
         bool partition = pgrows_bool(rows, i, 5);
-        if (!selection_has(&sel, schema, name, pgrows_text(rows, i, 7),
-                           partition ? pgrows_text(rows, i, 8) : NULL))
+        const char *shown_schema = in_utf8(arena, rows, i, 1, 14);
+        const char *shown_name = in_utf8(arena, rows, i, 2, 15);
+        if (!selection_has(&sel, shown_schema, shown_name, in_utf8(arena, rows, i, 7, 16),
+                           partition ? in_utf8(arena, rows, i, 8, 17) : NULL))
             continue;
         Relation *rel = arena_new_object(arena, Relation);
         rel->id = (uint32_t)rels->count;
@@ -126,7 +145,7 @@ static bool read_tables(Reading *r, Rules *rules, Error *err)
         rel->name = arena_strdup(arena, name);
         rel->target_schema = arena_strdup(arena, rules_target_schema(rules, schema, name));
         rel->target_name = arena_strdup(arena, rules_target_table(rules, schema, name));
-        rel->display = arena_printf(arena, "%s.%s", schema, name);
+        rel->display = arena_printf(arena, "%s.%s", shown_schema, shown_name);
         rel->persistence = pgrows_text(rows, i, 3)[0];
         rel->replica_identity = pgrows_text(rows, i, 4)[0];
         rel->is_partition = partition;

@@ -154,12 +154,30 @@ static const char *create_database(Preflight *p)
         preflight_string(p, or_none(preflight_fact(s, "ctype"))));
 }
 
+/* True when it is not known: the target's sessions will say it then. */
+static bool converts(Preflight *p, const char *from)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    return from == NULL ||
+           !preflight_ask(p, &p->target, "encoding", SQL_PREFLIGHT_CONVERSION,
+                          PG_PARAMS(PG_TEXT(from)), &rows) ||
+           pgrows_count(rows) == 0 || pgrows_null(rows, 0, 0) || pgrows_bool(rows, 0, 0);
+}
+
 static void encoding(Preflight *p)
 {
     const char *from, *to;
     if (!differs(p, "encoding", &from, &to)) {
         PREFLIGHT_ADD(p, PREFLIGHT_OK, .code = "encoding", .subject = "both sides",
                       .what = preflight_text(p, "encoding %s", or_none(from)));
+        return;
+    }
+    if (!converts(p, from)) {
+        PREFLIGHT_ADD(p, PREFLIGHT_BLOCKER, .code = "encoding", .subject = "both sides",
+                      .what = preflight_text(p, "encoding %s on the source, %s on the target",
+                                             or_none(from), or_none(to)),
+                      .why = "the target's server has no conversion between the two",
+                      .remedy = create_database(p));
         return;
     }
     const char *why =

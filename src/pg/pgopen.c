@@ -53,7 +53,13 @@
 /* Has a blank in its value, so it is not among the startup options. */
 #define SET_ISOLATION "SET default_transaction_isolation = 'read committed'"
 
-static const char STARTUP_OPTIONS[] = PINS(AS_OPTION);
+#define STARTUP_OPTIONS PINS(AS_OPTION)
+
+const char *pgconn_pins(void)
+{
+    return STARTUP_OPTIONS "-c default_transaction_isolation=read\\ committed";
+}
+
 static const Sql SET_PINS = {PINS(AS_SET) SET_ISOLATION};
 /* For walsenders before 15, whose parser takes one statement at a time. */
 static const Sql SET_ONE_PIN[] = {PINS(AS_SQL){SET_ISOLATION}};

@@ -16,6 +16,8 @@ static const struct {
     {"08P01", ERR_PROTOCOL},    /* protocol violation: a pooler refusing a startup parameter, too */
     {"08", ERR_CONN_LOST},      /* connection exceptions */
     {"0A", ERR_UNSUPPORTED},    /* feature not supported */
+    {"22021", ERR_ENCODING},    /* bytes that are no text in the target's encoding */
+    {"22P05", ERR_ENCODING},    /* a character that the target's encoding lacks */
     {"23", ERR_APPLY_CONFLICT}, /* integrity constraints */
     {"25P03", ERR_CONN_LOST},   /* idle-in-transaction timeout: the session is gone */
     {"25P04", ERR_CONN_LOST},   /* transaction timeout: the session is gone */

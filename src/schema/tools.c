@@ -8,6 +8,7 @@
 
 #include "bascule/base/subprocess.h"
 #include "bascule/port/conninfo.h"
+#include "bascule/port/pgconn.h"
 
 /* "pg_dump (PostgreSQL) 15.20 (Debian ...)": 15; -1 when it cannot be run. */
 static int major_of(const char *program, StopToken *stop)
@@ -71,6 +72,7 @@ typedef struct ToolSession {
 static bool tool_session(Arena *arena, const PgEndpoint *endpoint, ToolSession *out, Error *err)
 {
     Conninfo parts, safe = {0};
+    const char *options = getenv("PGOPTIONS");
     int n = 0;
     if (!conninfo_parse(arena, endpoint->conninfo, &parts, err))
         return false;
@@ -78,14 +80,19 @@ static bool tool_session(Arena *arena, const PgEndpoint *endpoint, ToolSession *
         const ConninfoPart *p = &parts.parts[i];
         if (strcmp(p->name, "password") == 0)
             out->env[n++] = arena_printf(arena, "PGPASSWORD=%s", p->value);
-        else if (strcmp(p->name, "sslpassword") != 0)
+        else if (strcmp(p->name, "options") == 0)
+            options = p->value;
+        else if (strcmp(p->name, "sslpassword") != 0 && strcmp(p->name, "client_encoding") != 0)
             conninfo_put(arena, &safe, p->name, p->value);
     }
+    /* What roles and databases set must not reach the schema either: a client_encoding would keep
+     * names from being dumped, an interval style would change a default on the way in. */
+    conninfo_put(arena, &safe, "options",
+                 arena_printf(arena, "%s %s", options != NULL ? options : "", pgconn_pins()));
+    conninfo_put(arena, &safe, "client_encoding",
+                 endpoint->encoding != NULL ? endpoint->encoding : "UTF8");
     out->dbname = arena_printf(arena, "--dbname=%s", conninfo_text(arena, &safe));
     out->env[n++] = arena_printf(arena, "PGAPPNAME=bascule:%s:schema", endpoint->task);
-    /* What roles and databases set must not reach the schema either. */
-    out->env[n++] = "PGOPTIONS=-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 "
-                    "-c default_transaction_read_only=off -c lock_timeout=0";
     out->env[n] = NULL;
     return true;
 }

@@ -1,31 +1,60 @@
 """Every value of tests/matrix through every way that a value takes: load as text and binary, insert, update, delete by key
 and by the whole row, as sets, by COPY and row by row, with both plugins. Compared byte for byte."""
 import pytest
-from harness import images, matrix
+from harness import hostile, images, matrix
 from harness.daemon import LATER_THAN_LOAD
 from harness.flow import cut_over
 
-WAYS = [("pgoutput", True), ("pgoutput", False), ("wal2json", False)]
+# plugin, load in binary form, settings of roles, databases and servers that would change every value
+WAYS = [("pgoutput", True, False), ("pgoutput", False, True), ("wal2json", False, True)]
 
 
-@pytest.mark.parametrize("plugin, binary", WAYS, ids=lambda p: {True: "binary", False: "text"}.get(p, p))
-def test_values(source, target, make_task, plugin, binary):
+# What a schema says in values of its own.
+DEFAULTS = """CREATE TABLE defaults (id int PRIMARY KEY, a text[] DEFAULT '{NULL,x}', d date DEFAULT '2024-02-01',
+    i interval DEFAULT '-1 day +01:00', m money DEFAULT 1234.56, t timestamptz DEFAULT '2024-02-01 10:00+05:30',
+    s text DEFAULT 'a\\\\b''日本', x xml DEFAULT 'a fragment', f float8 DEFAULT 0.1::float8 + 0.2::float8)"""
+SHOW_DEFAULTS = ("SELECT adnum, pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'public.defaults'::regclass"
+                 " ORDER BY 1")
+
+
+@pytest.fixture
+def ways(source, target, make_cluster, make_database):
+    def pair(hostile_settings):
+        if not hostile_settings:
+            return source, target, {}
+        both = [hostile.make(make_database(make_cluster(name, settings=hostile.settings("server"))))
+                for name in ("source", "target")]
+        return *both, {"src": both[0].conninfo(hostile.ROLE), "dst": both[1].conninfo(hostile.ROLE)}
+    return pair
+
+
+@pytest.mark.parametrize("plugin, binary, hostile_settings", WAYS,
+                         ids=[f"{p}-{'binary' if b else 'text'}{'-hostile' * h}" for p, b, h in WAYS])
+def test_values(ways, make_task, plugin, binary, hostile_settings):
+    source, target, ends = ways(hostile_settings)
     m = matrix.Matrix(plugin)
     m.create(source)
-    task = make_task(plugin=plugin, load={"binary": binary}).start()
+    source.sql(DEFAULTS)
+    task = make_task(plugin=plugin, load={"binary": binary}, **ends).start()
     task.wait_phase(*LATER_THAN_LOAD)
 
     m.change(source, 1)
     task.wait_applied(source)
     assert task.status()["stream"]["fallback_batches"] == 0
+    before = hostile.sessions(source, target)
     m.change(source, 2, refuse_sets=True)
     task.wait_applied(source)
     assert task.status()["stream"]["fallback_batches"] > 0
+    if hostile_settings:
+        # Idle in transaction and between statements for longer than any of those timeouts: none has ended.
+        assert before <= hostile.sessions(source, target)
+        assert {kind for _, _, _, kind, _ in before} == {"walsender", "client backend"}
 
     cut_over(task)
     tables = m.tables()
     found, values, stored = images.compare(source, target, tables)
     assert not found, "\n".join(found)
+    assert source.sql(SHOW_DEFAULTS) == target.sql(SHOW_DEFAULTS) != []
     print(f"{len(m.cases)} types, {len(tables)} tables, {values} images equal, {stored} of them as stored")
     assert stored > 10000
 

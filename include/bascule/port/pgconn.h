@@ -42,6 +42,8 @@ typedef enum PgSession { PG_SESSION_SQL, PG_SESSION_WALSENDER } PgSession;
 MUST_CHECK PgConn *pgconn_open(const PgEndpoint *endpoint, PgSession session, const char *what,
                                Error *err);
 void pgconn_close(PgConn *conn); /* NULL is fine */
+/* The pinned settings as startup options, for programs that connect by themselves. */
+const char *pgconn_pins(void);
 #define CLEANUP_PGCONN __attribute__((cleanup(pgconn_cleanup)))
 static inline void pgconn_cleanup(PgConn **conn)
 {
