@@ -4,16 +4,18 @@
 #include "source/catalog.h"
 
 #define TABLE(oid, schema, name, identity)                                                         \
-    oid, schema, name, "p", identity, "f", "0", NULL, NULL, "f", "f", "100", "8192", "1"
+    oid, schema, name, "p", identity, "f", "0", NULL, NULL, "f", "f", "100", "8192", "1", NULL,    \
+        NULL, NULL, NULL
 #define LEAF(oid, schema, name)                                                                    \
-    oid, schema, name, "p", "d", "t", "50", "app", "events", "f", "f", "-1", "0", "0"
+    oid, schema, name, "p", "d", "t", "50", "app", "events", "f", "f", "-1", "0", "0", NULL, NULL, \
+        NULL, NULL
 
 static const char *TABLES[] = {
     TABLE("11", "app", "users", "d"), TABLE("12", "app", "orders", "f"),
     LEAF("21", "app", "events_2024"), LEAF("22", "app", "events_2025"),
     TABLE("13", "log", "noise", "n"),
 };
-enum { TABLE_COUNT = 5, TABLE_COLUMNS = 14 };
+enum { TABLE_COUNT = 5, TABLE_COLUMNS = 18 };
 
 #define COLUMN(oid, num, name, generated)                                                          \
     oid, num, name, "23", "23", "-1", "pg_catalog", "int4", "integer", "t", "f", generated, "t"
@@ -166,6 +168,34 @@ static void a_name_that_is_not_there(void **state)
     arena_free(arena);
 }
 
+/* In LATIN1: the name is the database's bytes, what rules and people see is UTF-8. */
+static void a_name_in_another_encoding(void **state)
+{
+    (void)state;
+    static const char *TABLE_OF_LATIN1[] = {
+        "11", "app", "caf\xe9", "p",    "d", "f",      "0",          NULL, NULL,
+        "f",  "f",   "100",     "8192", "1", "617070", "636166c3a9", NULL, NULL,
+    };
+    static const FakeAnswer SCRIPT[] = {
+        {"BEGIN ISOLATION LEVEL REPEATABLE READ", 0, 0, NULL, ERR_NONE, NULL, NULL},
+        {"relreplident", 1, TABLE_COLUMNS, TABLE_OF_LATIN1, ERR_NONE, NULL, NULL},
+        {"binary_safe", 1, 13, COLUMNS, ERR_NONE, NULL, NULL},
+        {"indisreplident", 0, 3, KEYS, ERR_NONE, NULL, NULL},
+        {"conname", 0, 7, FOREIGN_KEYS, ERR_NONE, NULL, NULL},
+        {"COMMIT", 0, 0, NULL, ERR_NONE, NULL, NULL},
+    };
+    Error err = ERROR_INIT;
+    Relations *rels;
+    RulePattern pattern = {.text = "app.caf\xc3\xa9", .schema = "app", .table = "caf\xc3\xa9"};
+    Rules rules = {.patterns = &pattern, .count = 1};
+    FAKE_SCRIPT(SCRIPT);
+    assert_true(catalog_read(&fake_conns[0], &rules, &rels, &err));
+    assert_int_equal(rels->count, 1);
+    assert_string_equal(rels->all[0]->name, "caf\xe9");
+    assert_string_equal(rels->all[0]->display, "app.caf\xc3\xa9");
+    relations_free(rels);
+}
+
 static void an_error_ends_the_transaction(void **state)
 {
     (void)state;
@@ -189,6 +219,7 @@ int main(void)
         cmocka_unit_test(everything),
         cmocka_unit_test(partitions_come_by_their_root),
         cmocka_unit_test(a_name_that_is_not_there),
+        cmocka_unit_test(a_name_in_another_encoding),
         cmocka_unit_test(an_error_ends_the_transaction),
     };
     return cmocka_run_group_tests_name("catalog", tests, NULL, NULL);
