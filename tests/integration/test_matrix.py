@@ -12,7 +12,7 @@ WAYS = [("pgoutput", True, False), ("pgoutput", False, True), ("wal2json", False
 # What a schema says in values of its own.
 DEFAULTS = """CREATE TABLE defaults (id int PRIMARY KEY, a text[] DEFAULT '{NULL,x}', d date DEFAULT '2024-02-01',
     i interval DEFAULT '-1 day +01:00', m money DEFAULT 1234.56, t timestamptz DEFAULT '2024-02-01 10:00+05:30',
-    s text DEFAULT 'a\\\\b''日本', x xml DEFAULT 'a fragment', f float8 DEFAULT 0.1::float8 + 0.2::float8)"""
+    s text DEFAULT 'a\\\\b''日本', x xml DEFAULT 'a fragment', f float8[] DEFAULT '{0.30000000000000004}')"""
 SHOW_DEFAULTS = ("SELECT adnum, pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'public.defaults'::regclass"
                  " ORDER BY 1")
 
