@@ -77,12 +77,40 @@ static const char *listed(Preflight *p, const PgRows *rows, const char *kind, in
     return preflight_text(p, "%s", buf_str(&names));
 }
 
+/* A server built without lz4 refuses such a column's table. */
+static void compression(Preflight *p, const PgRows *rows)
+{
+    const char *known = preflight_fact(&p->target, "toast_compressions");
+    CLEANUP_BUF Buf remedy = BUF_INIT;
+    int n;
+    const char *names = listed(p, rows, "lz4-column", &n);
+    if (n == 0 || known == NULL || strstr(known, "lz4") != NULL)
+        return;
+    for (int i = 0; i < pgrows_count(rows); i++)
+        if (strcmp(pgrows_text(rows, i, 0), "lz4-column") == 0)
+            buf_printf(&remedy, "%s%s", remedy.len > 0 ? "\n" : "", pgrows_text(rows, i, 2));
+    PREFLIGHT_ADD(
+        p, PREFLIGHT_BLOCKER, .code = "compression", .subject = "target",
+        .what = preflight_text(p, "the server cannot compress with lz4, as columns do: %s", names),
+        .why = "it refuses to create these tables",
+        .remedy = preflight_text(p, "%s  -- on the source; or a target built with lz4",
+                                 buf_str(&remedy)));
+}
+
+static bool makes_schema(const Preflight *p)
+{
+    return p->loads && p->spec->prepare == PREFLIGHT_CREATE && !p->resumed &&
+           p->target.conn != NULL;
+}
+
 static void objects(Preflight *p)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     int n;
     if (!PREFLIGHT_ASK(p, &p->source, "objects", SQL_PREFLIGHT_OBJECTS, &rows))
         return;
+    if (makes_schema(p))
+        compression(p, rows);
     const char *names = listed(p, rows, "foreign-table", &n);
     if (n > 0)
         PREFLIGHT_ADD(
@@ -232,7 +260,7 @@ void preflight_others(Preflight *p)
     event_triggers(p);
     objects(p);
     large_objects(p);
-    if (p->loads && p->spec->prepare == PREFLIGHT_CREATE && !p->resumed && p->target.conn != NULL)
+    if (makes_schema(p))
         superuser_objects(p);
     fences(p, &p->source);
     fences(p, &p->target);

@@ -54,6 +54,8 @@ CROSS JOIN LATERAL (VALUES
                   pg_catalog.current_setting('max_slot_wal_keep_size', true))::text END),
     ('wal_sender_timeout_ms', (SELECT s.setting FROM pg_catalog.pg_settings s
                                WHERE s.name = 'wal_sender_timeout')),
+    ('toast_compressions', (SELECT s.enumvals::text FROM pg_catalog.pg_settings s
+                            WHERE s.name = 'default_toast_compression')),
     ('idle_slot_timeout', pg_catalog.current_setting('idle_replication_slot_timeout', true)),
     ('output_plugin_libraries', (SELECT s.setting FROM pg_catalog.pg_settings s
                                  WHERE s.name = 'output_plugin_libraries')),

@@ -112,3 +112,22 @@ def test_a_plugin_that_is_not_there(major, other, target, make_task):
     task.write_config(plugin="auto")
     report = task.cmd("check", "--json").json()
     assert report["plugin"] == "pgoutput" and report["blockers"] == 0
+
+
+def test_a_compression_that_is_not_there(other, source, make_task):
+    """The servers from npm are built without lz4; Debian's knows it."""
+    source.sql("CREATE TABLE t (id int PRIMARY KEY, \"A v\" text COMPRESSION lz4, w text COMPRESSION pglz);"
+               "INSERT INTO t VALUES (1, repeat('x', 10000), 'y')")
+    target = other(18)
+    if "lz4" in target.value("SELECT enumvals::text FROM pg_settings WHERE name = 'default_toast_compression'"):
+        pytest.skip("this server has lz4")
+
+    def blockers():
+        return [f for f in task.cmd("check", "--json").json()["findings"] if f["result"] == "blocker"]
+    task = make_task(dst=target)
+    found, = blockers()
+    assert found["code"] == "compression" and "public.t.A v" in found["what"], found
+    source.sql(found["remedy"].split("  --")[0])
+    assert blockers() == []
+    task.start().wait_streaming()
+    finish(task, source, target)
