@@ -141,6 +141,10 @@ MUST_CHECK bool blockers_describe(PgConn *conn, const FenceSet *fences, uint32_t
 MUST_CHECK bool blockers_judge(PgConn *conn, const FenceSet *fences, Buf *out_hopeless,
                                Buf *out_slow, Error *err);
 
+/* left_behind.c */
+/* Lists the sessions of others that are still connected to the side that was left. */
+void left_behind_tell(Cutover *cut);
+
 /* moment.c */
 /* The action of a row with what the program does before and after it. */
 CutoverFsmEvent moment_act(Cutover *cut, const CutoverRow *row, Error *err);

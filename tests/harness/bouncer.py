@@ -33,7 +33,8 @@ before-freeze) admin "PAUSE app" ;;
 after-open)
     sed "s|^app = .*|app = host=$CUTOVER_TO_HOST port=$CUTOVER_TO_PORT dbname=$CUTOVER_TO_DATABASE|" {dir}/bouncer.ini >{dir}/new.ini
     cat {dir}/new.ini >{dir}/bouncer.ini
-    admin RELOAD ;;
+    admin RELOAD
+    admin "RESUME app" ;;
 end) admin "RESUME app" || true ;;
 esac
 echo "$CUTOVER_MODE $CUTOVER_POINT epoch=$CUTOVER_EPOCH frozen=$CUTOVER_FROZEN_MS outcome=$CUTOVER_OUTCOME" >>{dir}/points.log

@@ -51,8 +51,11 @@ def test_terminate_blockers_ends_those_that_were_listed(app, target, make_task):
     holder.execute("BEGIN")
     holder.execute("UPDATE account SET note = 'private' WHERE id = 1")
     pid = holder.info.backend_pid
+    late = app.connect("app", application_name="nightly report")  # nobody told it that the database moves
     done = task.cutover("--terminate-blockers")
     assert done.code == 0, repr(done)
+    assert f"still on the source: pid {late.info.backend_pid}, role app, application nightly report, from local" in done.out
+    late.close()
     with pytest.raises(psycopg.OperationalError):
         holder.execute("COMMIT")
     holder.close()
