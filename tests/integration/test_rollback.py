@@ -21,8 +21,10 @@ def refused(db, statement="UPDATE account SET v = v + 1 WHERE id = 2", user="app
     return caught.value
 
 
-def test_there_and_back_and_there_again(app, target, make_task):
-    task = make_task().start().wait_streaming()
+@pytest.mark.parametrize("plugin", ["pgoutput", "wal2json"])
+def test_there_and_back_and_there_again(plugin, source, target, make_task):
+    app = workload.create(source, numeric="bigint")
+    task = make_task(plugin=plugin).start().wait_streaming()
     done = cut_over(task)
     assert "rollback" in done.out, repr(done)
     task.wait_phase("reversing")
@@ -227,3 +229,20 @@ def test_rollback_starts_the_engine_itself(app, target, make_task):
     app.sql("UPDATE account SET v = v + 1", user="app")
     assert task.cutover("--max-lag", "30s").code == 0
     oracle.assert_equal(app, target)
+
+
+@pytest.mark.other_major
+@pytest.mark.parametrize("major", [18])
+def test_back_from_another_major(major, app, make_cluster, make_database, server_bin, make_task):
+    target = make_database(make_cluster("newer", bindir=server_bin(major)))
+    task = make_task(dst=target).start().wait_streaming()
+    cut_over(task)
+    task.wait_back()
+    target.sql("UPDATE account SET v = v + 1; TRUNCATE scratch CASCADE; INSERT INTO scratch (v) VALUES ('newer');"
+               "UPDATE document SET title = 'newer'; DELETE FROM twins WHERE a = 1", user="app")
+    go_back(task)
+    task.wait_streaming()
+    oracle.assert_equal(target, app, schema=False)
+    app.sql("UPDATE account SET v = v + 1 WHERE id = 1", user="app")
+    cut_over(task)
+    oracle.assert_equal(app, target, schema=False)
