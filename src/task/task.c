@@ -221,6 +221,14 @@ static bool reach(const PgEndpoint *endpoint, Error *err)
     return conn != NULL || err_context(err, "%s", endpoint->side);
 }
 
+/* A rollback without a way forward is better than none. */
+static WayBackWish wish(const Task *task, bool back)
+{
+    static const WayBackWish WISHES[] = {WAY_BACK_AUTO, WAY_BACK_REQUIRED, WAY_BACK_OFF};
+    WayBackWish wanted = WISHES[config_choice(task->config, OPT_CUTOVER_REVERSE)];
+    return back ? WAY_BACK_AUTO : wanted;
+}
+
 PreflightSpec task_preflight_spec(const Task *task)
 {
     static const PreflightPrepare PREPARES[] = {PREFLIGHT_CREATE, PREFLIGHT_TRUNCATE,
@@ -238,6 +246,7 @@ PreflightSpec task_preflight_spec(const Task *task)
         .jobs = s->load_jobs,
         .slot_name = s->slot_name,
         .publication = s->publication,
+        .way_back = wish(task, false) != WAY_BACK_OFF,
         .slot_wait_us = s->slot_wait_us,
     };
 }
@@ -408,14 +417,6 @@ static void end_cutover(Task *task, Sync *sync, bool begun, bool opened)
 static int64_t chosen(int64_t asked, int64_t configured)
 {
     return asked >= 0 ? asked : configured;
-}
-
-/* A rollback without a way forward is better than none. */
-static WayBackWish wish(const Task *task, bool back)
-{
-    static const WayBackWish WISHES[] = {WAY_BACK_AUTO, WAY_BACK_REQUIRED, WAY_BACK_OFF};
-    WayBackWish wanted = WISHES[config_choice(task->config, OPT_CUTOVER_REVERSE)];
-    return back ? WAY_BACK_AUTO : wanted;
 }
 
 static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *options)

@@ -125,23 +125,25 @@ def test_complete_ends_it(app, target, make_task):
 
 
 MISSING = {
-    "wal_level": ("wal_level is replica", {"wal_level": "replica"}, ""),
-    "slots": ("no replication slot is free", {"max_replication_slots": "0"}, ""),
+    "wal_level": ("wal_level is replica", {"wal_level": "replica"}),
+    "slots": ("no replication slot is free", {"max_replication_slots": "0"}),
 }
 
 
 @pytest.mark.parametrize("what", MISSING)
 def test_a_target_that_cannot_stream_back(what, app, make_cluster, make_database, make_task):
     """Required: refused with the remedy, nothing was frozen. Tried: cut over, and said at the end. Then no rollback."""
-    text, settings, _ = MISSING[what]
+    text, settings = MISSING[what]
     target = make_database(make_cluster("plain", settings=settings))
-    task = make_task(dst=target).start().wait_streaming()
+    task = make_task(dst=target)
+    found = [f for f in task.cmd("check", "--json").json()["findings"] if f["code"] == "way-back"]
+    assert [f["result"] for f in found] == ["warning"] and found[0]["remedy"], found
+    task.start().wait_streaming()
     task.wait_ready()
     done = task.cutover()
     assert_error(done, "blocked", 3)
     assert text in done.text, repr(done)
     app.sql("UPDATE account SET v = v + 1 WHERE id = 1", user="app")
-    task.wait_ready()
     task.stop()
     task.write_config(cutover={"reverse": "auto"})
     task.start().wait_streaming()
