@@ -23,7 +23,23 @@
 #include "source/views.h"
 #include "verify/compare.h"
 
-typedef enum CutoverVerify { CUTOVER_VERIFY_FULL, CUTOVER_VERIFY_COUNT } CutoverVerify;
+/* In the order of the option's words. */
+typedef enum CutoverVerify {
+    CUTOVER_VERIFY_AUTO, /* every row where it fits the budget, else verified plus changed keys */
+    CUTOVER_VERIFY_FULL,
+    CUTOVER_VERIFY_KEYS, /* changed keys wherever a table is verified, else every row */
+    CUTOVER_VERIFY_COUNT,
+    CUTOVER_VERIFY_WORDS,
+} CutoverVerify;
+const char *cutover_verify_name(CutoverVerify verify);
+
+/* What is known of a table's equality without reading it. */
+typedef struct CutoverBase {
+    bool proved; /* equal at lsn, and every key changed since is in the log */
+    Lsn lsn;
+    int64_t open_keys;
+    char why[128]; /* when not */
+} CutoverBase;
 
 typedef struct CutoverEvent {
     const char *step;   /* "preflight", "plan", "arm", "freeze", "drain", "sequences", "prove",
@@ -56,6 +72,7 @@ typedef struct CutoverCheck {
 /* What the freeze would cost; -1 or PROGRESS_UNKNOWN: not known. */
 typedef struct CutoverPrediction {
     int64_t lock_us, drain_us, prove_us, prove_bytes, total_us;
+    int64_t prove_keys, prove_tables_by_keys;
 } CutoverPrediction;
 
 typedef struct CutoverReport {
@@ -70,7 +87,7 @@ typedef struct CutoverReport {
     int phase_count;
     int table_count;
     CompareTable *tables; /* in the arena given */
-    int64_t rows_compared, bytes_compared;
+    int64_t rows_compared, bytes_compared, keys_compared;
     int sequences_raised, sequences_total;
     Views views; /* materialized views: what became of each once the target was open */
     int64_t started_wall_us, frozen_wall_us, opened_wall_us;
@@ -148,6 +165,8 @@ typedef struct CutoverSpec {
     bool (*wait_message)(void *engine, const char *content, int64_t deadline_us, Error *err);
     /* No change is applied after this returns; the slot stays. Only called right before OPENED. */
     bool (*stop_apply)(void *engine, Error *err);
+    Keylog *keylog; /* changed keys; NULL: none are kept */
+    void (*base)(void *engine, const Relation *rel, CutoverBase *out_base); /* with keylog */
     void (*on_event)(void *arg, const CutoverEvent *event);
     void *event_arg;
     /* Before and after every phase, and at the end; not in a dry run. false gives up, where that is
@@ -155,6 +174,10 @@ typedef struct CutoverSpec {
     bool (*on_phase)(void *arg, const CutoverMoment *moment, Error *err);
     void *phase_arg;
 } CutoverSpec;
+
+/* How a table was proved: "full-hash", "keys", "count", "none"; and in a sentence. */
+const char *cutover_proof_method(const CompareTable *table);
+void cutover_proof_text(const CutoverReport *report, const CompareTable *table, Buf *out);
 
 /* Runs the whole protocol, or finishes one that a crash left between COMMIT and OPENED. The report
  * is filled as far as it came, also on failure. Exit classes: DEADLINE, ABORTED, DIFFERENT, LAG,

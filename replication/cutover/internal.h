@@ -58,6 +58,7 @@ struct Cutover {
     Worker *watcher;
     PgConn *source, *target; /* everything but locks and comparison */
     Compare *compare;
+    double prove_us_per_byte; /* measured by the prediction; 0: it was not */
     FenceSet fences; /* of the source */
     WayBack way_back;
     Sequences sequences;
@@ -97,6 +98,11 @@ void freeze_give_back(Cutover *cut);
 bool freeze_asked_to_end(const Cutover *cut, Error *err);
 /* The server ended the session because we were silent: that is the budget's doing. */
 void freeze_explain_silence(Cutover *cut, Error *err);
+
+/* prove.c: how each table is proved if the freeze came now; *out_us what it costs, as far as known.
+ * Tables that cannot be proved in time are named in out_left (may be NULL). */
+void prove_choose(const Cutover *cut, int64_t budget_us, CompareTable *tables, int64_t *out_us,
+                  Buf *out_left);
 
 /* steps.c */
 /* Those in scope: the source's values as they are now, the target's ahead of them. */

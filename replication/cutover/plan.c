@@ -49,8 +49,7 @@ static void put_options(Buf *out, const CutoverSpec *spec)
     buf_printf(out, "max downtime: %lld ms\n", (long long)(spec->max_downtime_us / 1000));
     buf_printf(out, "max lag: %lld ms, %lld bytes\n", (long long)(spec->max_lag_us / 1000),
                (long long)spec->max_lag_bytes);
-    buf_printf(out, "verify: %s, %d jobs\n",
-               spec->verify == CUTOVER_VERIFY_COUNT ? "count" : "full", spec->jobs);
+    buf_printf(out, "verify: %s, %d jobs\n", cutover_verify_name(spec->verify), spec->jobs);
     buf_printf(out, "locking: %d attempts of %lld ms\n", spec->lock_tries,
                (long long)(spec->lock_timeout_us / 1000));
     buf_printf(out, "terminate blockers: %s\n",

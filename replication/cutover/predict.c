@@ -19,7 +19,25 @@ static int64_t total_bytes(const Relations *rels)
     return bytes;
 }
 
-static bool predict(Cutover *cut, Error *err)
+/* What of it has to be read, and how long that takes. */
+static void choose(Cutover *cut, Buf *left)
+{
+    CutoverPrediction *out = &cut->report->prediction;
+    int count = cut->spec->rels->count;
+    CompareTable *tables = arena_new_array(cut->arena, CompareTable, count + 1);
+    int64_t drain_us = out->drain_us == PROGRESS_UNKNOWN ? 0 : out->drain_us;
+    prove_choose(cut, cut->spec->max_downtime_us - out->lock_us - drain_us, tables, &out->prove_us,
+                 left);
+    out->prove_bytes = out->prove_keys = out->prove_tables_by_keys = 0;
+    for (int i = 0; i < count; i++) {
+        if (!tables[i].by_keys)
+            out->prove_bytes += compare_table_bytes(cut->compare, i);
+        out->prove_keys += tables[i].keys;
+        out->prove_tables_by_keys += tables[i].by_keys;
+    }
+}
+
+static bool predict(Cutover *cut, Buf *left, Error *err)
 {
     CutoverPrediction *out = &cut->report->prediction;
     CompareSpec spec = {
@@ -36,6 +54,9 @@ static bool predict(Cutover *cut, Error *err)
         return false;
     if (!compare_predict(cut->compare, &out->prove_bytes, &out->prove_us, err))
         return err_context(err, "measuring how fast tables can be compared");
+    if (out->prove_bytes > 0)
+        cut->prove_us_per_byte = (double)out->prove_us / (double)out->prove_bytes;
+    choose(cut, left);
     if (out->drain_us != PROGRESS_UNKNOWN)
         out->total_us = out->lock_us + out->drain_us + out->prove_us;
     return true;
@@ -46,9 +67,10 @@ bool preflight_prediction(Findings *f, Error *err)
     const CutoverSpec *spec = f->cut->spec;
     const CutoverPrediction *p = &f->cut->report->prediction;
     char total[32], budget[32], prove[32];
+    CLEANUP_BUF Buf left = BUF_INIT;
     if (!spec->dry_run && total_bytes(spec->rels) < PREDICT_FROM)
         return true;
-    if (!predict(f->cut, err))
+    if (!predict(f->cut, &left, err))
         return false;
     if (p->total_us < 0)
         return true; /* the lag is not known: a finding of its own */
@@ -58,8 +80,12 @@ bool preflight_prediction(Findings *f, Error *err)
     if (p->total_us > spec->max_downtime_us)
         finding_block(f, ERR_BLOCKED,
                       "writes would wait about %s, %s of it for comparing %lld MB, the downtime "
-                      "budget is %s: raise --max-downtime, or --verify count",
-                      total, prove, (long long)(p->prove_bytes >> 20), budget);
+                      "budget is %s: raise --max-downtime%s%s, or --verify count",
+                      total, prove, (long long)(p->prove_bytes >> 20), budget,
+                      left.len > 0 ? ", or run 'bascule verify' before, so that only changed rows "
+                                     "of these tables have to be read: "
+                                   : "",
+                      buf_str(&left));
     else if (p->total_us > spec->max_downtime_us / 2)
         finding_warn(f, "writes would wait about %s, more than half of the downtime budget of %s",
                      total, budget);
@@ -108,6 +134,10 @@ CutoverFsmEvent cutover_plan(Cutover *cut, Error *err)
              (long long)(p->prove_bytes >> 20));
     tell_part(cut, cut->spec->verify == CUTOVER_VERIFY_COUNT ? "count rows" : "compare every row",
               p->prove_us, from);
+    if (p->prove_tables_by_keys > 0)
+        cutover_tell(cut, "plan", false,
+                     "%lld tables are verified: of them only %lld changed keys are read",
+                     (long long)p->prove_tables_by_keys, (long long)p->prove_keys);
     cutover_tell(cut, "plan", false, "writes would wait about %s; the budget is %s",
                  clock_format_duration(p->total_us, total, sizeof total), budget);
     cutover_tell(cut, "plan", false, "plan %s: --confirm=%s runs exactly this one",

@@ -10,8 +10,7 @@
 #include "source/catalog.h"
 #include "sql_files.h"
 
-#define SLICE_US    50000 /* how soon an abort is noticed while waiting */
-#define RESERVE_PCT 5     /* of the budget, kept from the comparison for commit and opening */
+#define SLICE_US 50000 /* how soon an abort is noticed while waiting */
 
 /* Arm: everything slow is done before writers wait
  * ------------------------------------------------- */
@@ -159,51 +158,4 @@ CutoverFsmEvent cutover_raise(Cutover *cut, Error *err)
     cutover_phase(cut, "sequences");
     cutover_tell(cut, "sequences", false, "%d of %d raised", raised, cut->sequences.count);
     return FAULT_ERROR(CUTOVER_SEQUENCES, err) ? cutover_fail(cut, err) : CUT_EV_DONE;
-}
-
-/* Proof
- * -------------------------------------------------------------------------------------------- */
-
-static bool judge_tables(Cutover *cut, Error *err)
-{
-    CLEANUP_BUF Buf different = BUF_INIT;
-    CLEANUP_BUF Buf open = BUF_INIT;
-    CutoverReport *report = cut->report;
-    for (int i = 0; i < report->table_count; i++) {
-        const CompareTable *t = &report->tables[i];
-        report->rows_compared += (int64_t)t->source.rows;
-        report->bytes_compared += t->bytes;
-        if (t->verdict == COMPARE_EQUAL)
-            continue;
-        Buf *list = t->verdict == COMPARE_DIFFERENT ? &different : &open;
-        buf_printf(list, "%s%s", list->len > 0 ? ", " : "", t->rel->display);
-        if (t->verdict == COMPARE_DIFFERENT)
-            buf_printf(list, " (%llu rows, %llu on the %s)", (unsigned long long)t->source.rows,
-                       (unsigned long long)t->target.rows, TO_SIDE(cut));
-    }
-    if (different.len > 0)
-        return ERR(err, ERR_DIFFERENT, "source and target differ: %s", buf_str(&different));
-    if (open.len > 0)
-        return ERR(err, ERR_DEADLINE, "there was not time enough to compare: %s", buf_str(&open));
-    return true;
-}
-
-CutoverFsmEvent cutover_prove(Cutover *cut, Error *err)
-{
-    CutoverReport *report = cut->report;
-    int64_t reserve_us = cut->spec->max_downtime_us / 100 * RESERVE_PCT;
-    cut->step_us = clock_now_us();
-    report->tables = arena_new_array(cut->arena, CompareTable, cut->spec->rels->count + 1);
-    report->table_count = cut->spec->rels->count;
-    for (int i = 0; i < report->table_count; i++)
-        report->tables[i].rel = cut->spec->rels->all[i];
-    if (!compare_go(cut->compare, cut->freeze.watchdog_us - reserve_us, report->tables, err) ||
-        !judge_tables(cut, err))
-        return cutover_fail(cut, err);
-    cutover_phase(cut, "prove");
-    cutover_tell(cut, "prove", false, "%d tables equal, %lld rows%s", report->table_count,
-                 (long long)report->rows_compared,
-                 cut->spec->verify == CUTOVER_VERIFY_COUNT ? " counted, contents not compared"
-                                                           : "");
-    return FAULT_ERROR(CUTOVER_PROVEN, err) ? cutover_fail(cut, err) : CUT_EV_DONE;
 }

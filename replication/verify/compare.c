@@ -49,6 +49,10 @@ static Compare *new_compare(const CompareSpec *spec)
     compare->finished = stop_new();
     pthread_mutex_init(&compare->lock, NULL);
     compare->lane_count = compare->spec.jobs * SIDE_COUNT;
+    compare->how = calloc((size_t)spec->rels->count + 1, sizeof *compare->how);
+    ASSERT(compare->how != NULL);
+    for (int i = 0; i < spec->rels->count; i++)
+        compare->how[i] = spec->count_only ? COMPARE_BY_COUNT : COMPARE_BY_HASH;
     compare->lanes = calloc((size_t)compare->lane_count, sizeof *compare->lanes);
     ASSERT(compare->lanes != NULL);
     for (int side = 0; side < SIDE_COUNT; side++) {
@@ -143,6 +147,7 @@ void compare_close(Compare *compare)
         free(compare->parts[side]);
         free(compare->units[side]);
     }
+    free(compare->how);
     free(compare->lanes);
     stop_free(compare->halt);
     stop_free(compare->finished);
@@ -181,22 +186,26 @@ static bool run_lanes(Compare *compare, int64_t deadline_us, Error *err)
     return ok;
 }
 
+/* What compare_keys has filled stays. */
 static void judge(Compare *compare, int i, int64_t now_us, CompareTable *out)
 {
     const ComparePart *source = &compare->parts[SIDE_SOURCE][i];
     const ComparePart *target = &compare->parts[SIDE_TARGET][i];
-    *out = (CompareTable){
-        .rel = compare->spec.rels->all[i],
-        .source = source->hash,
-        .target = target->hash,
-        .bytes = source->read_bytes,
-        .elapsed_us = source->end_us > target->end_us ? source->end_us : target->end_us,
-    };
-    if (source->units_left > 0 || target->units_left > 0) {
+    out->rel = compare->spec.rels->all[i];
+    out->how = compare->how[i];
+    if (out->how == COMPARE_NOT)
+        return;
+    out->source = source->hash;
+    out->target = target->hash;
+    out->bytes = source->read_bytes;
+    out->elapsed_us = source->end_us > target->end_us ? source->end_us : target->end_us;
+    out->read = source->units_left == 0 && target->units_left == 0;
+    if (!out->read) {
         out->verdict = COMPARE_NOT_DONE;
         out->elapsed_us = now_us - compare->started_us;
-        snprintf(out->why, sizeof out->why, "the time ran out before the %s was read",
-                 source->units_left > 0 ? "source" : "target");
+        if (!out->by_keys)
+            snprintf(out->why, sizeof out->why, "the time ran out before the %s was read",
+                     source->units_left > 0 ? "source" : "target");
     } else {
         out->verdict =
             rows_hash_equal(&source->hash, &target->hash) ? COMPARE_EQUAL : COMPARE_DIFFERENT;

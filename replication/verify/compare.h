@@ -17,6 +17,7 @@
 #include "bascule/base/stop.h"
 #include "bascule/model/relation.h"
 #include "bascule/port/pgconn.h"
+#include "verify/keylog.h"
 
 typedef enum CompareVerdict {
     COMPARE_NOT_DONE, /* never shown as success */
@@ -24,13 +25,26 @@ typedef enum CompareVerdict {
     COMPARE_DIFFERENT,
 } CompareVerdict;
 
+/* How a table is compared. */
+typedef enum CompareHow {
+    COMPARE_BY_HASH,  /* every row */
+    COMPARE_BY_COUNT, /* their number */
+    COMPARE_NOT,
+} CompareHow;
+
 typedef struct CompareTable {
     const Relation *rel;
     CompareVerdict verdict;
     RowsHash source, target;
     int64_t bytes; /* read on the source side */
     int64_t elapsed_us;
-    char why[256]; /* when NOT_DONE */
+    char why[256]; /* when NOT_DONE; of keys: the first that differs */
+    CompareHow how;
+    bool read; /* source and target hold what was hashed or counted */
+    /* of compare_keys */
+    bool by_keys;
+    int64_t keys, different;
+    Lsn base_lsn; /* the caller's: what the keys are added to */
 } CompareTable;
 
 typedef struct CompareSpec {
@@ -58,6 +72,17 @@ MUST_CHECK bool compare_go(Compare *compare, int64_t deadline_us, CompareTable *
  * LOCK_TIMEOUT, with nothing held, when somebody waits already. The server drops the locks after
  * idle_limit_us of silence. Between open and go. */
 MUST_CHECK bool compare_hold(Compare *compare, int64_t idle_limit_us, Error *err);
+/* Instead of what spec->count_only says; one a relation. Counts come last. Between open and go. */
+void compare_choose(Compare *compare, const CompareHow *how);
+/* Bytes of a table on disk, the larger of both sides. */
+int64_t compare_table_bytes(const Compare *compare, int table);
+/* Every open key of the wanted tables (by relation id) is read again on both sides: out_tables gets
+ * keys, different, why; nothing else of it is touched. Both sides must stand still; the sessions are
+ * those of go, which comes after. DEADLINE when the time ran out. */
+MUST_CHECK bool compare_keys(Compare *compare, Keylog *log, const bool *wanted, int64_t deadline_us,
+                             CompareTable *out_tables, Error *err);
+/* It has a key by which an index finds its rows on both sides. */
+bool compare_keys_possible(const Relation *rel);
 void compare_release(Compare *compare); /* idempotent; NULL is fine */
 void compare_close(Compare *compare);   /* NULL is fine */
 /* How long reading everything would take, judged by a sample of at most 16 MB of the largest table

@@ -23,6 +23,7 @@ typedef struct CompareUnit {
     int64_t first_block,
         end_block;  /* end -1: to the end of the table, however long it is by then */
     int64_t weight; /* bytes on disk */
+    bool count;     /* rows are only counted */
 } CompareUnit;
 
 /* A table on one side. */
@@ -52,6 +53,7 @@ struct Compare {
     bool binary_possible;
     int64_t block_bytes[SIDE_COUNT];
     ComparePart *parts[SIDE_COUNT];
+    CompareHow *how; /* by table */
     CompareUnit *units[SIDE_COUNT];
     int unit_count[SIDE_COUNT];
     atomic_int next_unit[SIDE_COUNT];

@@ -130,7 +130,7 @@ static bool copy_rows(CompareLane *lane, bool binary, RowsHash *out_hash, int64_
 bool compare_lane_read(CompareLane *lane, const CompareUnit *unit, RowsHash *out_hash,
                        int64_t *out_bytes, Error *err)
 {
-    if (lane->compare->spec.count_only) {
+    if (unit->count) {
         *out_bytes = 0;
         return count_rows(lane, unit, out_hash, err);
     }

@@ -56,8 +56,10 @@ bool compare_plan_sizes(Compare *compare, int side, PgConn *conn, Error *err)
 
 static int larger_first(const void *a, const void *b)
 {
-    int64_t x = ((const CompareUnit *)a)->weight, y = ((const CompareUnit *)b)->weight;
-    return x < y ? 1 : x > y ? -1 : 0;
+    const CompareUnit *x = a, *y = b;
+    if (x->count != y->count)
+        return x->count ? 1 : -1;
+    return x->weight < y->weight ? 1 : x->weight > y->weight ? -1 : 0;
 }
 
 static int pieces_of(const ComparePart *part, int64_t piece_bytes)
@@ -74,12 +76,15 @@ void compare_plan_units(Compare *compare, int side)
     ComparePart *parts = compare->parts[side];
     int64_t total = 0;
     for (int i = 0; i < tables; i++)
-        total += parts[i].bytes;
+        total += compare->how[i] == COMPARE_BY_HASH ? parts[i].bytes : 0;
     int64_t piece_bytes = total / ((int64_t)compare->spec.jobs * PIECES_PER_LANE);
     if (piece_bytes < PIECE_MIN_BYTES)
         piece_bytes = PIECE_MIN_BYTES;
     for (int i = 0; i < tables; i++)
-        count += parts[i].units_left = pieces_of(&parts[i], piece_bytes);
+        count += parts[i].units_left = compare->how[i] == COMPARE_NOT ? 0
+                                       : compare->how[i] == COMPARE_BY_COUNT
+                                           ? 1
+                                           : pieces_of(&parts[i], piece_bytes);
 
     CompareUnit *units = calloc((size_t)(count > 0 ? count : 1), sizeof *units);
     ASSERT(units != NULL);
@@ -88,6 +93,7 @@ void compare_plan_units(Compare *compare, int side)
         int pieces = parts[i].units_left;
         for (int p = 0; p < pieces; p++, unit++) {
             unit->table = i;
+            unit->count = compare->how[i] == COMPARE_BY_COUNT;
             unit->ranged = pieces > 1;
             unit->first_block = parts[i].heap_blocks * p / pieces;
             unit->end_block = p == pieces - 1 ? -1 : parts[i].heap_blocks * (p + 1) / pieces;
@@ -95,6 +101,7 @@ void compare_plan_units(Compare *compare, int side)
         }
     }
     qsort(units, (size_t)count, sizeof *units, larger_first);
+    free(compare->units[side]);
     compare->units[side] = units;
     compare->unit_count[side] = count;
 }
@@ -110,4 +117,19 @@ bool compare_plan_binary(const Compare *compare, const Relation *rel)
             return false;
     }
     return true;
+}
+
+void compare_choose(Compare *compare, const CompareHow *how)
+{
+    for (int i = 0; i < compare->spec.rels->count; i++)
+        compare->how[i] = how[i];
+    for (int side = 0; side < SIDE_COUNT; side++)
+        compare_plan_units(compare, side);
+}
+
+int64_t compare_table_bytes(const Compare *compare, int table)
+{
+    int64_t source = compare->parts[SIDE_SOURCE][table].bytes;
+    int64_t target = compare->parts[SIDE_TARGET][table].bytes;
+    return source > target ? source : target;
 }

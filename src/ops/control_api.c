@@ -159,9 +159,8 @@ json_t *control_cutover_request_json(const ControlCutoverRequest *request)
     set_text(object, "operator", request->operator_name);
     set_text(object, "command", request->command);
     if (request->verify != CONTROL_API_DEFAULT)
-        json_object_set_new(
-            object, "verify",
-            json_string(request->verify == CUTOVER_VERIFY_COUNT ? "count" : "full"));
+        json_object_set_new(object, "verify",
+                            json_string(cutover_verify_name((CutoverVerify)request->verify)));
     return object;
 }
 
@@ -194,10 +193,13 @@ static bool read_text(const char *key, const json_t *value, char *out, size_t si
 static bool read_verify(const json_t *value, int *out, Error *err)
 {
     const char *text = json_is_string(value) ? json_string_value(value) : "";
-    if (strcmp(text, "full") != 0 && strcmp(text, "count") != 0)
-        return ERR(err, ERR_USAGE, "'verify' must be \"full\" or \"count\"");
-    *out = strcmp(text, "full") == 0 ? CUTOVER_VERIFY_FULL : CUTOVER_VERIFY_COUNT;
-    return true;
+    for (int word = 0; word < CUTOVER_VERIFY_WORDS; word++) {
+        if (strcmp(text, cutover_verify_name((CutoverVerify)word)) != 0)
+            continue;
+        *out = word;
+        return true;
+    }
+    return ERR(err, ERR_USAGE, "'verify' must be \"auto\", \"full\", \"keys\" or \"count\"");
 }
 
 static bool read_key(const char *key, const json_t *value, ControlCutoverRequest *out, Error *err)

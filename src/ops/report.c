@@ -57,10 +57,11 @@ static const char *verdict_name(CompareVerdict verdict)
 static json_t *side_json(const CompareTable *table, const RowsHash *hash)
 {
     char text[33];
-    if (table->verdict == COMPARE_NOT_DONE)
+    if (!table->read)
         return json_null();
-    return json_pack("{s:I, s:s}", "rows", (json_int_t)hash->rows, "hash",
-                     rows_hash_text(hash, text));
+    return json_pack("{s:I, s:o}", "rows", (json_int_t)hash->rows, "hash",
+                     table->how == COMPARE_BY_HASH ? json_string(rows_hash_text(hash, text))
+                                                   : json_null());
 }
 
 static json_t *tables_json(const CutoverReport *report)
@@ -68,12 +69,19 @@ static json_t *tables_json(const CutoverReport *report)
     json_t *tables = json_array();
     for (int i = 0; i < report->table_count; i++) {
         const CompareTable *t = &report->tables[i];
-        json_array_append_new(
-            tables, json_pack("{s:o, s:s, s:o, s:o, s:I, s:o, s:o}", "table",
-                              json_text(t->rel != NULL ? t->rel->display : NULL), "verdict",
-                              verdict_name(t->verdict), "source", side_json(t, &t->source),
-                              "target", side_json(t, &t->target), "bytes", (json_int_t)t->bytes,
-                              "elapsed_ms", ms_or_null(t->elapsed_us), "why", json_text(t->why)));
+        CLEANUP_BUF Buf proof = BUF_INIT;
+        cutover_proof_text(report, t, &proof);
+        json_t *table =
+            json_pack("{s:o, s:s, s:o, s:o, s:I, s:o, s:o}", "table",
+                      json_text(t->rel != NULL ? t->rel->display : NULL), "verdict",
+                      verdict_name(t->verdict), "source", side_json(t, &t->source), "target",
+                      side_json(t, &t->target), "bytes", (json_int_t)t->bytes, "elapsed_ms",
+                      ms_or_null(t->elapsed_us), "why", json_text(t->why));
+        json_object_set_new(table, "method", json_string(cutover_proof_method(t)));
+        json_object_set_new(table, "keys", t->by_keys ? json_integer(t->keys) : json_null());
+        json_object_set_new(table, "base_lsn", json_text_lsn(t->by_keys ? t->base_lsn : 0));
+        json_object_set_new(table, "proof", json_text(buf_str(&proof)));
+        json_array_append_new(tables, table);
     }
     return tables;
 }
@@ -109,6 +117,7 @@ json_t *report_json(const CutoverReport *report)
     json_object_set_new(out, "barrier_lsn", json_text_lsn(report->barrier_lsn));
     json_object_set_new(out, "phases", phases);
     json_object_set_new(out, "rows_compared", json_text_number(report->rows_compared));
+    json_object_set_new(out, "keys_compared", json_text_number(report->keys_compared));
     json_object_set_new(out, "bytes_compared", json_text_number(report->bytes_compared));
     json_object_set_new(out, "sequences",
                         json_pack("{s:i, s:i}", "total", report->sequences_total, "raised",
@@ -223,6 +232,11 @@ static void table_line(const json_t *table, int name_width, Buf *out)
     text_put_cell(out, text_count(json_get_number(table, "source.rows"), n), 14, true);
     text_put_cell(out, text_count(json_get_number(table, "target.rows"), n), 14, true);
     buf_printf(out, "  %.12s\n", hash);
+    if (strcmp(json_get_text(table, "method", ""), "keys") == 0) {
+        buf_puts(out, "  ");
+        text_put_clean(out, json_get_text(table, "proof", ""));
+        buf_putc(out, '\n');
+    }
     if (why[0] != '\0') {
         buf_puts(out, "  ");
         text_put_clean(out, why);

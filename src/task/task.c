@@ -15,6 +15,7 @@
 #include "config/endpoint.h"
 #include "schema/schema.h"
 #include "source/preflight.h"
+#include "sync/proofs.h"
 #include "task/hooks.h"
 #include "task/plans.h"
 #include "task/schedule.h"
@@ -419,6 +420,14 @@ static int64_t chosen(int64_t asked, int64_t configured)
     return asked >= 0 ? asked : configured;
 }
 
+static void base_of(void *engine, const Relation *rel, CutoverBase *out)
+{
+    ProofState state;
+    proofs_state(engine, rel, &state);
+    *out = (CutoverBase){.proved = state.proved, .lsn = state.lsn, .open_keys = state.open_keys};
+    snprintf(out->why, sizeof out->why, "%s", state.whole ? state.why : "never verified");
+}
+
 static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *options)
 {
     const Config *c = task->config;
@@ -471,6 +480,8 @@ static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *optio
         .on_phase = task->hooks.count > 0 ? hooks_run : NULL,
         .phase_arg = &task->hooks,
         .plan_extra = hooks_plan(&task->hooks, task->arena),
+        .keylog = proofs_keylog(sync),
+        .base = base_of,
         .on_event = options->on_event,
         .event_arg = options->event_arg,
     };

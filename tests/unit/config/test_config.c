@@ -272,7 +272,7 @@ static void test_flag_forms(void **state)
     assert_false(config_flag(config, FLAG_DRY_RUN));
     assert_string_equal(config_flag_text(config, FLAG_UNTIL), "caught-up");
     assert_int_equal(config_duration_us(config, OPT_CUTOVER_MAX_DOWNTIME), 3000000);
-    assert_int_equal(config_choice(config, OPT_CUTOVER_VERIFY), 1);
+    assert_int_equal(config_choice(config, OPT_CUTOVER_VERIFY), 3);
     assert_string_equal(config_where(config, OPT_CUTOVER_VERIFY), "flag --verify");
     assert_true(config_bool(config, OPT_LOAD_BINARY));
     assert_false(config_bool(config, OPT_LOAD_ANALYZE));
@@ -305,7 +305,7 @@ static void test_flag_errors(void **state)
     refused(NULL, FLAGS_OF("--dry-run"), ERR_USAGE, "'--dry-run' is no flag of 'bascule run'");
     refused(NULL, FLAGS_OF("a", "b"), ERR_USAGE, "'bascule run' does not know what to do with 'b'");
     refused(NULL, FLAGS_OF("--verify", "x"), ERR_USAGE,
-            "--verify: 'cutover.verify' is 'x', expected one of full, count");
+            "--verify: 'cutover.verify' is 'x', expected one of auto, full, keys, count");
 }
 
 static void test_flags_of_other_commands(void **state)

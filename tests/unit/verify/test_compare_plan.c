@@ -21,6 +21,7 @@ static Relations rels = {.count = TABLES, .all = relation_list};
 static void plan(Compare *compare, int jobs, const int64_t *blocks, const int64_t *bytes)
 {
     *compare = (Compare){.spec = {.rels = &rels, .jobs = jobs}};
+    compare->how = calloc(TABLES, sizeof *compare->how);
     compare->parts[SIDE_SOURCE] = calloc(TABLES, sizeof(ComparePart));
     for (int i = 0; i < TABLES; i++) {
         compare->parts[SIDE_SOURCE][i].heap_blocks = blocks[i];
@@ -31,6 +32,7 @@ static void plan(Compare *compare, int jobs, const int64_t *blocks, const int64_
 
 static void unplan(Compare *compare)
 {
+    free(compare->how);
     free(compare->parts[SIDE_SOURCE]);
     free(compare->units[SIDE_SOURCE]);
 }

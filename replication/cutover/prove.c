@@ -1,0 +1,256 @@
+/*
+ * prove - the frozen point: how each table is proved, and the verdict.
+ *
+ * A table whose rows were found equal at X while writes flowed needs only the rows whose keys
+ * changed since: their number decides the time, not the table's size. Everything else is read in
+ * whole. `auto` reads in whole what fits, smallest first, because that assumes nothing; tables that
+ * were never verified come before those, because nothing else can prove them.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bascule/base/fault.h"
+#include "cutover/internal.h"
+
+#define RESERVE_PCT 5  /* of the budget, kept from the comparison for commit and opening */
+#define AUTO_PCT    40 /* of the budget that `auto` spends on reading in whole what need not be */
+#define US_PER_KEY  20 /* both sides, one pair of sessions */
+#define COUNT_SHARE 6  /* counting is that much faster than hashing */
+
+const char *cutover_verify_name(CutoverVerify verify)
+{
+    static const char *const NAMES[CUTOVER_VERIFY_WORDS] = {"auto", "full", "keys", "count"};
+    return NAMES[verify];
+}
+
+/* Choice
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct Candidate {
+    int table;
+    int64_t us;
+    bool proved;
+} Candidate;
+
+static int unproved_then_smallest(const void *a, const void *b)
+{
+    const Candidate *x = a, *y = b;
+    if (x->proved != y->proved)
+        return x->proved ? 1 : -1;
+    return x->us < y->us ? -1 : x->us > y->us;
+}
+
+static void look_at_base(const Cutover *cut, const Relation *rel, CutoverBase *out)
+{
+    *out = (CutoverBase){.why = "changed keys are not kept"};
+    if (cut->spec->keylog == NULL || cut->spec->base == NULL)
+        return;
+    cut->spec->base(cut->spec->engine, rel, out);
+    if (out->proved && !compare_keys_possible(rel)) {
+        out->proved = false;
+        snprintf(out->why, sizeof out->why, "its key is none that an index finds on both sides");
+    }
+}
+
+static int64_t read_us(const Cutover *cut, int table)
+{
+    if (cut->compare == NULL)
+        return 0;
+    return (int64_t)(cut->prove_us_per_byte * (double)compare_table_bytes(cut->compare, table));
+}
+
+void prove_choose(const Cutover *cut, int64_t budget_us, CompareTable *tables, int64_t *out_us,
+                  Buf *out_left)
+{
+    CutoverVerify verify = cut->spec->verify;
+    int count = cut->spec->rels->count;
+    Candidate *order = calloc((size_t)count + 1, sizeof *order);
+    ASSERT(order != NULL);
+    int64_t total_us = 0, spent_us = 0;
+    for (int i = 0; i < count; i++) {
+        CutoverBase base = {0};
+        if (verify == CUTOVER_VERIFY_AUTO || verify == CUTOVER_VERIFY_KEYS)
+            look_at_base(cut, cut->spec->rels->all[i], &base);
+        order[i] = (Candidate){.table = i, .us = read_us(cut, i), .proved = base.proved};
+        tables[i].how = verify == CUTOVER_VERIFY_COUNT ? COMPARE_BY_COUNT : COMPARE_BY_HASH;
+        tables[i].by_keys = false;
+        tables[i].base_lsn = base.proved ? base.lsn : LSN_UNKNOWN;
+        tables[i].keys = base.proved ? base.open_keys : 0;
+    }
+    qsort(order, (size_t)count, sizeof *order, unproved_then_smallest);
+    for (int n = 0; n < count; n++) {
+        CompareTable *t = &tables[order[n].table];
+        int64_t left_us = order[n].proved ? budget_us * AUTO_PCT / 100 : budget_us;
+        bool fits = spent_us + order[n].us <= left_us;
+        if (verify == CUTOVER_VERIFY_COUNT || (!order[n].proved && fits) ||
+            verify == CUTOVER_VERIFY_FULL ||
+            (order[n].proved && fits && verify == CUTOVER_VERIFY_AUTO)) {
+            spent_us += order[n].us;
+            total_us += order[n].us;
+        } else if (order[n].proved) {
+            t->by_keys = true;
+            t->how = COMPARE_NOT;
+            total_us += t->keys * US_PER_KEY / (cut->spec->jobs > 0 ? cut->spec->jobs : 1);
+        } else {
+            total_us += order[n].us;
+            if (out_left != NULL)
+                buf_printf(out_left, "%s%s", out_left->len > 0 ? ", " : "",
+                           cut->spec->rels->all[order[n].table]->display);
+        }
+        if (!t->by_keys)
+            t->base_lsn = LSN_UNKNOWN, t->keys = 0;
+    }
+    /* Rows of the others are counted as well, where that costs little. */
+    for (int n = 0; n < count; n++) {
+        CompareTable *t = &tables[order[n].table];
+        int64_t us = order[n].us / COUNT_SHARE;
+        if (!t->by_keys || spent_us + us > budget_us * AUTO_PCT / 100)
+            continue;
+        t->how = COMPARE_BY_COUNT;
+        spent_us += us;
+        total_us += us;
+    }
+    free(order);
+    *out_us = total_us;
+}
+
+/* In words
+ * ----------------------------------------------------------------------------------------- */
+
+const char *cutover_proof_method(const CompareTable *t)
+{
+    if (t->verdict != COMPARE_EQUAL)
+        return "none";
+    return t->by_keys ? "keys" : t->how == COMPARE_BY_HASH ? "full-hash" : "count";
+}
+
+void cutover_proof_text(const CutoverReport *report, const CompareTable *t, Buf *out)
+{
+    LsnText at = lsn_text(report->barrier_lsn), base = lsn_text(t->base_lsn);
+    if (t->verdict != COMPARE_EQUAL)
+        buf_puts(out, "not proved");
+    else if (t->by_keys)
+        buf_printf(out, "verified at %s + %lld keys to %s%s", base.text, (long long)t->keys,
+                   at.text, t->read ? ", and as many rows" : "");
+    else if (t->how == COMPARE_BY_HASH)
+        buf_printf(out, "full hash at %s", at.text);
+    else
+        buf_printf(out, "as many rows at %s, contents not compared", at.text);
+}
+
+/* Verdict
+ * ------------------------------------------------------------------------------------------ */
+
+static bool judge_tables(Cutover *cut, Error *err)
+{
+    CLEANUP_BUF Buf different = BUF_INIT;
+    CLEANUP_BUF Buf open = BUF_INIT;
+    CutoverReport *report = cut->report;
+    for (int i = 0; i < report->table_count; i++) {
+        CompareTable *t = &report->tables[i];
+        report->rows_compared += (int64_t)t->source.rows;
+        report->bytes_compared += t->bytes;
+        report->keys_compared += t->keys;
+        bool counted_otherwise = t->how == COMPARE_BY_COUNT && t->verdict == COMPARE_DIFFERENT;
+        if (t->by_keys && !counted_otherwise)
+            t->verdict = t->different > 0 ? COMPARE_DIFFERENT : COMPARE_EQUAL;
+        if (t->verdict == COMPARE_EQUAL && (t->by_keys || t->base_lsn == LSN_UNKNOWN))
+            continue;
+        if (t->verdict == COMPARE_EQUAL)
+            t->verdict = COMPARE_NOT_DONE; /* counted only, and its proof is gone */
+        Buf *list = t->verdict == COMPARE_DIFFERENT ? &different : &open;
+        buf_printf(list, "%s%s", list->len > 0 ? ", " : "", t->rel->display);
+        if (t->by_keys && t->different > 0)
+            buf_printf(list, " (%lld of %lld changed rows; %s)", (long long)t->different,
+                       (long long)t->keys, t->why);
+        else if (t->verdict == COMPARE_DIFFERENT)
+            buf_printf(list, " (%llu rows, %llu on the %s)", (unsigned long long)t->source.rows,
+                       (unsigned long long)t->target.rows, TO_SIDE(cut));
+    }
+    if (different.len > 0)
+        return ERR(err, ERR_DIFFERENT, "source and target differ: %s", buf_str(&different));
+    if (open.len > 0)
+        return ERR(err, ERR_DEADLINE, "there was not time enough to compare: %s", buf_str(&open));
+    return true;
+}
+
+/* A proof that was lost while its keys were read has not been one. */
+static void look_again(Cutover *cut)
+{
+    for (int i = 0; i < cut->report->table_count; i++) {
+        CompareTable *t = &cut->report->tables[i];
+        CutoverBase base;
+        if (!t->by_keys)
+            continue;
+        look_at_base(cut, t->rel, &base);
+        if (base.proved && base.lsn == t->base_lsn)
+            continue;
+        t->by_keys = false;
+        snprintf(t->why, sizeof t->why, "no longer verified: %s", base.why);
+    }
+}
+
+static bool read_changed(Cutover *cut, int64_t deadline_us, Error *err)
+{
+    CutoverReport *report = cut->report;
+    bool *wanted = arena_new_array(cut->arena, bool, report->table_count + 1);
+    bool any = false;
+    for (int i = 0; i < report->table_count; i++) {
+        wanted[i] = report->tables[i].by_keys;
+        any = any || wanted[i];
+        report->tables[i].keys = 0;
+    }
+    if (any &&
+        !compare_keys(cut->compare, cut->spec->keylog, wanted, deadline_us, report->tables, err))
+        return false;
+    look_again(cut);
+    return true;
+}
+
+static void tell_proof(Cutover *cut)
+{
+    const CutoverReport *report = cut->report;
+    int by_hash = 0, by_keys = 0;
+    for (int i = 0; i < report->table_count; i++) {
+        by_hash += report->tables[i].how == COMPARE_BY_HASH;
+        by_keys += report->tables[i].by_keys;
+    }
+    if (cut->spec->verify == CUTOVER_VERIFY_COUNT)
+        cutover_tell(cut, "prove", false,
+                     "%d tables equal, %lld rows counted, contents not compared",
+                     report->table_count, (long long)report->rows_compared);
+    else if (by_keys == 0)
+        cutover_tell(cut, "prove", false, "%d tables equal, %lld rows", by_hash,
+                     (long long)report->rows_compared);
+    else
+        cutover_tell(
+            cut, "prove", false,
+            "%d tables equal: %d by every row, %d verified before and by %lld changed keys",
+            report->table_count, by_hash, by_keys, (long long)report->keys_compared);
+}
+
+CutoverFsmEvent cutover_prove(Cutover *cut, Error *err)
+{
+    CutoverReport *report = cut->report;
+    int64_t reserve_us = cut->spec->max_downtime_us / 100 * RESERVE_PCT, expected_us = 0;
+    int64_t deadline_us = cut->freeze.watchdog_us - reserve_us;
+    int count = cut->spec->rels->count;
+    cut->step_us = clock_now_us();
+    report->tables = arena_new_array(cut->arena, CompareTable, count + 1);
+    report->table_count = count;
+    CompareHow *how = arena_new_array(cut->arena, CompareHow, count + 1);
+    /* Chosen again: a table may have lost its proof since the plan (TRUNCATE). */
+    prove_choose(cut, deadline_us - cut->step_us, report->tables, &expected_us, NULL);
+    for (int i = 0; i < count; i++) {
+        report->tables[i].rel = cut->spec->rels->all[i];
+        how[i] = report->tables[i].how;
+    }
+    compare_choose(cut->compare, how);
+    if (!read_changed(cut, deadline_us, err) ||
+        !compare_go(cut->compare, deadline_us, report->tables, err) || !judge_tables(cut, err))
+        return cutover_fail(cut, err);
+    cutover_phase(cut, "prove");
+    tell_proof(cut);
+    return FAULT_ERROR(CUTOVER_PROVEN, err) ? cutover_fail(cut, err) : CUT_EV_DONE;
+}
