@@ -26,6 +26,12 @@ typedef struct LagSample {
 } LagSample;
 #define LAG_SAMPLES 1024
 
+/* What the last re-check of changed keys found in a table. */
+typedef struct Recheck {
+    int64_t differing;
+    char first[160];
+} Recheck;
+
 /* What a load stands on: guard locks and a snapshot that any session can import. */
 typedef struct LoadStart {
     Guard *guard;
@@ -66,6 +72,9 @@ struct Sync {
     Worker *keys_worker;    /* flushes it */
     Proof *proofs;          /* lock: by relation id, of `proofs_of` */
     const Relations *proofs_of;
+    Recheck *recheck; /* lock: by relation id, of `recheck_of`; NULL: no pass yet */
+    const Relations *recheck_of;
+    Worker *recheck_worker;
     PgConn *resume_conn; /* the reader's, for the resume row */
     PgConn *ticker_conn; /* the ticker's, on the source */
     char fingerprint[33];
@@ -132,6 +141,8 @@ MUST_CHECK bool sync_hold_apply_wait(Sync *sync, Error *err);
 /* keys.c: between the applier's start and the reader's, and after the applier's end */
 MUST_CHECK bool sync_keys_begin(Sync *sync, Error *err);
 void sync_keys_rest(Sync *sync);
+/* recheck.c */
+StepResult sync_recheck_step(void *self, Error *err);
 /* proofs.c: what the target knows */
 MUST_CHECK bool proofs_read(Sync *sync, Error *err);
 StepResult sync_keys_step(void *self, Error *err);

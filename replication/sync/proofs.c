@@ -78,6 +78,11 @@ void proofs_state(Sync *sync, const Relation *rel, ProofState *out)
     if (sync->proofs != NULL && sync->proofs_of == sync_relations(sync) &&
         rel->id < (uint32_t)sync->proofs_of->count)
         proof = sync->proofs[rel->id];
+    if (sync->recheck != NULL && sync->recheck_of == sync_relations(sync) &&
+        rel->id < (uint32_t)sync->recheck_of->count) {
+        out->differing = sync->recheck[rel->id].differing;
+        snprintf(out->first, sizeof out->first, "%s", sync->recheck[rel->id].first);
+    }
     pthread_mutex_unlock(&sync->lock);
     keylog_table(log, rel, &keys);
     out->whole = keys.whole;
@@ -90,5 +95,5 @@ void proofs_state(Sync *sync, const Relation *rel, ProofState *out)
     out->at_wall_us = proof.at_wall_us;
     out->rows = proof.rows;
     snprintf(out->digest, sizeof out->digest, "%s", proof.digest);
-    out->proved = !keys.whole && rel->persistence != 'u';
+    out->proved = !keys.whole && rel->persistence != 'u' && out->differing == 0;
 }

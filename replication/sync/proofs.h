@@ -33,6 +33,8 @@ typedef struct ProofState {
     bool whole;        /* only reading all of it can prove it */
     char why[96];      /* of whole */
     int64_t open_keys; /* -1: not known */
+    int64_t differing; /* rows that the last re-check found different: then nothing is proved */
+    char first[160];   /* the first of them: kind and key */
     int64_t rows;      /* of the proof; -1 unknown */
     char digest[33];
 } ProofState;

@@ -269,6 +269,8 @@ bool sync_stream_start(Sync *sync, Error *err)
            sync_keys_begin(sync, err) &&
            (atomic_load(&sync->keylog) == NULL ||
             start_worker(sync, "keys", sync_keys_step, NULL, &sync->keys_worker, err)) &&
+           (atomic_load(&sync->keylog) == NULL || sync->spec.recheck_interval_us == 0 ||
+            start_worker(sync, "recheck", sync_recheck_step, NULL, &sync->recheck_worker, err)) &&
            start_worker(sync, "apply", apply_worker_step, apply_worker_reset, &sync->apply_worker,
                         err) &&
            start_worker(sync, "reader", reader_worker_step, reader_worker_reset,
@@ -300,6 +302,7 @@ void sync_stream_stop(Sync *sync)
     join(sync, &sync->apply_worker);
     join(sync, &sync->ticker_worker);
     join(sync, &sync->keys_worker);
+    join(sync, &sync->recheck_worker);
     reader_free(sync->reader);
     applier_free(sync->applier);
     sync_keys_rest(sync);

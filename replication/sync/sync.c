@@ -57,6 +57,7 @@ void sync_free(Sync *sync)
     sync_stream_stop(sync);
     keylog_close(atomic_load(&sync->keylog));
     free(sync->proofs);
+    free(sync->recheck);
     load_start_done(&sync->load_start);
     pgconn_close(sync->control);
     relations_free(atomic_load(&sync->rels));

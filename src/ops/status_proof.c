@@ -54,32 +54,35 @@ json_t *status_proof_table_json(const StatusTable *table)
     const ProofState *proof = &table->proof;
     if (!table->proof_known)
         return json_null();
-    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:b, s:o}", "proved", proof->proved, "lsn",
-                     json_text_lsn(proof->lsn), "at", wall_json(proof), "age_seconds",
+    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:b, s:o, s:I, s:o}", "proved", proof->proved,
+                     "lsn", json_text_lsn(proof->lsn), "at", wall_json(proof), "age_seconds",
                      json_text_seconds(age_us(proof)), "open_keys",
                      json_text_number(known_number(proof->open_keys)), "needs_whole_proof",
-                     proof->whole, "why", json_text(proof->why));
+                     proof->whole, "why", json_text(proof->why), "differing_rows",
+                     (json_int_t)proof->differing, "first_difference", json_text(proof->first));
 }
 
 json_t *status_proof_json(const StatusReport *r)
 {
-    int64_t proved = 0, whole = 0, keys = 0, oldest_us = PROGRESS_UNKNOWN;
+    int64_t proved = 0, whole = 0, keys = 0, differing = 0, oldest_us = PROGRESS_UNKNOWN;
     if (!r->proof_known)
         return json_null();
     for (int i = 0; i < r->table_count; i++) {
         const ProofState *proof = &r->tables[i].proof;
         proved += proof->proved;
         whole += proof->whole;
+        differing += proof->differing;
         keys += proof->open_keys > 0 ? proof->open_keys : 0;
         if (proof->proved && age_us(proof) > oldest_us)
             oldest_us = age_us(proof);
     }
-    return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "tables_proved", json_text_number(proved),
-        "tables_needing_whole_proof", json_text_number(whole), "open_keys", json_text_number(keys),
-        "oldest_seconds", json_text_seconds(oldest_us), "log_memory_bytes",
-        json_text_number(r->keys_memory_bytes), "log_disk_bytes",
-        json_text_number(r->keys_disk_bytes), "log_trouble", json_text(r->keys_trouble));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "tables_proved",
+                     json_text_number(proved), "tables_needing_whole_proof",
+                     json_text_number(whole), "open_keys", json_text_number(keys), "differing_rows",
+                     json_text_number(differing), "oldest_seconds", json_text_seconds(oldest_us),
+                     "log_memory_bytes", json_text_number(r->keys_memory_bytes), "log_disk_bytes",
+                     json_text_number(r->keys_disk_bytes), "log_trouble",
+                     json_text(r->keys_trouble));
 }
 
 /* Text
@@ -99,6 +102,19 @@ static void name_whole(const json_t *status, int64_t count, Buf *out)
     }
     if (named < count)
         buf_puts(out, ", ...");
+}
+
+static void name_first_difference(const json_t *status, Buf *out)
+{
+    const json_t *tables = json_get(status, "tables");
+    for (size_t i = 0; i < json_array_size(tables); i++) {
+        const json_t *table = json_array_get(tables, i);
+        if (json_get_number(table, "proof.differing_rows") <= 0)
+            continue;
+        buf_printf(out, ", the first in %s: %s", json_get_text(table, "table", "unknown"),
+                   json_get_text(table, "proof.first_difference", "unknown"));
+        return;
+    }
 }
 
 bool status_proof_text(const json_t *status, Buf *out)
@@ -124,5 +140,10 @@ bool status_proof_text(const json_t *status, Buf *out)
         buf_printf(out, "; %s need a whole proof", text_count(whole, a));
         name_whole(status, whole, out);
     }
-    return whole > 0;
+    int64_t differing = json_get_number(proof, "differing_rows");
+    if (differing > 0) {
+        buf_printf(out, "; %s CHANGED ROWS DIFFER", text_count(differing, a));
+        name_first_difference(status, out);
+    }
+    return whole > 0 || differing > 0;
 }

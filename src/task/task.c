@@ -105,6 +105,8 @@ static void fill_spec(Task *task)
     s->keys_disk_bytes = config_size_bytes(c, OPT_KEYS_DISK_LIMIT);
     s->keys_dir = s->keys_disk_bytes > 0 ? config_text(c, OPT_KEYS_DIR) : NULL;
     s->keys_memory_bytes = (size_t)config_size_bytes(c, OPT_KEYS_MEMORY);
+    s->recheck_interval_us = config_duration_us(c, OPT_KEYS_RECHECK_INTERVAL);
+    s->recheck_rate = config_i64(c, OPT_KEYS_RECHECK_RATE);
     s->close_target = close_target;
     s->close_arg = task;
     s->stop = task->stop;
@@ -425,7 +427,10 @@ static void base_of(void *engine, const Relation *rel, CutoverBase *out)
     ProofState state;
     proofs_state(engine, rel, &state);
     *out = (CutoverBase){.proved = state.proved, .lsn = state.lsn, .open_keys = state.open_keys};
-    snprintf(out->why, sizeof out->why, "%s", state.whole ? state.why : "never verified");
+    if (state.differing > 0)
+        snprintf(out->why, sizeof out->why, "%lld rows differ", (long long)state.differing);
+    else
+        snprintf(out->why, sizeof out->why, "%s", state.whole ? state.why : "never verified");
 }
 
 static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *options)
