@@ -59,7 +59,7 @@ struct Cutover {
     PgConn *source, *target; /* everything but locks and comparison */
     Compare *compare;
     double prove_us_per_byte; /* measured by the prediction; 0: it was not */
-    FenceSet fences; /* of the source */
+    FenceSet fences;          /* of the source */
     WayBack way_back;
     Sequences sequences;
     char fingerprint[33];
