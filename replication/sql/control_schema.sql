@@ -141,7 +141,7 @@ COMMENT ON TABLE bascule.proof IS
 COMMENT ON COLUMN bascule.proof.epoch IS '0: found while streaming; else the cutover that found it while frozen.';
 COMMENT ON COLUMN bascule.proof.start_lsn IS 'Load that was proved: a table loaded again has to be proved again.';
 COMMENT ON COLUMN bascule.proof.method IS
-    'full hash, verified plus keys, counted, not proved (cutover); rows (while streaming).';
+    'full-hash, keys, count, none (cutover); rows, mismatch (while streaming).';
 COMMENT ON COLUMN bascule.proof.lsn IS 'Position on the source at which both sides were equal.';
 COMMENT ON COLUMN bascule.proof.keys IS 'Changed keys that were read again.';
 COMMENT ON COLUMN bascule.proof.log_id IS

@@ -66,6 +66,16 @@ bool proofs_put(Sync *sync, PgConn *target, const Relation *rel, const ProofCut 
     return true;
 }
 
+bool proofs_void(Sync *sync, PgConn *target, const Relation *rel, Lsn lsn, Error *err)
+{
+    Proof proof = {
+        .method = PROOF_METHOD_MISMATCH, .lsn = lsn, .rows = -1, .keys = -1, .segment = -1};
+    if (!proof_write(target, sync->spec.task, rel, &proof, err))
+        return false;
+    keep(sync, rel, &proof);
+    return true;
+}
+
 void proofs_state(Sync *sync, const Relation *rel, ProofState *out)
 {
     Keylog *log = atomic_load(&sync->keylog);

@@ -25,6 +25,9 @@ void proofs_cut(Sync *sync, ProofCut *out_cut);
 MUST_CHECK bool proofs_put(Sync *sync, PgConn *target, const Relation *rel, const ProofCut *cut,
                            Lsn lsn, int64_t rows, const char *digest, bool *out_counts, Error *err);
 
+/* It was found to differ: whatever was known before does not count. */
+MUST_CHECK bool proofs_void(Sync *sync, PgConn *target, const Relation *rel, Lsn lsn, Error *err);
+
 /* proved: equal at `lsn` and every key changed since is open in the log. */
 typedef struct ProofState {
     bool proved;

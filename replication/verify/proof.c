@@ -111,7 +111,7 @@ bool proof_holds(const Proof *proof, const Relation *rel, const char *log_id)
 {
     char shape[17];
     shape_of(rel, shape);
-    return proof->method[0] != '\0' && proof->source_oid == rel->oid &&
+    return strcmp(proof->method, PROOF_METHOD_ROWS) == 0 && proof->source_oid == rel->oid &&
            proof->start_lsn == rel->start_lsn && strcmp(proof->log_id, log_id) == 0 &&
            strcmp(proof->shape, shape) == 0;
 }

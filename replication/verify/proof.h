@@ -11,11 +11,8 @@
 #include "bascule/port/pgconn.h"
 #include "verify/keylog.h"
 
-#define PROOF_METHOD_ROWS       "rows"
-#define PROOF_METHOD_FULL_HASH  "full hash"
-#define PROOF_METHOD_KEYS       "verified plus keys"
-#define PROOF_METHOD_COUNT      "counted"
-#define PROOF_METHOD_NOT_PROVED "not proved"
+#define PROOF_METHOD_ROWS     "rows"
+#define PROOF_METHOD_MISMATCH "mismatch" /* rows differed: nothing is proved */
 
 typedef struct Proof {
     int64_t epoch;

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "bascule/base/clock.h"
+#include "bascule/base/log.h"
 #include "sync/gate.h"
 #include "sync/offline.h"
+#include "sync/proofs.h"
 
 #define BEGIN_WAIT_US ((int64_t)10000000)
 #define LOOK_US       20000
@@ -86,6 +88,31 @@ static bool wait_begun(Task *task, StopToken *stop, Error *err)
     }
 }
 
+/* What was found counts from now on, together with the keys changed since. A table whose first chunks
+ * were decided by an earlier process began before this cut: its keys of that time may be gone. */
+static bool keep_proofs(Task *task, Sync *sync, const ProofCut *cut, Lsn cut_lsn,
+                        const VerifyReport *report, Error *err)
+{
+    char digest[33];
+    bool counts = true;
+    CLEANUP_PGCONN PgConn *target =
+        pgconn_open(&task_sync_spec(task)->target, PG_SESSION_SQL, "proofs", err);
+    if (target == NULL)
+        return false;
+    for (int i = 0; i < report->table_count; i++) {
+        const VerifyTable *t = &report->tables[i];
+        if (t->verdict == VERIFY_MISMATCH) {
+            if (!proofs_void(sync, target, t->rel, t->last_lsn, err))
+                return false;
+        } else if (t->verdict == VERIFY_PROVEN && !t->resumed && t->first_lsn > cut_lsn) {
+            if (!proofs_put(sync, target, t->rel, cut, t->first_lsn, t->rows[0],
+                            rows_hash_text(&t->hash[0], digest), &counts, err))
+                return false;
+        }
+    }
+    return true;
+}
+
 bool task_verify(Task *task, const TaskVerify *options, Arena *arena, VerifyReport *out_report,
                  Error *err)
 {
@@ -109,7 +136,16 @@ bool task_verify(Task *task, const TaskVerify *options, Arena *arena, VerifyRepo
     spec.twin.engine = gate_twin_engine(sync);
     if (!task_verify_begin(task, options->stop, err))
         return false;
+    ProofCut cut;
+    /* Before the first snapshot: what is noted from here on is a superset of what it lacks. */
+    proofs_cut(sync, &cut);
+    Lsn cut_lsn = atomic_load(&sync_progress(sync)->applied_lsn);
     bool ok = verify_run(&spec, arena, out_report, err);
+    if (out_report->exact && cut.log_id[0] != '\0') {
+        Error failed = ERROR_INIT;
+        if (!keep_proofs(task, sync, &cut, cut_lsn, out_report, &failed))
+            log_error_value(LOG_WARN, &failed, "what was verified is not kept for the cutover");
+    }
     task_verify_end(task);
     return ok;
 }
