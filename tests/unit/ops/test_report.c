@@ -73,15 +73,11 @@ static void json_of_a_cutover(void **state)
         "\"lag_before\":{\"bytes\":4096,\"seconds\":0.4},\"barrier_lsn\":\"0/16B3748\","
         "\"phases\":[{\"name\":\"freeze\",\"elapsed_ms\":2.0},{\"name\":\"drain\",\"elapsed_ms\":"
         "402.0}],"
-<<<<<<< HEAD
-        "\"rows_compared\":93,\"bytes_compared\":2048,\"sequences\":{\"total\":7,\"raised\":6},"
+        "\"rows_compared\":93,\"keys_compared\":0,\"bytes_compared\":2048,\"sequences\":{\"total\":"
+        "7,\"raised\":6},"
         "\"views\":[{\"view\":\"s.a\",\"refreshed\":true,\"elapsed_ms\":2.0,\"why\":\"\"},"
         "{\"view\":\"s.b\",\"refreshed\":false,\"elapsed_ms\":0.0,"
         "\"why\":\"the time was over before\"}],"
-=======
-        "\"rows_compared\":93,\"keys_compared\":0,\"bytes_compared\":2048,\"sequences\":{\"total\":"
-        "7,\"raised\":6},"
->>>>>>> 5e2f7f4 (wip: frozen proof by keys)
         "\"tables\":[{\"table\":\"public.users\",\"verdict\":\"equal\","
         "\"source\":{\"rows\":93,\"hash\":\"00000000000000010000000000000005\"},"
         "\"target\":{\"rows\":93,\"hash\":\"00000000000000010000000000000005\"},"
