@@ -16,6 +16,7 @@
 
 #include "apply/rowwise.h"
 #include "apply/setwise.h"
+#include "apply/suspension.h"
 #include "apply/waiting.h"
 #include "bascule/base/clock.h"
 #include "bascule/base/fault.h"
@@ -41,6 +42,7 @@ struct Applier {
     Session session;
     bool opened;
     bool deaf; /* ignores flows until FLOW_LOST */
+    bool due;  /* some relation is SUSPEND_DUE: the next transaction says so */
     Plan *plan;
     Waiting waiting;
     bool skipping;  /* the transaction whose parts come was applied before */
@@ -125,6 +127,10 @@ bool applier_open(Applier *applier, Error *err)
     if (!session_open(&applier->session, &applier->spec.endpoint, applier->spec.task,
                       applier->spec.rels, &resume_lsn, err)) {
         session_reclass(err);
+        return false;
+    }
+    if (!suspension_read(applier->session.conn, applier->spec.task, applier->spec.rels, err)) {
+        session_close(&applier->session);
         return false;
     }
     if (resume_lsn < applier->durable_lsn) {
@@ -237,6 +243,10 @@ static void committed(Applier *applier, Lsn end_lsn, int64_t commit_time_us, int
     if (commit_time_us != 0)
         atomic_store(&progress->applied_commit_time_us, commit_time_us);
     atomic_store(&progress->applied_lsn, end_lsn);
+    if (applier->due) {
+        suspension_committed(applier->spec.rels);
+        applier->due = false;
+    }
     if (!durable)
         return;
     applier->durable_lsn = end_lsn;
@@ -245,9 +255,42 @@ static void committed(Applier *applier, Lsn end_lsn, int64_t commit_time_us, int
     tell_messages(applier);
 }
 
+static bool write_suspensions(Applier *applier, Error *err)
+{
+    return !applier->due ||
+           suspension_write_due(applier->session.conn, applier->spec.task, applier->spec.rels, err);
+}
+
 static bool commit(Applier *applier, Error *err)
 {
-    return !FAULT_ERROR(APPLY_BEFORE_COMMIT, err) && session_commit(&applier->session, err);
+    return write_suspensions(applier, err) && !FAULT_ERROR(APPLY_BEFORE_COMMIT, err) &&
+           session_commit(&applier->session, err);
+}
+
+bool applier_may_suspend(const Applier *applier)
+{
+    return applier->opened && !applier->session.live;
+}
+
+void applier_suspend(Applier *applier, Relation *rel, const char *why)
+{
+    relation_suspend(rel, applier->applied_lsn, why);
+    applier->due = true;
+}
+
+/* The target refused a row because its table has another shape: it is left out from here on. */
+static bool suspend_refused(Applier *applier, const Error *err)
+{
+    int64_t rows;
+    const LaneExpect *failed = lane_failed(applier->session.lane, &rows);
+    if (applier->session.live || failed == NULL || failed->rel == NULL || rows >= 0 ||
+        !suspension_is_shape(err))
+        return false;
+    Relation *rel = applier->spec.rels->all[failed->rel->id];
+    if (atomic_load(&rel->suspended) != SUSPEND_NOT)
+        return false;
+    applier_suspend(applier, rel, err->message);
+    return true;
 }
 
 static bool execute_whole(Applier *applier, const PlanStep *steps, bool durable, Error *err)
@@ -287,6 +330,7 @@ static bool apply_whole(Applier *applier, bool durable, Error *err)
     for (int64_t i = 0; i < w->whole; i++)
         plan_add(applier->plan, w->flows[i]);
     const PlanStep *steps = plan_finish(applier->plan);
+    applier->due |= plan_take_suspends(applier->plan);
     keep_messages(applier);
     durable = durable || applier->messages != NULL ||
               clock_now_us() - applier->last_durable_us >= applier->spec.durable_interval_us;
@@ -300,7 +344,14 @@ static bool apply_whole(Applier *applier, bool durable, Error *err)
         }
         if (!replay_whole(applier, durable, err)) {
             session_reclass(err);
-            check_resume(applier, err);
+            if (!check_resume(applier, err) && suspend_refused(applier, err) &&
+                session_rollback(&applier->session)) {
+                plan_clear(applier->plan);
+                plan_take_tallies(applier->plan, false);
+                drop_messages(applier);
+                err_clear(err);
+                return apply_whole(applier, durable, err);
+            }
             return fail(applier, err);
         }
     }
@@ -343,6 +394,7 @@ static bool execute_parts(Applier *applier, Error *err)
     for (int64_t i = w->whole; i < w->count; i++)
         plan_add(applier->plan, w->flows[i]);
     const PlanStep *steps = plan_finish(applier->plan);
+    applier->due |= plan_take_suspends(applier->plan);
     keep_messages(applier);
     if (!lane_send(session->lane, SQL("SAVEPOINT bascule_part"), PG_NO_PARAMS, &any, err) ||
         !lane_drain(session->lane, err))
@@ -363,6 +415,15 @@ static bool execute_parts(Applier *applier, Error *err)
                        err);
 }
 
+/* A part failed. Without the table that has another shape the transaction comes again. */
+static bool fail_parts(Applier *applier, Error *err)
+{
+    session_reclass(err);
+    if (!check_resume(applier, err) && suspend_refused(applier, err))
+        err->cls = ERR_CONN_LOST;
+    return fail(applier, err);
+}
+
 /* The open transaction has outgrown a batch: what has come of it is executed. */
 static bool apply_parts(Applier *applier, Error *err)
 {
@@ -376,11 +437,8 @@ static bool apply_parts(Applier *applier, Error *err)
                            err))
             return fail(applier, err);
     }
-    if (!execute_parts(applier, err) || FAULT_ERROR(APPLY_MID, err)) {
-        session_reclass(err);
-        check_resume(applier, err);
-        return fail(applier, err);
-    }
+    if (!execute_parts(applier, err) || FAULT_ERROR(APPLY_MID, err))
+        return fail_parts(applier, err);
     waiting_drop_parts(w);
     return true;
 }
@@ -392,11 +450,8 @@ static bool finish_parts(Applier *applier, const Flow *last, Error *err)
     int64_t commit_time_us = last->commit_time_us;
     if (!execute_parts(applier, err) ||
         !session_move(&applier->session, applier->applied_lsn, end_lsn, commit_time_us, err) ||
-        !lane_drain(applier->session.lane, err) || !commit(applier, err)) {
-        session_reclass(err);
-        check_resume(applier, err);
-        return fail(applier, err);
-    }
+        !lane_drain(applier->session.lane, err) || !commit(applier, err))
+        return fail_parts(applier, err);
     applier->part_open = false;
     if (FAULT_ERROR(APPLY_AFTER_COMMIT, err))
         return fail(applier, err);
@@ -509,7 +564,8 @@ static bool make_durable(Applier *applier, Error *err)
 {
     if (!session_begin(&applier->session, applier->applied_lsn, applier->applied_lsn, 0, true,
                        err) ||
-        !lane_drain(applier->session.lane, err) || !session_commit(&applier->session, err)) {
+        !lane_drain(applier->session.lane, err) || !write_suspensions(applier, err) ||
+        !session_commit(&applier->session, err)) {
         session_reclass(err);
         check_resume(applier, err);
         return fail(applier, err);
@@ -533,6 +589,8 @@ int64_t applier_next_flush_us(const Applier *applier)
     const Waiting *w = &applier->waiting;
     if (!applier->opened || applier->deaf || applier->part_open)
         return CLOCK_NEVER;
+    if (applier->due)
+        return 0;
     if (w->end_lsn != applier->applied_lsn)
         return w->whole_changes > 0 ? 0 : w->since_us + applier->spec.durable_interval_us;
     if (applier->durable_lsn != applier->applied_lsn)
@@ -552,5 +610,5 @@ bool applier_flush(Applier *applier, bool idle, Error *err)
             return true;
         return apply_whole(applier, false, err);
     }
-    return !idle || !due || make_durable(applier, err);
+    return (!applier->due && (!idle || !due)) || make_durable(applier, err);
 }

@@ -14,6 +14,10 @@
  *           when idle; progress->durable_lsn moves only with a synchronous one. A position found
  *           when connecting is made durable before it counts.
  * Filter    a change applies only if the transaction's commit_lsn >= rel->start_lsn.
+ * Suspend   a relation that a SUSPEND names, that applier_suspend() was told of, or whose rows the
+ *           target refuses because it has another shape there: bascule.table_state says so in the
+ *           same transaction as the resume row, and its changes are left out. Not while foreign keys
+ *           are live: then the others' rows would be refused, and the task stops.
  * Triggers  session_replication_role=replica where the role may; else ordinary triggers have been
  *           disabled by the caller and foreign keys are live.
  * Failure   what may be tried again (RETRY: cancelled, deadlock, no resources) keeps the batch, and
@@ -59,6 +63,10 @@ MUST_CHECK bool applier_put(Applier *applier, Flow **flow, Error *err);
 /* Applies and commits what waits. idle: nothing more is in the queue, so make it durable when the
  * interval has passed. Cheap when there is nothing to do. */
 MUST_CHECK bool applier_flush(Applier *applier, bool idle, Error *err);
+/* Leaves the relation out from now on: durable with the next applier_flush(). */
+void applier_suspend(Applier *applier, Relation *rel, const char *why);
+/* Known once applier_open() worked. */
+bool applier_may_suspend(const Applier *applier);
 /* A transaction of the target is open: the parts of one too large for a batch have been executed, and
  * its locks are held until its last part has come. */
 bool applier_in_transaction(const Applier *applier);

@@ -150,7 +150,7 @@ bool control_set_resume(PgConn *target, const char *task, Lsn resume_lsn, Error 
 
 bool control_write_tables(PgConn *target, const char *task, const Relations *rels, Error *err)
 {
-    enum { SCHEMA, TABLE, OID, STATE, START, ROWS, BYTES, ARRAYS };
+    enum { SCHEMA, TABLE, OID, STATE, START, ROWS, BYTES, SHAPE, ARRAYS };
     PgArray arrays[ARRAYS] = {0};
     PgParam params[1 + ARRAYS] = {PG_TEXT(task)};
     for (int i = 0; i < ARRAYS; i++) {
@@ -168,6 +168,7 @@ bool control_write_tables(PgConn *target, const char *task, const Relations *rel
         pgarray_put_string(&arrays[START], rel->start_lsn == LSN_UNKNOWN ? NULL : lsn.text);
         pgarray_put_i64(&arrays[ROWS], rel->loaded_rows);
         pgarray_put_i64(&arrays[BYTES], rel->loaded_bytes);
+        pgarray_put_string(&arrays[SHAPE], rel->shape);
     }
     for (int i = 0; i < ARRAYS; i++)
         params[1 + i] = pgarray_end(&arrays[i]);
@@ -187,7 +188,8 @@ bool control_write_table(PgConn *target, const char *task, const Relation *rel, 
                      PG_PARAMS(PG_TEXT(task), PG_TEXT(rel->schema), PG_TEXT(rel->name),
                                number_param(rel->oid, &oid), PG_TEXT(table_state_name(state)),
                                lsn_param(start_lsn, &lsn), amount_param(rows, &rows_text),
-                               amount_param(bytes, &bytes_text), PG_TEXT(message)),
+                               amount_param(bytes, &bytes_text), PG_TEXT(message),
+                               PG_TEXT(rel->shape)),
                      NULL, err))
         return err_context(err, "writing the state of table '%s'", rel->display);
     return true;
@@ -201,6 +203,31 @@ static int parse_state(const char *text)
     return -1;
 }
 
+/* What the row says wins over what is seen now: it is older. */
+static void suspend_by_row(Relation *rel, const PgRows *rows, int row, const char *why)
+{
+    bool known = !pgrows_null(rows, row, 7);
+    relation_suspend(rel, known ? pgrows_lsn(rows, row, 7) : LSN_UNKNOWN,
+                     known ? pgrows_text(rows, row, 8) : why);
+    if (known)
+        atomic_store(&rel->suspended, SUSPENDED);
+}
+
+static void note_gone(Relations *rels, const PgRows *rows, int row)
+{
+    if (strcmp(pgrows_text(rows, row, 3), table_state_name(TABLE_CANCELLED)) == 0)
+        return; /* history */
+    rels->gone[rels->gone_count++] = (GoneTable){
+        .schema = arena_strdup(rels->arena, pgrows_text(rows, row, 0)),
+        .name = arena_strdup(rels->arena, pgrows_text(rows, row, 1)),
+        .display = arena_printf(rels->arena, "%s.%s", pgrows_text(rows, row, 0),
+                                pgrows_text(rows, row, 1)),
+        .reason = "the source has no such table in scope any more",
+        .oid = (uint32_t)pgrows_i64(rows, row, 2),
+        .suspended_lsn = pgrows_lsn(rows, row, 7),
+    };
+}
+
 static bool read_table_row(const PgRows *rows, int row, Relations *rels, Arena *scratch, Error *err)
 {
     const char *schema = pgrows_text(rows, row, 0), *name = pgrows_text(rows, row, 1);
@@ -208,27 +235,37 @@ static bool read_table_row(const PgRows *rows, int row, Relations *rels, Arena *
     char *key = arena_bytes_alloc(scratch, len + 1);
     memcpy(key, schema, schema_len + 1);
     memcpy(key + schema_len + 1, name, len - schema_len);
+    char why[SUSPEND_REASON_SIZE];
     Relation *rel = relations_by_name(rels, key, len);
     if (rel == NULL) {
         rel = relations_by_oid(rels, (uint32_t)pgrows_i64(rows, row, 2));
-        if (rel == NULL)
-            return true; /* no longer in scope: its row is history */
-        return ERR(err, ERR_SCHEMA_CHANGED, "table '%s.%s' of the task is called '%s' now", schema,
-                   name, rel->display);
+        if (rel == NULL) {
+            note_gone(rels, rows, row);
+            return true;
+        }
+        snprintf(why, sizeof why, "it was called '%s.%s' when it was copied", schema, name);
+        rel->row_schema = arena_strdup(rels->arena, schema);
+        rel->row_name = arena_strdup(rels->arena, name);
+        suspend_by_row(rel, rows, row, why);
+    } else if (pgrows_i64(rows, row, 2) != (int64_t)rel->oid) {
+        snprintf(why, sizeof why, "the source has another table under its name (oid %u, was %s)",
+                 rel->oid, pgrows_text(rows, row, 2));
+        suspend_by_row(rel, rows, row, why);
+    } else if (!pgrows_null(rows, row, 7)) {
+        suspend_by_row(rel, rows, row, "");
     }
-    if (pgrows_i64(rows, row, 2) != (int64_t)rel->oid)
-        return ERR(
-            err, ERR_SCHEMA_CHANGED,
-            "table '%s' on the source is not the one whose load was recorded (oid %u, was %s)",
-            rel->display, rel->oid, pgrows_text(rows, row, 2));
     int state = parse_state(pgrows_text(rows, row, 3));
     if (state < 0)
         return ERR(err, ERR_TARGET_STATE, "bascule.table_state has an unknown state for table '%s'",
                    rel->display);
+    rel->recorded = true;
     rel->load_state = state;
     rel->start_lsn = pgrows_lsn(rows, row, 4);
+    rel->from_lsn = pgrows_lsn(rows, row, 10);
     rel->loaded_rows = pgrows_i64(rows, row, 5);
     rel->loaded_bytes = pgrows_i64(rows, row, 6);
+    rel->copied_shape =
+        pgrows_null(rows, row, 9) ? NULL : arena_strdup(rels->arena, pgrows_text(rows, row, 9));
     return true;
 }
 
@@ -239,6 +276,8 @@ bool control_read_tables(PgConn *target, const char *task, Relations *rels, Erro
         return err_context(err, "reading the table states of task '%s'", task);
     for (int i = 0; i < rels->count; i++)
         rels->all[i]->load_state = TABLE_BEFORE_LOAD;
+    rels->gone = arena_new_array(rels->arena, GoneTable, pgrows_count(rows) + 1);
+    rels->gone_count = 0;
     Arena *scratch = arena_new(0);
     bool ok = true;
     for (int row = 0; ok && row < pgrows_count(rows); row++)

@@ -45,8 +45,9 @@ MUST_CHECK bool control_write_tables(PgConn *target, const char *task, const Rel
 MUST_CHECK bool control_write_table(PgConn *target, const char *task, const Relation *rel,
                                     LoadState state, Lsn start_lsn, int64_t rows, int64_t bytes,
                                     const char *message, Error *err);
-/* Fills load_state, start_lsn, loaded_rows/bytes of each relation that has a row; a relation
- * without one stays TABLE_BEFORE_LOAD. A row whose source oid differs is SCHEMA_CHANGED. */
+/* Fills load_state, start_lsn, loaded_rows/bytes, copied_shape and suspension of each relation that has
+ * a row; a relation without one stays TABLE_BEFORE_LOAD. One that has another name, or whose name
+ * belongs to another table now, is SUSPEND_DUE. Rows of tables that are not there go to rels->gone. */
 MUST_CHECK bool control_read_tables(PgConn *target, const char *task, Relations *rels, Error *err);
 /* Named steps of the schema work ("pre-data", "post-data public.t", "foreign-keys", ...). */
 MUST_CHECK bool control_step_done(PgConn *target, const char *task, const char *step,

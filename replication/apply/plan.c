@@ -1,6 +1,7 @@
 /* plan - see the header */
 #include "apply/plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct Plan {
     const Shapes *shapes;
     bool live;
     bool odd;
+    bool suspends;
     Arena *arena;
     PlanStep *first, **tail;
     PlanMessage *messages, **message_tail;
@@ -83,9 +85,17 @@ bool plan_odd(const Plan *plan)
     return plan->odd;
 }
 
+bool plan_take_suspends(Plan *plan)
+{
+    bool suspends = plan->suspends;
+    plan->suspends = false;
+    return suspends;
+}
+
 bool plan_applies(const Relation *rel, const Flow *flow)
 {
-    return !rel->suspended && flow->commit_lsn >= rel->start_lsn;
+    return atomic_load_explicit(&rel->suspended, memory_order_relaxed) == SUSPEND_NOT &&
+           flow->commit_lsn >= relation_begins(rel);
 }
 
 PlanKey plan_key(const Change *change, const Value **out_key)
@@ -269,8 +279,20 @@ const PlanMessage *plan_messages(const Plan *plan)
     return plan->messages;
 }
 
+static void add_suspend(const Change *change, const Flow *flow)
+{
+    char why[SUSPEND_REASON_SIZE];
+    snprintf(why, sizeof why, "%.*s", (int)change->content.len, change->content.data);
+    relation_suspend(change->rel, flow->commit_lsn, why);
+}
+
 static void add_change(Plan *plan, const Change *change, const Flow *flow)
 {
+    if (change->kind == CHANGE_SUSPEND) {
+        add_suspend(change, flow);
+        plan->suspends = true;
+        return;
+    }
     if (change->kind == CHANGE_TRUNCATE) {
         add_truncate(plan, change, flow);
         return;

@@ -49,6 +49,8 @@ void plan_add(Plan *plan, const Flow *flow);
 const PlanStep *plan_finish(Plan *plan);
 /* The batch came in an order that no source can have produced: it must be applied row by row. */
 bool plan_odd(const Plan *plan);
+/* A SUSPEND was among the changes since this was last asked: its relation is SUSPEND_DUE. */
+bool plan_take_suspends(Plan *plan);
 const PlanMessage *plan_messages(const Plan *plan);
 /* Forgets steps and messages; the tallies stay. */
 void plan_clear(Plan *plan);

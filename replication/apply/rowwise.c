@@ -394,7 +394,7 @@ static bool replay_truncate(Session *session, const Change *change, const Flow *
 static bool replay_flow(Session *session, const Flow *flow, bool *deleted, Error *err)
 {
     for (const Change *change = flow->first; change != NULL; change = change->next) {
-        if (change->kind == CHANGE_MESSAGE)
+        if (change->kind == CHANGE_MESSAGE || change->kind == CHANGE_SUSPEND)
             continue;
         if (change->kind == CHANGE_TRUNCATE) {
             if (!replay_truncate(session, change, flow, err))

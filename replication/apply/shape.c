@@ -173,6 +173,12 @@ bool shape_cascades(const Shapes *shapes, int child_id, int parent_id)
     return false;
 }
 
+/* Nothing of a suspended table is applied: its shape is never asked for. */
+static bool is_left_out(const Relation *rel)
+{
+    return atomic_load(&rel->suspended) != SUSPEND_NOT;
+}
+
 static bool read_columns(PgConn *target, Shapes *shapes, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
@@ -181,7 +187,7 @@ static bool read_columns(PgConn *target, Shapes *shapes, Error *err)
     for (int row = 0; row < pgrows_count(rows); row++) {
         Shape *shape = &shapes->all[pgrows_i64(rows, row, 0) - 1];
         int i = find_column(shape->rel, pgrows_text(rows, row, 1));
-        if (i < 0)
+        if (i < 0 || is_left_out(shape->rel))
             continue;
         if (shape->rel->columns[i].target_type_name == NULL)
             return ERR(err, ERR_BUG, "table '%s' was not held against the target",
@@ -191,7 +197,8 @@ static bool read_columns(PgConn *target, Shapes *shapes, Error *err)
                         *pgrows_text(rows, row, 4));
     }
     for (int r = 0; r < shapes->rels->count; r++)
-        for (int i = 0; i < shapes->all[r].rel->column_count; i++)
+        for (int i = 0; !is_left_out(shapes->all[r].rel) && i < shapes->all[r].rel->column_count;
+             i++)
             if (shapes->all[r].table.columns[i].name == NULL)
                 return ERR(err, ERR_SCHEMA_DIFFERS,
                            "column '%s' of table '%s' is missing on the target",
@@ -224,6 +231,10 @@ static bool read_keys(PgConn *target, Shapes *shapes, Error *err)
         while (end < count && pgrows_i64(rows, end, 1) == pgrows_i64(rows, first, 1))
             end++;
         Shape *shape = &shapes->all[pgrows_i64(rows, first, 0) - 1];
+        if (is_left_out(shape->rel)) {
+            first = end;
+            continue;
+        }
         bool before = shape->keyed;
         take_index(shape, rows, first, end);
         for (int row = first; !before && shape->keyed && row < end; row++) {

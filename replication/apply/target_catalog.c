@@ -155,6 +155,13 @@ static bool match_table(const PgRows *rows, int first, int end, Relations *rels,
     return check_generated(rows, first, end, rel, err);
 }
 
+/* A suspended table may have any shape; one that is being copied again must have the right one. */
+static bool is_left_out(const Relation *rel)
+{
+    return atomic_load(&rel->suspended) != SUSPEND_NOT &&
+           atomic_load(&rel->load_state) == TABLE_COMPLETED;
+}
+
 static bool match_columns(PgConn *target, Relations *rels, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
@@ -167,7 +174,8 @@ static bool match_columns(PgConn *target, Relations *rels, Error *err)
         int end = first + 1;
         while (end < count && pgrows_i64(rows, end, C_PLACE) == place)
             end++;
-        ok = match_table(rows, first, end, rels, rels->all[place - 1], scratch, err);
+        ok = is_left_out(rels->all[place - 1]) ||
+             match_table(rows, first, end, rels, rels->all[place - 1], scratch, err);
         arena_reset(scratch);
         first = end;
     }
@@ -216,7 +224,7 @@ static bool match_keys(PgConn *target, Relations *rels, TargetMatch what, Error 
     }
     for (int i = 0; what == MATCH_STREAM && i < rels->count; i++) {
         const Relation *rel = rels->all[i];
-        if (rel->key_unique && rel->key_count > 0 && !rel->target_has_key)
+        if (rel->key_unique && rel->key_count > 0 && !rel->target_has_key && !is_left_out(rel))
             return ERR(err, ERR_SCHEMA_DIFFERS,
                        "table '%s' has no valid unique index on its key columns on the target",
                        rel->display);

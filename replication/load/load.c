@@ -59,7 +59,11 @@ static bool still_guarded(void *arg, const Unit *unit)
     for (int i = 0; i < unit->member_count; i++)
         guarded = guarded && !load->given_up[unit->members[i]->id];
     pthread_mutex_unlock(&load->yield_lock);
-    return guarded;
+    if (!guarded || load->spec->guard == NULL || guard_holds(load->spec->guard))
+        return guarded;
+    log_warn("the session that guarded the tables is lost, the copy is not trusted table=%s",
+             unit->members[0]->display);
+    return false;
 }
 
 static void log_loaded(const Relation *rel, int64_t begun_us)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bascule/base/hash.h"
+#include "source/shape.h"
 #include "sql_files.h"
 
 /* The sizes are asked with a short lock on each table: never queue for long behind somebody's DDL.
@@ -279,6 +280,19 @@ static bool read_foreign_keys(Reading *r, Error *err)
     return true;
 }
 
+static bool read_shapes(Reading *r, Error *err)
+{
+    TableShapes shapes;
+    if (!shape_look(r->conn, r->rels, r->rels->arena, &shapes, err))
+        return false;
+    for (int i = 0; i < shapes.count; i++) {
+        Relation *rel = relations_by_oid(r->rels, shapes.all[i].oid);
+        if (rel != NULL)
+            rel->shape = shapes.all[i].text;
+    }
+    return true;
+}
+
 bool catalog_read(PgConn *source, Rules *rules, Relations **out_rels, Error *err)
 {
     Arena *arena = arena_new(64 * 1024);
@@ -288,7 +302,7 @@ bool catalog_read(PgConn *source, Rules *rules, Relations **out_rels, Error *err
     bool ok = begin(source, err);
     if (ok) {
         ok = read_tables(&r, rules, err) && read_columns(&r, rules, err) && read_keys(&r, err) &&
-             read_foreign_keys(&r, err);
+             read_foreign_keys(&r, err) && read_shapes(&r, err);
         ok = end(source, ok, err);
     }
     buf_done(&r.oids);
@@ -297,6 +311,31 @@ bool catalog_read(PgConn *source, Rules *rules, Relations **out_rels, Error *err
         return err_context(err, "reading the source's catalog");
     }
     *out_rels = rels;
+    return true;
+}
+
+bool catalog_newcomers(PgConn *source, Rules *rules, const Relations *rels, int *out_count,
+                       uint32_t *out_hash, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(source, SQL_SOURCE_SCOPE, PG_NO_PARAMS, &rows, err))
+        return err_context(err, "looking for new tables");
+    Arena *arena = arena_new(0);
+    Selection sel;
+    selection_init(&sel, arena, rules);
+    *out_count = 0;
+    *out_hash = 0;
+    for (int i = 0; i < pgrows_count(rows); i++) {
+        uint32_t oid = pgrows_u32(rows, i, 0);
+        if (relations_by_oid(rels, oid) != NULL ||
+            !selection_has(&sel, pgrows_text(rows, i, 1), pgrows_text(rows, i, 2),
+                           pgrows_text(rows, i, 3),
+                           pgrows_null(rows, i, 4) ? NULL : pgrows_text(rows, i, 4)))
+            continue;
+        ++*out_count;
+        *out_hash = (uint32_t)hash_bytes(&oid, sizeof oid) ^ *out_hash * 31;
+    }
+    arena_free(arena);
     return true;
 }
 

@@ -14,6 +14,9 @@
 /* A new Relations in its own arena: relations_free(). CONFIG when a rule without wildcard names no table. */
 MUST_CHECK bool catalog_read(PgConn *source, Rules *rules, Relations **out_rels, Error *err);
 void relations_free(Relations *rels);
+/* Tables in scope that are not among rels: *out_count, and a hash of which they are. */
+MUST_CHECK bool catalog_newcomers(PgConn *source, Rules *rules, const Relations *rels,
+                                  int *out_count, uint32_t *out_hash, Error *err);
 /* xxh3 hex of everything that must not change under us: attributes, types, keys, relfilenode (the last
  * optional: TRUNCATE changes it). */
 MUST_CHECK bool catalog_fingerprint(PgConn *source, const Relations *rels, char out_hex[33],

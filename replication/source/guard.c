@@ -288,6 +288,15 @@ bool guard_yield(Guard *guard, const uint32_t *our_pids, int npids, bool *given_
     return ok;
 }
 
+bool guard_holds(Guard *guard)
+{
+    Error lost = ERROR_INIT;
+    pthread_mutex_lock(&guard->lock);
+    bool holds = pgconn_exec(guard->conn, SQL("SELECT 1"), PG_NO_PARAMS, NULL, &lost);
+    pthread_mutex_unlock(&guard->lock);
+    return holds;
+}
+
 void guard_done(Guard *guard, const Relation *rel)
 {
     atomic_store(&guard->done[rel->id], true);

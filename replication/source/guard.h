@@ -23,6 +23,9 @@ MUST_CHECK bool guard_yield(Guard *guard, const uint32_t *our_pids, int npids, b
 /* How long an application may wait before guard_yield() lets it through; 0 at first. For a table that is
  * emptied again and again, which otherwise is never copied to its end. */
 void guard_patience(Guard *guard, int64_t patience_us);
+/* Asks the session that holds the locks whether it still lives. A copier that has its own lock on the
+ * table and then gets true knows that the table was guarded all the time until then. */
+bool guard_holds(Guard *guard);
 /* A table's copy is done: it needs no guard any more (lazily released). */
 void guard_done(Guard *guard, const Relation *rel);
 void guard_free(Guard *guard); /* releases all; NULL is fine */

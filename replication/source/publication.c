@@ -91,6 +91,28 @@ bool publication_create(PgConn *source, const char *name, const Relations *rels,
     return true;
 }
 
+bool publication_add(PgConn *source, const char *name, const Relation *rel, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
+    if (!publishable(rel))
+        return true;
+    if (!pgconn_query(source, SQL_SOURCE_PUBLISHED,
+                      PG_PARAMS(PG_TEXT(name), PG_TEXT(rel->schema), PG_TEXT(rel->name)), &rows,
+                      err))
+        return false;
+    if (pgrows_bool(rows, 0, 0))
+        return true;
+    sqltext_put(&st, "BEGIN; SET LOCAL lock_timeout = '15s'; ALTER PUBLICATION ");
+    sqltext_ident(&st, name);
+    sqltext_put(&st, " ADD TABLE ONLY ");
+    sqltext_qualified(&st, rel->schema, rel->name);
+    sqltext_put(&st, "; COMMIT");
+    if (pgconn_script(source, sqltext_sql(&st), err))
+        return true;
+    return err_context(err, "adding table '%s' to publication '%s'", rel->display, name);
+}
+
 bool publication_drop(PgConn *source, const char *name, Error *err)
 {
     CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;

@@ -51,4 +51,6 @@ MUST_CHECK bool slot_drop(PgConn *source, const char *slot_name, Error *err);
  * Must exist before the slot. *out_created false: it was there and fits; SLOT when it does not fit. */
 MUST_CHECK bool publication_create(PgConn *source, const char *name, const Relations *rels,
                                    bool *out_created, Error *err);
+/* The table is published from now on; no error when it is already. */
+MUST_CHECK bool publication_add(PgConn *source, const char *name, const Relation *rel, Error *err);
 MUST_CHECK bool publication_drop(PgConn *source, const char *name, Error *err);

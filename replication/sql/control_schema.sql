@@ -55,9 +55,13 @@ CREATE TABLE IF NOT EXISTS bascule.table_state (
     state       text NOT NULL CHECK (state IN ('Before load', 'Full load', 'Table completed',
                                                'Table cancelled', 'Table error')),
     start_lsn   pg_lsn,
+    from_lsn    pg_lsn,
     rows_loaded  bigint,
     bytes_loaded bigint,
     message     text,
+    suspended_lsn pg_lsn,
+    remedy      text,
+    shape       text,
     changed_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     PRIMARY KEY (task, schema_name, table_name)
 );
@@ -69,9 +73,16 @@ COMMENT ON COLUMN bascule.table_state.state IS
     'Before load, Full load, Table completed, Table cancelled or Table error.';
 COMMENT ON COLUMN bascule.table_state.start_lsn IS
     'Position of the snapshot that was copied: later transactions on the source come by the stream.';
+COMMENT ON COLUMN bascule.table_state.from_lsn IS
+    'Later position from which its stream begins, because the stream was turned back for other tables; mostly NULL.';
 COMMENT ON COLUMN bascule.table_state.rows_loaded IS 'Rows of the full load; NULL when not known.';
 COMMENT ON COLUMN bascule.table_state.bytes_loaded IS 'Bytes of the full load; NULL when not known.';
-COMMENT ON COLUMN bascule.table_state.message IS 'Why the table is in error or cancelled.';
+COMMENT ON COLUMN bascule.table_state.message IS 'Why the table is in error, suspended or cancelled.';
+COMMENT ON COLUMN bascule.table_state.suspended_lsn IS
+    'Position on the source from which on its changes are left out; NULL: it is not suspended.';
+COMMENT ON COLUMN bascule.table_state.remedy IS 'Statement that makes the target fit a suspended table.';
+COMMENT ON COLUMN bascule.table_state.shape IS
+    'What the source''s catalog said of the table when its copy was taken.';
 
 CREATE TABLE IF NOT EXISTS bascule.step (
     task    text NOT NULL,

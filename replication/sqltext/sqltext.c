@@ -75,6 +75,11 @@ void sqltext_append(SqlText *st, Sql sql)
     buf_puts(&st->buf, sql.text);
 }
 
+void sqltext_deparsed(SqlText *st, const char *text)
+{
+    buf_puts(&st->buf, text);
+}
+
 Sql sqltext_sql(SqlText *st)
 {
     return (Sql){buf_str(&st->buf)};

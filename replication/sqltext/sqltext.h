@@ -2,7 +2,8 @@
  * sqltext - builds SQL text whose pieces cannot be injected.
  *
  * A piece is a string literal of this program (enforced by the macro), a quoted identifier, a quoted
- * literal (replication commands, which take no parameters), a number, or a parameter $n. There is no
+ * literal (replication commands, which take no parameters), a number, a parameter $n, or what a server
+ * deparsed. There is no
  * way to put a plain char * in. This folder is the only place that builds SQL.
  * Owns     its buffer; a Sql from sqltext_sql lives until the next change or sqltext_done.
  */
@@ -34,4 +35,6 @@ void sqltext_param(SqlText *st, int n); /* $n */
 void sqltext_i64(SqlText *st, int64_t value);
 void sqltext_lsn(SqlText *st, Lsn lsn);    /* bare X/X for START_REPLICATION */
 void sqltext_append(SqlText *st, Sql sql); /* a whole statement's text */
+/* SQL that a server has deparsed from its catalog: format_type(), pg_get_expr(). Nothing else. */
+void sqltext_deparsed(SqlText *st, const char *text);
 Sql sqltext_sql(SqlText *st);

@@ -120,12 +120,13 @@ static bool is_ours(const Change *change)
     return change->kind != CHANGE_MESSAGE || strcmp(change->prefix, ASSEMBLY_MESSAGE_PREFIX) == 0;
 }
 
-/* A part is not cut behind a TRUNCATE: the next message may belong to it. */
+/* A part is not cut behind a TRUNCATE: the next message may belong to it. Nor behind a SUSPEND, which
+ * the reader adds in front of a message. */
 static void cut_when_full(Assembly *assembly, Flow **out_flow)
 {
     Flow *flow = assembly->flow;
     if (flow != NULL && arena_bytes(flow->arena) >= assembly->part_bytes &&
-        flow->last->kind != CHANGE_TRUNCATE)
+        flow->last->kind != CHANGE_TRUNCATE && flow->last->kind != CHANGE_SUSPEND)
         *out_flow = take_part(assembly);
 }
 

@@ -59,6 +59,9 @@ static void put_change(Buf *out, const Change *change)
             .data = change->prefix, .len = (uint32_t)strlen(change->prefix), .kind = VALUE_TEXT};
         put_value(out, &prefix);
         put_value(out, &change->content);
+    } else if (change->kind == CHANGE_SUSPEND) {
+        put_u32(out, change->rel->id);
+        put_value(out, &change->content);
     } else {
         put_u32(out, change->rel->id);
         put_values(out, change->rel, change->new_values);
@@ -151,7 +154,7 @@ static bool get_truncate(In *in, Change *change)
 static bool get_change(In *in, Change *change)
 {
     uint8_t head;
-    if (!get(in, &head, 1) || (head & KIND) > CHANGE_MESSAGE)
+    if (!get(in, &head, 1) || (head & KIND) > CHANGE_SUSPEND)
         return false;
     change->kind = head & KIND;
     change->truncate_cascade = (head & CASCADE) != 0;
@@ -165,6 +168,8 @@ static bool get_change(In *in, Change *change)
         change->prefix = arena_dup(in->arena, prefix.data, prefix.len);
         return get_value(in, &change->content);
     }
+    if (change->kind == CHANGE_SUSPEND)
+        return get_relation(in, &change->rel) && get_value(in, &change->content);
     return get_relation(in, &change->rel) &&
            ((head & HAS_NEW) == 0 || get_values(in, change->rel, &change->new_values)) &&
            ((head & HAS_OLD) == 0 || get_values(in, change->rel, &change->old_values));

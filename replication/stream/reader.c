@@ -55,6 +55,7 @@ struct Reader {
     bool asked; /* for a sign of life, since heard_us */
     int wake_fd;
     Error dropped; /* a notice said that the plugin dropped a change */
+    Relation *dropped_rel;
 };
 
 Reader *reader_new(const ReaderSpec *spec)
@@ -97,6 +98,9 @@ static Lsn confirmable(const Reader *reader)
     Lsn keys = atomic_load(&reader->spec.progress->keys_lsn);
     if (keys != LSN_UNKNOWN && keys < durable)
         durable = keys;
+    Lsn pin = atomic_load(&reader->spec.progress->pin_lsn);
+    if (pin != LSN_UNKNOWN && pin < durable)
+        durable = pin;
     return durable < reader->received_lsn ? durable : reader->received_lsn;
 }
 
@@ -131,10 +135,10 @@ static bool send_status_when_due(Reader *reader, Error *err)
 /* Starting ----------------------------------------------------------------------------------- */
 
 /* "... table "schema"."name"", as wal2json writes it. */
-static const Relation *notice_relation(const Reader *reader, const char *message)
+static Relation *notice_relation(const Reader *reader, const char *message)
 {
     for (int i = 0; i < reader->spec.rels->count; i++) {
-        const Relation *rel = reader->spec.rels->all[i];
+        Relation *rel = reader->spec.rels->all[i];
         char text[512];
         snprintf(text, sizeof text, "table \"%s\".\"%s\"", rel->schema, rel->name);
         const char *at = strstr(message, text);
@@ -154,15 +158,17 @@ static void on_notice(void *arg, const char *sqlstate, const char *message)
     bool dropped = false;
     for (size_t i = 0; i < sizeof SIGNS / sizeof SIGNS[0]; i++)
         dropped = dropped || strstr(message, SIGNS[i]) != NULL;
-    const Relation *rel = dropped ? notice_relation(reader, message) : NULL;
+    Relation *rel = dropped ? notice_relation(reader, message) : NULL;
     if (rel == NULL) {
         log_debug("notice of the source sqlstate=%s: %s", sqlstate, message);
         return;
     }
-    if (reader->assembly.open && reader->assembly.commit_lsn < rel->start_lsn)
-        return; /* before the table's copy */
+    if (rel->unread ||
+        (reader->assembly.open && reader->assembly.commit_lsn < relation_begins(rel)))
+        return; /* left out, or before the table's copy */
     if (reader->dropped.cls != ERR_NONE)
         return;
+    reader->dropped_rel = rel;
     ERR(&reader->dropped, ERR_REPLICA_IDENTITY,
         "the source's plugin left out a change of table '%s' because it has no usable replica "
         "identity",
@@ -188,6 +194,9 @@ static void init_positions(Reader *reader, Lsn resume_lsn, int64_t silence_us)
     reader->heard_us = clock_now_us();
     reader->asked = false;
     reader->dropped = ERROR_INIT;
+    /* What came after a suspension that did not become durable comes again, and so does its reason. */
+    for (int i = 0; i < spec->rels->count; i++)
+        spec->rels->all[i]->unread = atomic_load(&spec->rels->all[i]->suspended) != SUSPEND_NOT;
     assembly_init(&reader->assembly, spec->part_bytes, resume_lsn);
     spec->decoder->reset(spec->decoder);
     atomic_store(&spec->progress->received_lsn, resume_lsn);
@@ -302,6 +311,74 @@ static void handle_keepalive(Reader *reader, const Frame *frame)
     reader->reply_wanted = reader->reply_wanted || frame->reply_requested;
 }
 
+/* From here on nothing of the relation is read. The applier makes that durable with the position. */
+static bool suspend(Reader *reader, Relation *rel, const char *why, Error *err)
+{
+    Arena *arena = assembly_arena(&reader->assembly);
+    Change *change = arena_new_object(arena, Change);
+    *change = (Change){.kind = CHANGE_SUSPEND, .rel = rel};
+    change->content.kind = VALUE_TEXT;
+    change->content.data = arena_strdup(arena, why);
+    change->content.len = (uint32_t)strlen(why);
+    Decoded decoded = {.kind = DECODED_CHANGE, .change = change};
+    rel->unread = true;
+    return assembly_add(&reader->assembly, &decoded, &reader->pending, err);
+}
+
+static bool may_suspend(const Reader *reader, const Error *err)
+{
+    return reader->spec.may_suspend && reader->assembly.open &&
+           (err->cls == ERR_SCHEMA_CHANGED || err->cls == ERR_REPLICA_IDENTITY);
+}
+
+/* A message that cannot be read: its table is suspended, or the task stops. */
+static bool handle_misfit(Reader *reader, Error *err)
+{
+    Relation *rel = reader->spec.decoder->misfit;
+    if (rel == NULL || !may_suspend(reader, err))
+        return false;
+    if (reader->assembly.skip)
+        return true; /* applied before */
+    Error why = *err;
+    err_clear(err);
+    return suspend(reader, rel, why.message, err);
+}
+
+/* A table that is not ours may be one of ours that was renamed and will be named as before. */
+static bool handle_foreign(Reader *reader, Error *err)
+{
+    const ReaderSpec *spec = &reader->spec;
+    Relation *rel = NULL;
+    if (spec->decoder->foreign_table == NULL || spec->foreign_row == NULL ||
+        !reader->assembly.open || reader->assembly.skip)
+        return true;
+    if (!spec->foreign_row(spec->foreign_arg, spec->decoder, reader->assembly.xid, &rel, err))
+        return false;
+    if (rel == NULL || rel->unread || reader->assembly.commit_lsn < relation_begins(rel))
+        return true;
+    ERR(err, ERR_SCHEMA_CHANGED, "table '%s' was renamed: a row came under the name '%.*s.%.*s'",
+        rel->display, (int)spec->decoder->foreign_schema_len, spec->decoder->foreign_schema,
+        (int)spec->decoder->foreign_table_len, spec->decoder->foreign_table);
+    if (!spec->may_suspend)
+        return false;
+    Error why = *err;
+    err_clear(err);
+    return suspend(reader, rel, why.message, err);
+}
+
+static bool handle_dropped(Reader *reader, Error *err)
+{
+    Error why = reader->dropped;
+    reader->dropped = ERROR_INIT;
+    if (!may_suspend(reader, &why)) {
+        *err = why;
+        return false;
+    }
+    if (reader->assembly.skip)
+        return true;
+    return suspend(reader, reader->dropped_rel, why.message, err) && put_pending(reader, err);
+}
+
 static bool handle_data(Reader *reader, const Frame *frame, Error *err)
 {
     Decoder *decoder = reader->spec.decoder;
@@ -313,8 +390,12 @@ static bool handle_data(Reader *reader, const Frame *frame, Error *err)
         payload = arena_bytes_alloc(arena, frame->payload_len);
         memcpy(payload, frame->payload, frame->payload_len);
     }
-    if (!decoder->decode(decoder, payload, frame->payload_len, arena, &decoded, err) ||
-        !assembly_add(assembly, &decoded, &reader->pending, err))
+    if (!decoder->decode(decoder, payload, frame->payload_len, arena, &decoded, err)) {
+        if (handle_misfit(reader, err))
+            return put_pending(reader, err);
+        return err_context(err, "at " LSN_FMT, LSN_ARGS(frame->data_start));
+    }
+    if (!handle_foreign(reader, err) || !assembly_add(assembly, &decoded, &reader->pending, err))
         return err_context(err, "at " LSN_FMT, LSN_ARGS(frame->data_start));
     if (decoded.kind == DECODED_COMMIT)
         note_received(reader, decoded.end_lsn);
@@ -359,10 +440,9 @@ static bool receive(Reader *reader, int *out_count, bool *out_drained, Error *er
         char *data = NULL;
         int len = 0;
         PgRead got = pgconn_stream_get(reader->conn, &data, &len, err);
-        if (reader->dropped.cls != ERR_NONE) {
+        if (reader->dropped.cls != ERR_NONE && !handle_dropped(reader, err)) {
             if (got == PG_READ_MESSAGE)
                 pgconn_copy_free(data);
-            *err = reader->dropped;
             return false;
         }
         *out_drained = got == PG_READ_IDLE;

@@ -12,9 +12,10 @@
  * (flow_queue_settled). Silent    for twice the server's wal_sender_timeout although it was asked for
  * a sign: another session asks whether ours still holds the slot; if not, CONN_LOST. Refuses   to start when the slot is gone, invalidated, or confirmed beyond
  * the resume row (SLOT_LOST), and when the resume row lies beyond the source's WAL (TARGET_STATE).
- * Notices   of wal2json about missing identities ("no tuple identifier", "no old tuple data", ...)
- * for a relation in scope stop the task: such a row was dropped by the plugin. Threads   the
- * reader's worker only.
+ * Misfit    a relation whose rows cannot be read any more, and one of which wal2json says in a notice
+ * that it left a change out ("no tuple identifier", "no old tuple data", ...), is suspended: a SUSPEND
+ * stands in the flow where the change would have stood, and nothing of the relation follows. Where
+ * that is not allowed the task stops. Threads   the reader's worker only.
  */
 #pragma once
 
@@ -43,6 +44,12 @@ typedef struct ReaderSpec {
     /* The durable resume position on the target, asked at every (re)start of the stream. */
     bool (*resume_lsn)(void *arg, Lsn *out_lsn, Error *err);
     void *resume_arg;
+    bool may_suspend; /* else a misfit stops the task */
+    /* A row of a table that is not among ours came in transaction xid, with wal2json: is it one of ours
+     * under another name? *out_rel NULL: no. The callback may be NULL. */
+    bool (*foreign_row)(void *arg, const Decoder *decoder, uint32_t xid, Relation **out_rel,
+                        Error *err);
+    void *foreign_arg;
 } ReaderSpec;
 
 typedef struct Reader Reader;

@@ -15,6 +15,7 @@
 #include "stream/flow_queue.h"
 #include "stream/reader.h"
 #include "sync/gate.h"
+#include "sync/names.h"
 #include "sync/sync.h"
 #include "verify/proof.h"
 #include "wire/decoder.h"
@@ -41,6 +42,25 @@ typedef struct LoadStart {
     Lsn lsn; /* consistent point */
 } LoadStart;
 
+typedef struct Rejoin Rejoin;
+
+typedef struct SuspendRequest {
+    struct SuspendRequest *next;
+    Relation *rel;
+    char why[SUSPEND_REASON_SIZE];
+} SuspendRequest;
+
+/* The conductor's looks at the source's catalog while the stream runs (watch.c). */
+typedef struct Watch {
+    int64_t next_look_us, next_judge_us, next_refresh_us;
+    int64_t look_wait_us;
+    int64_t judge_wait_us; /* grows while copying again fails */
+    uint32_t newcomers;    /* hash of the tables seen that are not ours yet */
+    bool refresh;     /* the catalog must be read again, with the stream stopped for a moment */
+    bool schema_left; /* foreign keys and triggers of tables that `ddl: apply` made */
+    Arena *arena;     /* of what `status` shows */
+} Watch;
+
 struct Sync {
     SyncSpec spec;
     LoadStart load_start;
@@ -55,7 +75,6 @@ struct Sync {
     Relations *_Atomic rels;
     Relations **retired; /* earlier readings of the catalog: status may still look at one */
     int retired_count;
-    char shape[33]; /* fingerprint of what rels says */
     char plugin[16];
     _Atomic int state; /* TaskState */
     Progress progress;
@@ -77,8 +96,15 @@ struct Sync {
     Worker *recheck_worker;
     PgConn *resume_conn; /* the reader's, for the resume row */
     PgConn *ticker_conn; /* the ticker's, on the source */
-    char fingerprint[33];
-    int64_t next_fingerprint_us;
+    Names *names;        /* the reader's, with wal2json */
+
+    /* tables whose shape changes */
+    bool may_suspend;   /* one table can be left out: foreign keys are not checked while we apply */
+    PgConn *watch_conn; /* the conductor's, on the source */
+    Watch watch;
+    Rejoin *rejoin;                   /* NULL: no table is being copied again */
+    atomic_bool reshaping;            /* the stream stops for a moment: no cutover may begin */
+    SuspendRequest *suspend_requests; /* lock: of the conductor for the applier */
     atomic_bool restart_reader; /* the applier lost its session: send again from the resume row */
     atomic_bool hold_apply, apply_held;
     /* gate.c: while hold_apply is set the applier may go on up to here; LSN_UNKNOWN: nowhere */
@@ -126,6 +152,23 @@ MUST_CHECK bool sync_finish_schema(Sync *sync, Error *err);
 Lsn sync_newest_start(const Sync *sync);
 /* reverse.c: the tables that the cutover recorded, by name */
 MUST_CHECK bool sync_reverse_rules(Sync *sync, Rules *out_rules, Error *err);
+/* watch.c: the shapes of the tables while the stream runs. One step of the conductor. */
+MUST_CHECK bool sync_watch(Sync *sync, Error *err);
+void sync_watch_done(Sync *sync); /* ends a copy that runs */
+/* rejoin.c: stops the stream for a moment. *out_proceed false: a cutover has begun. */
+MUST_CHECK bool reshape_begin(Sync *sync, bool *out_proceed, Error *err);
+void reshape_end(Sync *sync);
+/* Reads the catalog and the states of the tables again, while the stream is stopped. */
+MUST_CHECK bool sync_refresh(Sync *sync, Error *err);
+/* Begins to copy suspended tables again, given by their oids. */
+MUST_CHECK bool rejoin_begin(Sync *sync, const uint32_t *oids, int count, Error *err);
+/* *out_over: it is over, well or not; *out_back: tables that the stream follows again. */
+MUST_CHECK bool rejoin_look(Sync *sync, bool *out_over, int *out_back, Error *err);
+void rejoin_abandon(Sync *sync);
+/* load.c: copies what is not completed, under this start */
+MUST_CHECK bool load_copy_again(Sync *sync, const LoadStart *start, StopToken *stop, Error *err);
+/* triggers.c: can the role switch triggers and foreign keys off? */
+bool sync_may_silence(PgConn *target);
 /* triggers.c: no trigger of the target may fire for what we write */
 MUST_CHECK bool sync_quiet_triggers(Sync *sync, Error *err);
 /* stream.c: the workers */

@@ -11,11 +11,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply/suspension.h"
 #include "apply/target_catalog.h"
 #include "bascule/base/clock.h"
 #include "bascule/base/fault.h"
 #include "bascule/base/log.h"
 #include "source/sequences.h"
+#include "source/shape.h"
 #include "sync/internal.h"
 
 #define GUARD_WAIT_US   30000000
@@ -82,16 +84,38 @@ static int64_t patience_us(int round)
     return us < MAX_PATIENCE_US ? us : MAX_PATIENCE_US;
 }
 
-/* While a table was not guarded it may have been altered; what we know of it must still be true. */
+/* While a table was not guarded it may have been altered; what we know of it must still be true. One
+ * that has another shape now is left out until the stream runs. */
 static bool same_shape(Sync *sync, Error *err)
 {
-    char now[33];
+    Relations *rels = sync_relations(sync);
     CLEANUP_PGCONN PgConn *source = pgconn_open(&sync->spec.source, PG_SESSION_SQL, "shape", err);
-    if (source == NULL || !catalog_fingerprint(source, sync_relations(sync), now, err))
+    TableShapes shapes;
+    if (source == NULL || !shape_look(source, rels, rels->arena, &shapes, err))
         return false;
-    return strcmp(now, sync->shape) == 0 ||
-           ERR(err, ERR_SCHEMA_CHANGED,
-               "the tables in scope changed their shape while they were copied");
+    for (int i = 0; i < shapes.count; i++) {
+        Relation *rel = relations_by_oid(rels, shapes.all[i].oid);
+        if (atomic_load(&rel->load_state) == TABLE_COMPLETED)
+            continue;
+        ShapeChange change = shape_compare(rel->shape, shapes.all[i].text);
+        if (change != SHAPE_OTHER && change != SHAPE_LABELS) {
+            rel->shape = shapes.all[i].text; /* it is guarded now: this is what is copied */
+            continue;
+        }
+        if (!sync->may_suspend)
+            return ERR(err, ERR_SCHEMA_CHANGED,
+                       "table '%s' changed its shape while the tables were copied", rel->display);
+        relation_suspend(rel, sync->row.consistent_lsn,
+                         "it changed its shape while the tables were copied");
+        if (!suspension_write(sync->control, sync->spec.task, rel, NULL, err))
+            return false;
+        suspension_committed(rels);
+        atomic_store(&rel->load_state, TABLE_COMPLETED);
+        /* A dump made across the change may lack what the change made anew: its indexes. */
+        if (sync->spec.prepare == PREPARE_CREATE)
+            sync->spec.schema->forget(sync->spec.schema->self);
+    }
+    return true;
 }
 
 /* What is locked and seen by the round: the first one was made by prepare. */
@@ -100,7 +124,7 @@ static bool begin_round(Sync *sync, int round, Error *err)
     LoadStart *start = &sync->load_start;
     if (start->guard != NULL)
         return true;
-    if (!load_start_guard(sync, start, err) || !same_shape(sync, err))
+    if (!load_start_guard(sync, start, err))
         return false;
     guard_patience(start->guard, patience_us(round));
     return sync->spec.mode == SYNC_FULL_LOAD ? load_start_plain(sync, start, err)
@@ -164,6 +188,24 @@ static void load_spec(Sync *sync, LoadSpec *out_spec, Arena *arena)
     };
 }
 
+bool load_copy_again(Sync *sync, const LoadStart *start, StopToken *stop, Error *err)
+{
+    Arena *arena = arena_new(0);
+    LoadSpec spec;
+    load_spec(sync, &spec, arena);
+    spec.source.stop = spec.target.stop = spec.stop = stop;
+    spec.snapshot_id = start->snapshot_id;
+    spec.start_lsn = start->lsn;
+    spec.guard = start->guard;
+    spec.schema = NULL; /* indexes are there */
+    spec.constraints_live = true;
+    spec.tables_are_ours = false;
+    spec.record = NULL; /* until the stream is turned back the tables are suspended */
+    bool ok = load_run(&spec, err);
+    arena_free(arena);
+    return ok;
+}
+
 /* full-load alone has no stream to bring tables of different snapshots together: it starts over. */
 static bool forget_all(Sync *sync, Error *err)
 {
@@ -183,7 +225,8 @@ static bool load_round(Sync *sync, int *out_redo, Error *err)
     Arena *arena = arena_new(0);
     LoadSpec spec;
     load_spec(sync, &spec, arena);
-    bool ok = restore_pre_data(sync, err) &&
+    /* A table that was given up before its schema was dumped has been made in its new shape. */
+    bool ok = restore_pre_data(sync, err) && same_shape(sync, err) &&
               target_catalog_match(sync->control, spec.rels, MATCH_LOAD, err) &&
               (sync->spec.prepare == PREPARE_CREATE || sync_quiet_triggers(sync, err)) &&
               truncate_target(sync, &spec, err) && load_run(&spec, err);
@@ -231,8 +274,9 @@ Lsn sync_newest_start(const Sync *sync)
     const Relations *rels = atomic_load(&sync->rels);
     Lsn newest = LSN_UNKNOWN;
     for (int i = 0; i < rels->count; i++) {
-        if (rels->all[i]->start_lsn > newest)
-            newest = rels->all[i]->start_lsn;
+        if (atomic_load(&rels->all[i]->suspended) == SUSPEND_NOT &&
+            relation_begins(rels->all[i]) > newest)
+            newest = relation_begins(rels->all[i]);
     }
     return newest;
 }

@@ -10,12 +10,32 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply/suspension.h"
 #include "apply/target_catalog.h"
 #include "bascule/base/fault.h"
 #include "bascule/base/log.h"
 #include "bascule/base/mem.h"
+#include "source/shape.h"
 #include "sql_files.h"
 #include "sync/internal.h"
+
+/* `status` goes on counting when the catalog is read again. */
+static void keep_counters(const Relations *before, Relations *rels)
+{
+    for (int i = 0; before != NULL && i < rels->count; i++) {
+        Relation *rel = rels->all[i];
+        const Relation *old = relations_by_oid(before, rel->oid);
+        if (old == NULL)
+            continue;
+        atomic_store(&rel->remedy, atomic_load(&old->remedy));
+        if (atomic_load(&old->suspended) != SUSPEND_NOT)
+            rel->former = old->former != NULL ? old->former : old;
+        atomic_store(&rel->inserts, atomic_load(&old->inserts));
+        atomic_store(&rel->updates, atomic_load(&old->updates));
+        atomic_store(&rel->deletes, atomic_load(&old->deletes));
+        atomic_store(&rel->truncates, atomic_load(&old->truncates));
+    }
+}
 
 static bool read_catalog(Sync *sync, PgConn *source, Error *err)
 {
@@ -40,6 +60,7 @@ static bool read_catalog(Sync *sync, PgConn *source, Error *err)
                         "Look at tables.include and tables.exclude; 'bascule plan' shows what each "
                         "pattern matches.");
     }
+    keep_counters(sync_relations(sync), rels);
     Relations *before = atomic_exchange(&sync->rels, rels);
     if (before != NULL) {
         sync->retired =
@@ -167,7 +188,8 @@ static bool check_identities(const Relations *rels, Error *err)
 {
     for (int i = 0; i < rels->count; i++) {
         const Relation *rel = rels->all[i];
-        if (rel->replica_identity == 'f' || rel->key_count > 0)
+        if (rel->replica_identity == 'f' || rel->key_count > 0 ||
+            atomic_load(&rel->suspended) != SUSPEND_NOT)
             continue;
         ERR(err, ERR_REPLICA_IDENTITY,
             "table '%s' has no replica identity: its updates and deletes would be lost",
@@ -284,10 +306,8 @@ static bool guard_unchanged(Sync *sync, PgConn *source, LoadStart *start, Error 
             !load_start_guard(sync, start, err) ||
             !catalog_fingerprint(source, sync_relations(sync), under, err))
             return false;
-        if (strcmp(before, under) == 0) {
-            snprintf(sync->shape, sizeof sync->shape, "%s", under);
+        if (strcmp(before, under) == 0)
             return true;
-        }
         load_start_done(start);
         log_info("the tables changed while they were locked, reading the catalog again");
         if (!read_catalog(sync, source, err))
@@ -325,16 +345,71 @@ bool sync_prepare(Sync *sync, Error *err)
     return sync_event(sync, TASK_EV_SLOT_READY, err);
 }
 
+/* The table was copied in another shape than it has now. */
+static void hold_against_copy(Sync *sync, Relation *rel)
+{
+    Lsn since = sync->row.resume_lsn;
+    if (!rel->recorded && sync->may_suspend) {
+        relation_suspend(rel, since, "it is new in scope");
+        return;
+    }
+    switch (shape_compare(rel->copied_shape, rel->shape)) {
+    case SHAPE_LABELS:
+        relation_suspend(rel, since, "an enum of its columns has other labels");
+        break;
+    case SHAPE_OTHER:
+        relation_suspend(rel, since, "its columns, types or replica identity changed");
+        break;
+    case SHAPE_REWRITTEN:
+        relation_suspend(rel, since, "an ALTER TABLE rewrote its values");
+        break;
+    case SHAPE_TOUCHED:
+    case SHAPE_SAME:
+        if (rel->copied_shape != NULL && atomic_load(&rel->load_state) == TABLE_COMPLETED)
+            rel->shape = rel->copied_shape;
+        break;
+    }
+}
+
+/* What changed while nobody watched: durable before anything is streamed. */
+static bool settle_suspensions(Sync *sync, Relations *rels, Error *err)
+{
+    bool due = false;
+    for (int i = 0; i < rels->count; i++) {
+        Relation *rel = rels->all[i];
+        if (atomic_load(&rel->suspended) == SUSPEND_NOT)
+            hold_against_copy(sync, rel);
+        if (atomic_load(&rel->suspended) == SUSPEND_NOT)
+            continue;
+        if (atomic_load(&rel->suspended) == SUSPEND_DUE) {
+            if (rel->suspended_lsn == LSN_UNKNOWN)
+                rel->suspended_lsn = sync->row.resume_lsn;
+            due = true;
+        }
+        if (!sync->may_suspend || sync->spec.mode == SYNC_FULL_LOAD) {
+            ERR(err, ERR_SCHEMA_CHANGED, "table '%s': %s", rel->display, rel->suspend_reason);
+            return err_hint(err,
+                            "See docs/operations/ddl.md; one table alone cannot be left out here: "
+                            "run 'bascule cleanup' and start again.");
+        }
+        atomic_store(&rel->load_state, TABLE_COMPLETED); /* no load takes it */
+    }
+    if (due && !suspension_write_due(sync->control, sync->spec.task, rels, err))
+        return false;
+    suspension_committed(rels);
+    return true;
+}
+
 /* A restart after `preparing`: what was decided then stays decided. */
 bool sync_recall(Sync *sync, Error *err)
 {
     CLEANUP_PGCONN PgConn *source = pgconn_open(&sync->spec.source, PG_SESSION_SQL, "recall", err);
-    if (source == NULL || !read_catalog(sync, source, err) ||
-        !catalog_fingerprint(source, sync_relations(sync), sync->shape, err))
+    if (source == NULL || !read_catalog(sync, source, err))
         return false;
     Relations *rels = sync_relations(sync);
     snprintf(sync->plugin, sizeof sync->plugin, "%s", sync->row.plugin);
-    if (!control_read_tables(sync->control, sync->spec.task, rels, err))
+    if (!control_read_tables(sync->control, sync->spec.task, rels, err) ||
+        !settle_suspensions(sync, rels, err))
         return false;
     if (sync->spec.mode == SYNC_FULL_LOAD)
         return true;

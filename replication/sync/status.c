@@ -4,21 +4,42 @@
 #include <string.h>
 
 #include "sql_files.h"
+#include "sqltext/sqltext.h"
 #include "sync/internal.h"
+
+/* The statement is for the target; who wants to keep the table there excludes it. */
+static SyncTableStatus gone_table(const GoneTable *gone, Arena *arena)
+{
+    CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
+    sqltext_put(&st, "DROP TABLE ");
+    sqltext_qualified(&st, gone->schema, gone->name);
+    return (SyncTableStatus){
+        .table = arena_strdup(arena, gone->display),
+        .state = table_state_name(TABLE_ERROR),
+        .rows_estimated = PROGRESS_UNKNOWN,
+        .message = arena_printf(arena, "suspended: %s", gone->reason),
+        .suspended = true,
+        .suspended_lsn = gone->suspended_lsn,
+        .remedy = arena_printf(arena, "%s;", sqltext_sql(&st).text),
+    };
+}
 
 static void fill_tables(Sync *sync, Arena *arena, SyncStatus *out)
 {
     const Relations *rels = sync_relations(sync);
     if (rels == NULL)
         return;
-    out->table_count = rels->count;
-    out->tables = arena_new_array(arena, SyncTableStatus, rels->count);
+    out->table_count = rels->count + rels->gone_count;
+    out->tables = arena_new_array(arena, SyncTableStatus, out->table_count + 1);
+    for (int i = 0; i < rels->gone_count; i++)
+        out->tables[rels->count + i] = gone_table(&rels->gone[i], arena);
     for (int i = 0; i < rels->count; i++) {
         Relation *rel = rels->all[i];
+        bool suspended = atomic_load(&rel->suspended) != SUSPEND_NOT;
+        const char *remedy = atomic_load(&rel->remedy);
         out->tables[i] = (SyncTableStatus){
             .table = arena_strdup(arena, rel->display),
-            .state =
-                rel->suspended ? "Table error" : table_state_name(atomic_load(&rel->load_state)),
+            .state = relation_state_name(rel),
             .start_lsn = rel->start_lsn,
             .rows = atomic_load(&rel->loaded_rows),
             .bytes = atomic_load(&rel->loaded_bytes),
@@ -28,7 +49,10 @@ static void fill_tables(Sync *sync, Arena *arena, SyncStatus *out)
             .updates = atomic_load(&rel->updates),
             .deletes = atomic_load(&rel->deletes),
             .truncates = atomic_load(&rel->truncates),
-            .message = "",
+            .message = suspended ? arena_printf(arena, "suspended: %s", rel->suspend_reason) : "",
+            .suspended = suspended,
+            .suspended_lsn = suspended ? rel->suspended_lsn : LSN_UNKNOWN,
+            .remedy = suspended && remedy != NULL ? arena_strdup(arena, remedy) : "",
         };
     }
 }
@@ -97,7 +121,12 @@ static bool read_tables(PgConn *target, const char *task, Arena *arena, SyncStat
             .updates = PROGRESS_UNKNOWN,
             .deletes = PROGRESS_UNKNOWN,
             .truncates = PROGRESS_UNKNOWN,
-            .message = arena_strdup(arena, pgrows_text(rows, r, 5)),
+            .message = pgrows_null(rows, r, 6)
+                           ? arena_strdup(arena, pgrows_text(rows, r, 5))
+                           : arena_printf(arena, "suspended: %s", pgrows_text(rows, r, 5)),
+            .suspended = !pgrows_null(rows, r, 6),
+            .suspended_lsn = pgrows_lsn(rows, r, 6),
+            .remedy = arena_strdup(arena, pgrows_text(rows, r, 7)),
         };
     }
     return true;

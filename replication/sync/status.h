@@ -19,6 +19,9 @@ typedef struct SyncTableStatus {
     int64_t inserts, updates, deletes,
         truncates; /* since this engine started; PROGRESS_UNKNOWN offline */
     const char *message;
+    bool suspended;
+    Lsn suspended_lsn;  /* LSN_UNKNOWN: not suspended, or not known since when */
+    const char *remedy; /* the statement to run, "" none */
 } SyncTableStatus;
 
 typedef struct SyncStatus {

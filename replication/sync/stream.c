@@ -71,6 +71,8 @@ static void reader_worker_reset(void *self)
 {
     Sync *sync = self;
     reader_reset(sync->reader);
+    if (sync->names != NULL)
+        names_reset(sync->names);
 }
 
 static bool park_while_held(Sync *sync)
@@ -116,6 +118,20 @@ static StepResult at_the_gate(Sync *sync, Flow *flow, Error *err)
     return STEP_AGAIN;
 }
 
+/* What the conductor saw in the catalog: durable with the next commit. */
+static void take_suspend_requests(Sync *sync)
+{
+    pthread_mutex_lock(&sync->lock);
+    SuspendRequest *first = sync->suspend_requests;
+    sync->suspend_requests = NULL;
+    pthread_mutex_unlock(&sync->lock);
+    for (SuspendRequest *r = first, *next; r != NULL; r = next) {
+        next = r->next;
+        applier_suspend(sync->applier, r->rel, r->why);
+        free(r);
+    }
+}
+
 static StepResult apply_worker_step(void *self, Error *err)
 {
     Sync *sync = self;
@@ -123,6 +139,7 @@ static StepResult apply_worker_step(void *self, Error *err)
     StepResult parked;
     if (!applier_open(sync->applier, err))
         return STEP_FAILED;
+    take_suspend_requests(sync);
     if (parks(sync, err, &parked))
         return parked;
     QueueResult got = take(sync, &flow, 0, err);
@@ -230,7 +247,13 @@ static bool make_parts(Sync *sync, Error *err)
         .resume_lsn = read_resume,
         .resume_arg = sync,
         .wanted_lsn = &sync->gate_lsn,
+        .may_suspend = sync->may_suspend,
     };
+    if (strcmp(sync->plugin, "wal2json") == 0) {
+        sync->names = names_new(&spec->source, rels, sync->stream_stop);
+        reader.foreign_row = names_foreign_row;
+        reader.foreign_arg = sync->names;
+    }
     reader.endpoint.stop = sync->stream_stop;
     ApplierSpec applier = {
         .endpoint = spec->target,
@@ -262,8 +285,6 @@ static bool start_worker(Sync *sync, const char *name, StepResult (*step)(void *
 bool sync_stream_start(Sync *sync, Error *err)
 {
     sync->streaming = true;
-    /* What is streamed is what was loaded: a change between the load and now counts too. */
-    snprintf(sync->fingerprint, sizeof sync->fingerprint, "%s", sync->shape);
     /* Opening makes the resume row durable: before that nothing may be confirmed. */
     return make_parts(sync, err) && applier_open(sync->applier, err) &&
            sync_keys_begin(sync, err) &&
@@ -313,6 +334,13 @@ void sync_stream_stop(Sync *sync)
         sync->decoder->free(sync->decoder);
     pgconn_close(sync->resume_conn);
     pgconn_close(sync->ticker_conn);
+    names_free(sync->names);
+    sync->names = NULL;
+    for (SuspendRequest *r = sync->suspend_requests, *next; r != NULL; r = next) {
+        next = r->next;
+        free(r);
+    }
+    sync->suspend_requests = NULL;
     sync->reader = NULL;
     sync->applier = NULL;
     sync->queue = NULL;
@@ -322,7 +350,6 @@ void sync_stream_stop(Sync *sync)
     stop_free(sync->stream_stop);
     sync->stream_stop = stop_new();
     sync->failed = false;
-    sync->fingerprint[0] = '\0';
     atomic_store(&sync->hold_apply, false);
     atomic_store(&sync->apply_held, false);
     atomic_store(&sync->restart_reader, false);

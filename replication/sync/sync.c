@@ -68,6 +68,8 @@ void sync_free(Sync *sync)
     pthread_mutex_destroy(&sync->lock);
     pthread_cond_destroy(&sync->changed);
     arena_free(sync->arena);
+    if (sync->watch.arena != NULL)
+        arena_free(sync->watch.arena);
     free(sync);
 }
 
@@ -204,6 +206,9 @@ static bool open_task(Sync *sync, Error *err)
         log_info("task goes on state=%s resume_lsn=" LSN_FMT, sync->row.state,
                  LSN_ARGS(sync->row.resume_lsn));
     }
+    /* On the way back nothing is copied: the task stops. */
+    sync->may_suspend =
+        sync->spec.mode != SYNC_FULL_LOAD && !sync->spec.reverse && sync_may_silence(sync->control);
     /* Only now is it known that the lock, the row and the source are ours. */
     sync->may_undo = state <= TASK_PREPARING && !sync->spec.reverse;
     return true;
@@ -251,6 +256,8 @@ static bool stream_until_end(Sync *sync, Error *err)
             return false;
         if (over && opened)
             return true;
+        if (!sync_watch(sync, err))
+            return false;
         if (clock_now_us() >= next_look_us) {
             if (!sync_keep_control(sync, err))
                 return false;
@@ -333,6 +340,7 @@ bool sync_run(Sync *sync, Error *err)
     for (int tries = 1;; tries++) {
         TaskState before = (TaskState)atomic_load(&sync->state);
         bool ok = walk(sync, err);
+        sync_watch_done(sync);
         sync_stream_stop(sync);
         load_start_done(&sync->load_start);
         if (ok) {
@@ -415,11 +423,21 @@ bool sync_ready(void *engine, Error *err)
                          state != TASK_REVERSING && state != TASK_ROLLING_BACK))
         return ERR(err, ERR_WRONG_STATE, "the task is %s, not streaming", task_state_name(state));
     for (int i = 0; i < rels->count; i++) {
-        if (rels->all[i]->suspended)
-            return ERR(err, ERR_WRONG_STATE, "table '%s' is suspended", rels->all[i]->display);
+        if (atomic_load(&rels->all[i]->suspended) != SUSPEND_NOT) {
+            const char *remedy = atomic_load(&rels->all[i]->remedy);
+            ERR(err, ERR_WRONG_STATE, "table '%s' is suspended: %s", rels->all[i]->display,
+                rels->all[i]->suspend_reason);
+            return remedy == NULL || remedy[0] == '\0' ? false : err_hint(err, "%s", remedy);
+        }
         if (atomic_load(&rels->all[i]->load_state) != TABLE_COMPLETED)
             return ERR(err, ERR_WRONG_STATE, "table '%s' is not loaded", rels->all[i]->display);
     }
+    if (rels->gone_count > 0)
+        return ERR(err, ERR_WRONG_STATE,
+                   "table '%s' is on the target, but %s: drop it there, or exclude it",
+                   rels->gone[0].display, rels->gone[0].reason);
+    if (atomic_load(&sync->progress.applied_lsn) < sync_newest_start(sync))
+        return ERR(err, ERR_WRONG_STATE, "a table was copied again, the stream is not there yet");
     return true;
 }
 
@@ -469,6 +487,11 @@ bool sync_cutover_begin(Sync *sync, Error *err)
     int expected = state;
     if (!atomic_compare_exchange_strong(&sync->state, &expected, row->to))
         return ERR(err, ERR_WRONG_STATE, "the task changed its state just now; try again");
+    if (atomic_load(&sync->reshaping)) {
+        expected = TASK_CUTTING_OVER;
+        atomic_compare_exchange_strong(&sync->state, &expected, state);
+        return ERR(err, ERR_WRONG_STATE, "a table is being taken in again; try again");
+    }
     sync_gate_revoke(sync, true);
     return true;
 }

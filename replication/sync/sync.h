@@ -24,6 +24,9 @@
 typedef enum SyncMode { SYNC_FULL_LOAD, SYNC_CDC, SYNC_FULL_LOAD_AND_CDC } SyncMode;
 typedef enum SyncPrepare { PREPARE_CREATE, PREPARE_TRUNCATE, PREPARE_NOTHING } SyncPrepare;
 
+/* What happens when a table of the source changes its shape. */
+typedef enum SyncDdl { DDL_REFUSE, DDL_APPLY } SyncDdl;
+
 const char *sync_mode_name(SyncMode mode);
 const char *sync_prepare_name(SyncPrepare prepare);
 
@@ -32,6 +35,7 @@ typedef struct SyncSpec {
     const char *task;
     SyncMode mode;
     SyncPrepare prepare;
+    SyncDdl ddl;
     PluginChoice plugin;
     const char *slot_name;
     const char *publication;

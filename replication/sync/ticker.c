@@ -11,8 +11,7 @@
 #include "bascule/base/log.h"
 #include "sync/internal.h"
 
-#define TICK_US        500000
-#define FINGERPRINT_US 15000000
+#define TICK_US 500000
 
 static void note_sample(Sync *sync, Lsn end_lsn)
 {
@@ -84,25 +83,6 @@ static bool check_slot(const Sync *sync, const SlotState *slot, Error *err)
     return true;
 }
 
-/* A table that loses its key or changes its columns would lose rows silently (wal2json) or stop
- * later. */
-static bool check_fingerprint(Sync *sync, Error *err)
-{
-    char now[33];
-    if (clock_now_us() < sync->next_fingerprint_us)
-        return true;
-    sync->next_fingerprint_us = clock_now_us() + FINGERPRINT_US;
-    if (!catalog_fingerprint(sync->ticker_conn, sync_relations(sync), now, err))
-        return false;
-    if (sync->fingerprint[0] == '\0')
-        snprintf(sync->fingerprint, sizeof sync->fingerprint, "%s", now);
-    else if (strcmp(sync->fingerprint, now) != 0)
-        return ERR(
-            err, ERR_SCHEMA_CHANGED,
-            "a table in scope changed its columns, its replica identity or its name on the source");
-    return true;
-}
-
 StepResult sync_ticker_step(void *self, Error *err)
 {
     Sync *sync = self;
@@ -115,7 +95,7 @@ StepResult sync_ticker_step(void *self, Error *err)
             return STEP_FAILED;
     }
     if (!slot_state(sync->ticker_conn, sync->row.slot_name, &slot, err) ||
-        !check_slot(sync, &slot, err) || !check_fingerprint(sync, err))
+        !check_slot(sync, &slot, err))
         return STEP_FAILED;
     publish(sync, &slot);
     stop_wait(sync->stream_stop, TICK_US);

@@ -12,7 +12,7 @@
 #include "sqltext/sqltext.h"
 #include "sync/internal.h"
 
-static bool may_silence(PgConn *target)
+bool sync_may_silence(PgConn *target)
 {
     Error refused = ERROR_INIT;
     bool may = pgconn_script(target, SQL("SET session_replication_role = replica"), &refused);
@@ -84,7 +84,7 @@ bool sync_quiet_triggers(Sync *sync, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     const Relations *rels = sync_relations(sync);
-    const char *silenced = may_silence(sync->control) ? "t" : "f";
+    const char *silenced = sync_may_silence(sync->control) ? "t" : "f";
     if (!pgconn_query(sync->control, SQL_SYNC_FIRING_TRIGGERS, PG_PARAMS(PG_TEXT(silenced)), &rows,
                       err))
         return false;

@@ -33,6 +33,15 @@ typedef struct Decoded {
 typedef struct Decoder Decoder;
 struct Decoder {
     const char *plugin; /* "wal2json", "pgoutput" */
+    /* After SCHEMA_CHANGED: the relation whose rows cannot be read. NULL: not known. */
+    Relation *misfit;
+    /* wal2json names tables, it does not number them: after NOTHING, the names of a table that is not
+     * among ours (NULL: none), and what of its message was not read. */
+    const char *foreign_schema, *foreign_table;
+    size_t foreign_schema_len, foreign_table_len;
+    const char *foreign_rest;
+    size_t foreign_rest_len;
+    char foreign_action;
     MUST_CHECK bool (*decode)(Decoder *decoder, char *data, size_t len, Arena *arena,
                               Decoded *out_decoded, Error *err);
     /* A glance: false when nothing of the message is kept (BEGIN, COMMIT, ...), so that it may be
@@ -43,7 +52,7 @@ struct Decoder {
 };
 
 /* `rels` is borrowed and must outlive the decoder. Changes of relations not in it decode to
- * NOTHING, and so do those of transactions older than a relation's copy (commit_lsn < start_lsn):
+ * NOTHING, and so do those of relations marked `unread` and of transactions older than a relation's copy (commit_lsn < start_lsn):
  * they are in the copy, and the table may have had another shape then. */
 Decoder *wal2json_new(const Relations *rels);
 Decoder *pgoutput_new(const Relations *rels);

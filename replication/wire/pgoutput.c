@@ -244,8 +244,9 @@ static bool wanted(Pgoutput *g, uint32_t oid, SentRelation **out_sent, Error *er
     if (sent == NULL)
         return ERR(err, ERR_DECODE, "a change of relation %u came before its description", oid);
     *out_sent = NULL;
-    if (sent->rel == NULL || g->commit_lsn < sent->rel->start_lsn)
+    if (sent->rel == NULL || sent->rel->unread || g->commit_lsn < relation_begins(sent->rel))
         return true;
+    g->base.misfit = sent->rel;
     if (sent->misfit != NULL) {
         *err = *sent->misfit;
         return false;
@@ -491,6 +492,7 @@ static bool pgoutput_decode(Decoder *decoder, char *data, size_t len, Arena *are
 {
     Bytes b = {data, data, data + len};
     Decoded decoded = {.kind = DECODED_NOTHING};
+    decoder->misfit = NULL;
     if (!decode((Pgoutput *)decoder, &b, arena, &decoded, err))
         return err_context(err, "pgoutput");
     *out_decoded = decoded;

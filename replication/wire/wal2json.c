@@ -248,8 +248,7 @@ static bool text_is(const JsonText *text, const char *known)
     return strlen(known) == text->len && memcmp(known, text->data, text->len) == 0;
 }
 
-/* The relation of a message, once both its names are known; NULL when it is not ours or its changes
- * are older than the table's copy. */
+/* The relation of a message, once both its names are known; NULL when it is not ours. */
 static Relation *find_relation(Wal2json *w, const Message *m, Arena *arena)
 {
     Relation *rel = w->last;
@@ -266,7 +265,13 @@ static Relation *find_relation(Wal2json *w, const Message *m, Arena *arena)
             return NULL;
         w->last = rel;
     }
-    return w->commit_lsn < rel->start_lsn ? NULL : rel;
+    return rel;
+}
+
+/* Its rows are in the copy, or the table is suspended. */
+static bool left_out(const Wal2json *w, const Relation *rel)
+{
+    return rel->unread || w->commit_lsn < relation_begins(rel);
 }
 
 static bool read_columns(Wal2json *w, Json *json, Message *m, Arena *arena, Error *err)
@@ -405,7 +410,7 @@ static bool read_message(Wal2json *w, Json *json, Message *m, Arena *arena, bool
         if (!looked && m->schema.data != NULL && m->table.data != NULL) {
             looked = true;
             m->rel = find_relation(w, m, arena);
-            *out_foreign = m->rel == NULL;
+            *out_foreign = m->rel == NULL || left_out(w, m->rel);
             if (*out_foreign)
                 return true;
         }
@@ -515,6 +520,17 @@ static bool make_decoded(Wal2json *w, const Message *m, Arena *arena, Decoded *o
 
 /* Decoder ------------------------------------------------------------------------------------ */
 
+static void tell_foreign(Decoder *decoder, const Message *m, const Json *json)
+{
+    decoder->foreign_schema = m->schema.data;
+    decoder->foreign_schema_len = m->schema.len;
+    decoder->foreign_table = m->table.data;
+    decoder->foreign_table_len = m->table.len;
+    decoder->foreign_rest = json->p;
+    decoder->foreign_rest_len = (size_t)(json->end - json->p);
+    decoder->foreign_action = m->action;
+}
+
 static bool wal2json_decode(Decoder *decoder, char *data, size_t len, Arena *arena,
                             Decoded *out_decoded, Error *err)
 {
@@ -522,13 +538,22 @@ static bool wal2json_decode(Decoder *decoder, char *data, size_t len, Arena *are
     Json json = {data, data, data + len};
     Message m = {0};
     bool foreign = false;
-    if (!read_message(w, &json, &m, arena, &foreign, err))
+    decoder->misfit = NULL;
+    decoder->foreign_table = NULL;
+    if (!read_message(w, &json, &m, arena, &foreign, err)) {
+        decoder->misfit = m.rel;
         return err_context(err, "wal2json");
+    }
     if (foreign) {
+        if (m.rel == NULL)
+            tell_foreign(decoder, &m, &json);
         *out_decoded = (Decoded){.kind = DECODED_NOTHING};
         return true;
     }
-    return make_decoded(w, &m, arena, out_decoded, err) || err_context(err, "wal2json");
+    if (make_decoded(w, &m, arena, out_decoded, err))
+        return true;
+    decoder->misfit = m.rel;
+    return err_context(err, "wal2json");
 }
 
 /* B and C leave nothing behind; all else may be kept. */

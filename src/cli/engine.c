@@ -238,11 +238,25 @@ static void convert(const SyncStatus *st, Arena *arena, StatusReport *out)
             .deletes = t->deletes,
             .truncates = t->truncates,
             .message = t->message,
+            .suspended_lsn = t->suspended_lsn,
+            .remedy = t->remedy,
         };
         out->load_tables_done += strcmp(t->state, table_state_name(TABLE_COMPLETED)) == 0;
         out->load_rows += t->rows;
         out->load_bytes += t->bytes;
     }
+}
+
+/* Tables that the source has no more stand behind the others. */
+static void add_gone(StatusReport *out, Arena *arena, const StatusTable *gone, int count)
+{
+    if (count <= 0)
+        return;
+    StatusTable *all = arena_new_array(arena, StatusTable, out->table_count + count);
+    memcpy(all, out->tables, sizeof *all * (size_t)out->table_count);
+    memcpy(all + out->table_count, gone, sizeof *all * (size_t)count);
+    out->tables = all;
+    out->table_count += count;
 }
 
 static void judge(Task *task, const SyncStatus *st, Arena *arena, StatusReport *out)
@@ -280,8 +294,11 @@ void engine_status(Engine *engine, Arena *arena, StatusReport *out)
     convert(&st, arena, out);
     const Relations *rels = sync_relations(sync);
     if (rels != NULL) {
+        const StatusTable *all = out->tables;
+        int count = out->table_count;
         status_fill_tables(out, arena, rels);
         status_fill_proofs(out, arena, sync, rels);
+        add_gone(out, arena, all + rels->count, count - rels->count);
         status_fill_rate(out, &engine->rate, clock_now_us());
     }
     judge(engine->task, &st, arena, out);

@@ -84,6 +84,14 @@ static int64_t arrived_bytes(const Relation *rel, int state, int64_t rows, int64
     return part < rel->bytes ? part : rel->bytes;
 }
 
+static void show_suspension(StatusTable *table, Arena *arena, const Relation *rel)
+{
+    const char *remedy = atomic_load(&rel->remedy);
+    table->message = arena_printf(arena, "suspended: %s", rel->suspend_reason);
+    table->suspended_lsn = rel->suspended_lsn;
+    table->remedy = remedy != NULL ? remedy : "";
+}
+
 void status_fill_tables(StatusReport *report, Arena *arena, const Relations *rels)
 {
     bool estimates = true;
@@ -98,15 +106,17 @@ void status_fill_tables(StatusReport *report, Arena *arena, const Relations *rel
         int64_t rows = atomic_load(&rel->loaded_rows);
         report->tables[i] = (StatusTable){
             .table = rel->display,
-            .state = table_state_name(state),
+            .state = relation_state_name(rel),
             .start_lsn = rel->start_lsn,
+            .message = "",
             .full_load_rows = rows,
             .inserts = atomic_load(&rel->inserts),
             .updates = atomic_load(&rel->updates),
             .deletes = atomic_load(&rel->deletes),
             .truncates = atomic_load(&rel->truncates),
-            .message = rel->suspended ? "suspended: its changes are not applied" : "",
         };
+        if (atomic_load(&rel->suspended) != SUSPEND_NOT)
+            show_suspension(&report->tables[i], arena, rel);
         report->load_tables_done += state == TABLE_COMPLETED;
         report->load_rows += rows;
         report->load_bytes_total += rel->bytes;

@@ -25,6 +25,8 @@ typedef struct StatusTable {
     const char *message; /* why it is suspended or failed; "" */
     bool proof_known;
     ProofState proof;
+    Lsn suspended_lsn;  /* since when its changes are left out; LSN_UNKNOWN */
+    const char *remedy; /* statement that would make the target fit; "" or NULL none */
 } StatusTable;
 
 typedef struct StatusReport {

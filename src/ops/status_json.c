@@ -64,6 +64,8 @@ static json_t *tables_json(const StatusReport *r)
             json_text_number(t->updates), "deletes", json_text_number(t->deletes), "truncates",
             json_text_number(t->truncates), "message",
             json_text(t->message == NULL ? "" : t->message));
+        json_object_set_new(table, "suspended_lsn", json_text_lsn(t->suspended_lsn));
+        json_object_set_new(table, "statement", known_text(t->remedy));
         json_object_set_new(table, "proof", status_proof_table_json(t));
         json_array_append_new(tables, table);
     }

@@ -355,6 +355,17 @@ static void table_head(const Screen *s)
     buf_putc(s->out, '\n');
 }
 
+/* Where it was left, and the statement as one line, so that it can be copied from the screen. */
+static void table_suspension(const Screen *s, const json_t *table)
+{
+    const char *since = json_get_text(table, "suspended_lsn", "");
+    const char *statement = json_get_text(table, "statement", "");
+    if (since[0] != '\0')
+        buf_printf(s->out, "  since LSN %s\n", since);
+    if (statement[0] != '\0')
+        buf_printf(s->out, "  to do on the target: %s\n", statement);
+}
+
 static void table_row(const Screen *s, const json_t *table)
 {
     char n[TEXT_NUMBER_SIZE];
@@ -373,6 +384,7 @@ static void table_row(const Screen *s, const json_t *table)
         buf_puts(s->out, "  ");
         text_put_wrapped(s->out, message, 2, 2, s->width);
     }
+    table_suspension(s, table);
 }
 
 static void tables(const Screen *s)

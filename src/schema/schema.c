@@ -316,6 +316,16 @@ static void scope(void *self, const Relations *rels)
     r->rels = rels;
 }
 
+static void start_over(void *self)
+{
+    SchemaRestore *r = self;
+    pthread_mutex_lock(&r->lock);
+    if (r->ready)
+        forget(r);
+    r->ready = r->there_known = false;
+    pthread_mutex_unlock(&r->lock);
+}
+
 static bool pre_data(void *self, const Relations *rels, Error *err)
 {
     SchemaRestore *r = self;
@@ -541,6 +551,7 @@ SchemaRestore *schema_restore_new(const SchemaRestoreSpec *spec, SchemaPort *out
     *out_port = (SchemaPort){
         .self = r,
         .scope = scope,
+        .forget = start_over,
         .pre_data = pre_data,
         .table_post_data = table_post_data,
         .common_post_data = common_post_data,

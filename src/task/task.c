@@ -87,6 +87,7 @@ static void fill_spec(Task *task)
     s->mode = MODES[config_choice(c, OPT_MODE)];
     s->prepare = PREPARES[config_choice(c, OPT_TARGET_PREPARE)];
     s->plugin = PLUGINS[config_choice(c, OPT_PLUGIN)];
+    s->ddl = config_choice(c, OPT_DDL) == 1 ? DDL_APPLY : DDL_REFUSE;
     s->slot_name = config_text(c, OPT_SLOT_NAME);
     s->publication = config_text(c, OPT_PUBLICATION_NAME);
     s->slot_wait_us = config_duration_us(c, OPT_SLOT_CREATE_TIMEOUT);
@@ -593,6 +594,14 @@ static void judge_lag(const Task *task, const SyncStatus *st, char *out_why, siz
                  (long long)max_bytes);
 }
 
+static const char *suspended_table(const SyncStatus *st)
+{
+    for (int i = 0; i < st->table_count; i++)
+        if (st->tables[i].suspended)
+            return st->tables[i].table;
+    return NULL;
+}
+
 bool task_ready(const Task *task, const SyncStatus *st, CutoverDecision decision, char *out_why,
                 size_t size)
 {
@@ -607,6 +616,8 @@ bool task_ready(const Task *task, const SyncStatus *st, CutoverDecision decision
                  "takes it back");
     else if (strcmp(st->phase, "streaming") != 0)
         snprintf(out_why, size, "the task is %s", st->phase);
+    else if (suspended_table(st) != NULL)
+        snprintf(out_why, size, "table %s is suspended", suspended_table(st));
     else
         judge_lag(task, st, out_why, size);
     return out_why[0] == '\0';

@@ -17,7 +17,8 @@ CUTOVER = [f for f in FAULTS if f.startswith("CUTOVER_") and f not in REVOKE]
 SPILL = ["STREAM_SPILL"]
 STREAM = [f for f in FAULTS if f.startswith(("STREAM_", "APPLY_", "FEEDBACK_", "KEYLOG_")) and f not in SPILL]
 VERIFY = [f for f in FAULTS if f.startswith("VERIFY_")]  # integration/test_verify.py goes there
-LOAD = [f for f in FAULTS if f not in CUTOVER + REVOKE + SPILL + STREAM + VERIFY]
+SUSPEND = [f for f in FAULTS if f.startswith(("SUSPEND_", "REJOIN_"))]
+LOAD = [f for f in FAULTS if f not in CUTOVER + REVOKE + SPILL + STREAM + VERIFY + SUSPEND]
 # After these the fence or the opening is durable: `cutover` again finishes it.
 DECIDED = {"CUTOVER_COMMITTED", "CUTOVER_OPENED"}
 
@@ -62,6 +63,22 @@ def test_kill_in_the_load(fault, app, target, make_task, make_writers, killed):
     task.start(env={"BASCULE_FAULT": f"{fault}@{2 if fault == 'COPY_AFTER_COMMIT' else 1}:kill"})
     killed(task)
     task.start().wait_streaming()
+    finish(task, app, target, writers)
+
+
+@pytest.mark.parametrize("fault", SUSPEND)
+def test_kill_while_a_table_is_left_out_and_comes_back(fault, app, target, make_task, make_writers, killed):
+    """The rows of the suspended table that nobody applied come back with its copy, whenever the engine dies."""
+    writers = make_writers(count=2, kind="gentle")
+    task = make_task().start(env={"BASCULE_FAULT": f"{fault}@1:kill"}).wait_streaming()
+    app.sql("ALTER TABLE account ADD COLUMN extra int DEFAULT 4; UPDATE account SET extra = id WHERE id % 3 = 0")
+    if fault != "SUSPEND_WRITTEN":
+        target.sql('ALTER TABLE "public"."account" ADD COLUMN "extra" integer DEFAULT 4')
+    killed(task)
+    oracle.assert_slot_behind_target(app, target, task.task)
+    task.start().wait_streaming()
+    if fault == "SUSPEND_WRITTEN":
+        target.sql('ALTER TABLE "public"."account" ADD COLUMN "extra" integer DEFAULT 4')
     finish(task, app, target, writers)
 
 

@@ -10,6 +10,7 @@
  *  DELETE    new_values NULL; old_values as above, never NULL.
  *  TRUNCATE  truncate_count relations in one statement; values NULL.
  *  MESSAGE   a logical message (prefix, content); transactional ones stand inside their transaction.
+ *  SUSPEND   not of the source: what follows of this relation cannot be read; content says why.
  * All memory is of the Flow's arena.
  */
 #pragma once
@@ -23,6 +24,7 @@ typedef enum ChangeKind {
     CHANGE_DELETE,
     CHANGE_TRUNCATE,
     CHANGE_MESSAGE,
+    CHANGE_SUSPEND,
 } ChangeKind;
 
 typedef struct Change {
@@ -35,6 +37,6 @@ typedef struct Change {
     bool truncate_cascade; /* as the source said it (pgoutput); informative */
     bool truncate_restart;
     const char *prefix; /* MESSAGE, NUL-terminated */
-    Value content;
-    uint8_t kind; /* ChangeKind */
+    Value content;      /* MESSAGE, SUSPEND */
+    uint8_t kind;       /* ChangeKind */
 } Change;

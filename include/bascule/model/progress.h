@@ -17,6 +17,8 @@ typedef struct Progress {
     _Atomic Lsn received_lsn;   /* end of the last thing read from the socket */
     _Atomic Lsn source_end_lsn; /* the server's WAL end, from keepalives and the ticker */
     _Atomic Lsn confirmed_lsn;  /* last told to the slot */
+    _Atomic Lsn pin_lsn; /* told no further than this: the stream will be asked for again from
+                                   here; LSN_UNKNOWN: no pin. The conductor's */
     _Atomic int64_t spilled_bytes;
     _Atomic int64_t queued_bytes;
     /* applier */

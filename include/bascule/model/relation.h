@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "bascule/base/arena.h"
 #include "bascule/base/map.h"
@@ -44,6 +45,15 @@ typedef enum LoadState { /* AWS DMS words, see table_state_name() */
                          TABLE_STATE_COUNT,
 } LoadState;
 
+/* A suspended table is left out until it is copied again: so it may be suspended at any point of the
+ * stream, as long as that is durable before the first change that is left out. */
+typedef enum SuspendState {
+    SUSPEND_NOT = 0,
+    SUSPEND_DUE, /* its changes are left out, in a transaction that will say so */
+    SUSPENDED,   /* bascule.table_state says so */
+} SuspendState;
+#define SUSPEND_REASON_SIZE 300
+
 typedef struct Relation {
     uint32_t id;               /* index in Relations.all: stable for the process */
     uint32_t oid;              /* on the source */
@@ -69,12 +79,44 @@ typedef struct Relation {
     int64_t heap_blocks;
     bool target_has_key; /* (state) the target has a usable index on key[] */
     Lsn start_lsn;       /* (state) changes of transactions with commit_lsn >= this apply */
-    bool suspended;      /* (state) its changes are not applied */
+    /* (state) it has what was committed before this; above start_lsn when the stream was turned back for
+     * other tables, else LSN_UNKNOWN. Ask relation_begins(). */
+    Lsn from_lsn;
+    /* (state) SuspendState; the reason and the position are written once, before it leaves NOT */
+    _Atomic int suspended;
+    char suspend_reason[SUSPEND_REASON_SIZE];
+    Lsn suspended_lsn;
+    bool unread;       /* (state) the reader's: its rows are not decoded any more */
+    const char *shape; /* what the catalog says of it; see source/shape.h */
+    /* (state) as it was before it was suspended, of an earlier reading of the catalog; NULL: this */
+    const struct Relation *former;
+    bool recorded;            /* (state) it has a row in bascule.table_state */
+    const char *copied_shape; /* what it said when the table was copied; NULL: not known */
+    _Atomic(const char *)
+        remedy; /* (state) statement that would make the target fit; NULL: none known */
+    /* (state) its row in bascule.table_state stands under this name (it was renamed); NULL: its own */
+    const char *row_schema, *row_name;
     /* (state) counters for `status`; one writer each */
     _Atomic int64_t loaded_rows, loaded_bytes;
     _Atomic int64_t inserts, updates, deletes, truncates;
     _Atomic int load_state; /* LoadState */
 } Relation;
+
+/* Changes of transactions whose commit record starts at or after this apply. */
+static inline Lsn relation_begins(const Relation *rel)
+{
+    return rel->from_lsn > rel->start_lsn ? rel->from_lsn : rel->start_lsn;
+}
+
+/* To be left out from here on; whoever calls makes it durable. The first reason stays. */
+static inline void relation_suspend(Relation *rel, Lsn lsn, const char *why)
+{
+    if (atomic_load(&rel->suspended) != SUSPEND_NOT)
+        return;
+    snprintf(rel->suspend_reason, sizeof rel->suspend_reason, "%s", why);
+    rel->suspended_lsn = lsn;
+    atomic_store(&rel->suspended, SUSPEND_DUE);
+}
 
 /* A foreign key between two relations in scope (by id), or to a table outside (to_id < 0). */
 typedef struct ForeignKey {
@@ -85,12 +127,21 @@ typedef struct ForeignKey {
     char on_delete; /* pg_constraint.confdeltype: a r c n d */
 } ForeignKey;
 
+/* A table of the task that the source has no more, while its copy may still be on the target. */
+typedef struct GoneTable {
+    const char *schema, *name, *display, *reason;
+    uint32_t oid;
+    Lsn suspended_lsn;
+} GoneTable;
+
 typedef struct Relations {
     Arena *arena;
     int count;
     Relation **all;
     int foreign_key_count;
     ForeignKey *foreign_keys;
+    int gone_count;
+    GoneTable *gone;
     Map by_oid;  /* key: &rel->oid */
     Map by_name; /* key: schema '\0' name */
 } Relations;
@@ -110,4 +161,12 @@ static inline const char *table_state_name(int state)
     static const char *const NAMES[TABLE_STATE_COUNT] = {
         "Before load", "Full load", "Table completed", "Table cancelled", "Table error"};
     return state >= 0 && state < TABLE_STATE_COUNT ? NAMES[state] : "unknown";
+}
+
+/* For people: a suspended table is in error until it is copied again. */
+static inline const char *relation_state_name(const Relation *rel)
+{
+    int state = atomic_load(&rel->load_state);
+    bool suspended = atomic_load(&rel->suspended) != SUSPEND_NOT;
+    return table_state_name(suspended && state == TABLE_COMPLETED ? TABLE_ERROR : state);
 }

@@ -12,6 +12,8 @@ typedef struct SchemaPort {
     void *self;
     /* Which tables are meant: before anything else, in each process. pre_data says it too. */
     void (*scope)(void *self, const Relations *rels);
+    /* The source's schema has changed: the next step dumps it again. */
+    void (*forget)(void *self);
     /* Dumps the source's schema (the guard locks are held) and restores pre-data: schemas, types,
      * tables, functions, sequences, no indexes, no constraints but CHECK and NOT NULL. */
     bool (*pre_data)(void *self, const Relations *rels, Error *err);

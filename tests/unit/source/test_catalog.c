@@ -31,6 +31,8 @@ static const char *FOREIGN_KEYS[] = {
     "902", "orders_other", "12", "99", "f", "t", "a",
 };
 
+static const char *SHAPES[] = {"11", "app", "users", "abc1", "77", "def2", "700", "300", "0"};
+
 static bool read_catalog(Rules *rules, Relations **out_rels, Error *err)
 {
     static const FakeAnswer SCRIPT[] = {
@@ -39,6 +41,7 @@ static bool read_catalog(Rules *rules, Relations **out_rels, Error *err)
         {"binary_safe", 7, 13, COLUMNS, ERR_NONE, NULL, NULL},
         {"indisreplident", 3, 3, KEYS, ERR_NONE, NULL, NULL},
         {"conname", 2, 7, FOREIGN_KEYS, ERR_NONE, NULL, NULL},
+        {"relfilenode", 1, 9, SHAPES, ERR_NONE, NULL, NULL},
         {"COMMIT", 0, 0, NULL, ERR_NONE, NULL, NULL},
     };
     FAKE_SCRIPT(SCRIPT);
@@ -60,6 +63,7 @@ static void everything(void **state)
     assert_string_equal(users->display, "app.users");
     assert_int_equal(users->column_count, 2);
     assert_string_equal(users->columns[1].name, "name");
+    assert_string_equal(users->shape, "abc1 77 def2 700 300 0");
     assert_int_equal(users->generated_count, 1);
     assert_string_equal(users->generated[0], "twice");
     /* the key's columns in the index's order, as places among those that travel */
@@ -92,6 +96,7 @@ static int count_selected(const char *const *patterns, int count, char *out_name
         {"binary_safe", 0, 13, NULL, ERR_NONE, NULL, NULL},
         {"indisreplident", 0, 3, NULL, ERR_NONE, NULL, NULL},
         {"conname", 0, 7, NULL, ERR_NONE, NULL, NULL},
+        {"relfilenode", 0, 9, NULL, ERR_NONE, NULL, NULL},
         {"COMMIT", 0, 0, NULL, ERR_NONE, NULL, NULL},
     };
     static RulePattern parsed[8];

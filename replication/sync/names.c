@@ -1,0 +1,214 @@
+/* names - see the header */
+#include "sync/names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bascule/base/log.h"
+#include "bascule/base/mem.h"
+#include "source/shape.h"
+#include "sql_files.h"
+
+#define COMMIT_LOOK_US 5000 /* a decoded transaction may not be visible yet */
+
+/* One table as the last look saw it. */
+typedef struct Known {
+    bool known;
+    uint32_t class_xmin, space_xmin;
+    bool suspect;          /* written between looks */
+    bool renamed;          /* called otherwise now, or gone */
+    uint32_t from, before; /* suspect for these transactions */
+    bool from_ever;        /* `from` is not known: since the table was copied */
+} Known;
+
+struct Names {
+    PgEndpoint source;
+    const Relations *rels;
+    StopToken *stop;
+    PgConn *conn;
+    Known *tables;  /* by relation id */
+    char *snapshot; /* of the last look; NULL: none yet */
+};
+
+Names *names_new(const PgEndpoint *source, const Relations *rels, StopToken *stop)
+{
+    Names *names = mem_zalloc(sizeof *names);
+    names->source = *source;
+    names->source.stop = stop;
+    names->rels = rels;
+    names->stop = stop;
+    names->tables = mem_zalloc(sizeof *names->tables * ((size_t)rels->count + 1));
+    for (int i = 0; i < rels->count; i++) {
+        Known *k = &names->tables[i];
+        k->known = shape_writers(rels->all[i]->shape, &k->class_xmin, &k->space_xmin);
+    }
+    return names;
+}
+
+void names_reset(Names *names)
+{
+    pgconn_close(names->conn);
+    names->conn = NULL;
+}
+
+void names_free(Names *names)
+{
+    if (names == NULL)
+        return;
+    names_reset(names);
+    free(names->tables);
+    free(names->snapshot);
+    free(names);
+}
+
+/* Transaction ids are compared in a circle. */
+static bool precedes(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b) < 0;
+}
+
+static uint32_t snapshot_part(const char *snapshot, int part)
+{
+    for (; part > 0; part--) {
+        const char *colon = strchr(snapshot, ':');
+        if (colon == NULL)
+            return 0;
+        snapshot = colon + 1;
+    }
+    return (uint32_t)strtoull(snapshot, NULL, 10);
+}
+
+bool names_snapshot_sees(const char *snapshot, uint32_t xid)
+{
+    if (!precedes(xid, snapshot_part(snapshot, 1)))
+        return false;
+    if (precedes(xid, snapshot_part(snapshot, 0)))
+        return true;
+    const char *running = strrchr(snapshot, ':') + 1;
+    for (char *end; *running != '\0'; running = *end == ',' ? end + 1 : end) {
+        if ((uint32_t)strtoull(running, &end, 10) == xid)
+            return false;
+        if (end == running)
+            break;
+    }
+    return true;
+}
+
+/* What one look saw of one table, against the look before. */
+static void compare(const Names *names, const Relation *rel, const char *snapshot,
+                    const PgRows *rows, int row)
+{
+    Known *k = &names->tables[rel->id];
+    uint32_t class_xmin = pgrows_u32(rows, row, 5), space_xmin = pgrows_u32(rows, row, 6);
+    k->renamed = strcmp(pgrows_text(rows, row, 3), rel->schema) != 0 ||
+                 strcmp(pgrows_text(rows, row, 4), rel->name) != 0;
+    bool written = k->known && (k->class_xmin != class_xmin || k->space_xmin != space_xmin);
+    if (written || k->renamed) {
+        if (!k->suspect) {
+            k->from_ever = names->snapshot == NULL;
+            k->from = k->from_ever ? 0 : snapshot_part(names->snapshot, 0);
+        }
+        k->suspect = true;
+        k->before = snapshot_part(snapshot, 1);
+    }
+    k->known = true;
+    k->class_xmin = class_xmin;
+    k->space_xmin = space_xmin;
+}
+
+static void take(Names *names, const PgRows *rows)
+{
+    const char *snapshot = pgrows_text(rows, 0, 0);
+    bool *seen = mem_zalloc((size_t)names->rels->count + 1);
+    for (int row = 0; row < pgrows_count(rows); row++) {
+        const Relation *rel = pgrows_null(rows, row, 2)
+                                  ? NULL
+                                  : relations_by_oid(names->rels, pgrows_u32(rows, row, 2));
+        if (rel == NULL)
+            continue;
+        seen[rel->id] = true;
+        compare(names, rel, snapshot, rows, row);
+    }
+    for (int i = 0; i < names->rels->count; i++) {
+        Known *k = &names->tables[i];
+        if (seen[i])
+            continue;
+        k->suspect = k->renamed = k->from_ever = true; /* dropped: whatever it was called before */
+        k->before = snapshot_part(snapshot, 1);
+    }
+    free(seen);
+    free(names->snapshot);
+    names->snapshot = mem_strdup(snapshot);
+}
+
+static bool look(Names *names, Error *err)
+{
+    CLEANUP_BUF Buf oids = BUF_INIT;
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (names->conn == NULL || !pgconn_usable(names->conn)) {
+        names_reset(names);
+        names->conn = pgconn_open(&names->source, PG_SESSION_SQL, "names", err);
+        if (names->conn == NULL)
+            return false;
+    }
+    buf_putc(&oids, '{');
+    for (int i = 0; i < names->rels->count; i++)
+        buf_printf(&oids, "%s%u", i > 0 ? "," : "", names->rels->all[i]->oid);
+    buf_putc(&oids, '}');
+    if (!pgconn_query(names->conn, SQL_SOURCE_NAMES, PG_PARAMS(PG_TEXT(buf_str(&oids))), &rows,
+                      err))
+        return err_context(err, "asking the source what its tables are called");
+    take(names, rows);
+    return true;
+}
+
+/* {"name":"<column>" stands in the message. Names that JSON escapes are taken as fitting. */
+static bool mentions(const Decoder *decoder, const char *column)
+{
+    char text[160];
+    for (const char *p = column; *p != '\0'; p++)
+        if ((unsigned char)*p < 0x20 || *p == '"' || *p == '\\')
+            return true;
+    int len = snprintf(text, sizeof text, "{\"name\":\"%s\"", column);
+    return memmem(decoder->foreign_rest, decoder->foreign_rest_len, text, (size_t)len) != NULL;
+}
+
+/* Could the row be one of this table? An INSERT shows all columns, the others the key's. */
+static bool fits(const Decoder *decoder, const Relation *rel)
+{
+    if (decoder->foreign_action == 'T')
+        return true;
+    for (int i = 0; decoder->foreign_action == 'I' && i < rel->column_count; i++)
+        if (!mentions(decoder, rel->columns[i].name))
+            return false;
+    for (int k = 0; k < rel->key_count; k++)
+        if (!mentions(decoder, rel->columns[rel->key[k]].name))
+            return false;
+    return true;
+}
+
+static bool suspected(const Known *k, uint32_t xid)
+{
+    if (!k->suspect || (!k->from_ever && precedes(xid, k->from)))
+        return false;
+    return k->renamed || precedes(xid, k->before);
+}
+
+bool names_foreign_row(void *arg, const Decoder *decoder, uint32_t xid, Relation **out_rel,
+                       Error *err)
+{
+    Names *names = arg;
+    *out_rel = NULL;
+    while (names->snapshot == NULL || !names_snapshot_sees(names->snapshot, xid)) {
+        if (!look(names, err))
+            return false;
+        if (!names_snapshot_sees(names->snapshot, xid) && stop_wait(names->stop, COMMIT_LOOK_US))
+            return ERR(err, ERR_STOPPED, "stopped");
+    }
+    for (int i = 0; i < names->rels->count && *out_rel == NULL; i++) {
+        Relation *rel = names->rels->all[i];
+        if (!rel->unread && suspected(&names->tables[i], xid) && fits(decoder, rel))
+            *out_rel = rel;
+    }
+    return true;
+}

@@ -1,0 +1,424 @@
+/*
+ * watch - the conductor's looks at the source's catalog while the stream runs.
+ *
+ * A table whose shape changed is suspended: at once, wherever the stream is, because what is left out
+ * comes with the copy (relation.h, SuspendState). While tables are suspended, what they lack on the
+ * target is worked out every few seconds, shown, and with `ddl: apply` done; those that fit are copied
+ * again (rejoin.c). Trouble with the source or the target is the stream's to report: a look that fails
+ * is tried again later.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply/suspension.h"
+#include "bascule/base/clock.h"
+#include "bascule/base/log.h"
+#include "bascule/base/mem.h"
+#include "source/shape.h"
+#include "sql_files.h"
+#include "sync/internal.h"
+#include "sync/remedy.h"
+
+#define LOOK_US       2000000
+#define LOOK_SHARE    20 /* a look may take that part of the time */
+#define JUDGE_US      2000000
+#define JUDGE_MOST_US 300000000
+#define REFRESH_US    5000000
+#define HOLD_US       30000000
+
+/* Asking for a suspension ------------------------------------------------------------------------ */
+
+static bool is_asked(const Sync *sync, const Relation *rel)
+{
+    for (const SuspendRequest *r = sync->suspend_requests; r != NULL; r = r->next)
+        if (r->rel == rel)
+            return true;
+    return false;
+}
+
+/* The applier does it between two batches. */
+static bool ask(Sync *sync, Relation *rel, const char *why, Error *err)
+{
+    if (!sync->may_suspend) {
+        ERR(err, ERR_SCHEMA_CHANGED, "table '%s': %s", rel->display, why);
+        return err_hint(err,
+                        "One table cannot be left out while the target checks foreign keys: GRANT "
+                        "SET ON PARAMETER session_replication_role TO the role, or make the same "
+                        "change on the target and start again.");
+    }
+    pthread_mutex_lock(&sync->lock);
+    if (!is_asked(sync, rel)) {
+        SuspendRequest *request = mem_zalloc(sizeof *request);
+        request->rel = rel;
+        snprintf(request->why, sizeof request->why, "%s", why);
+        request->next = sync->suspend_requests;
+        sync->suspend_requests = request;
+    }
+    pthread_mutex_unlock(&sync->lock);
+    flow_queue_wake(sync->queue);
+    return true;
+}
+
+/* Looking ---------------------------------------------------------------------------------------- */
+
+static bool run_on_target(Sync *sync, Sql sql, Error *err)
+{
+    if (!pgconn_script(sync->control, SQL("BEGIN; SET LOCAL lock_timeout = '5s'"), err))
+        return false;
+    if (pgconn_script(sync->control, sql, err) && pgconn_script(sync->control, SQL("COMMIT"), err))
+        return true;
+    Error ignored = ERROR_INIT;
+    if (pgconn_usable(sync->control) && !pgconn_script(sync->control, SQL("ROLLBACK"), &ignored))
+        log_debug("rollback: %s", ignored.message);
+    return false;
+}
+
+/* A new label alone changes no row: with `ddl: apply` the table goes on. *out_done false: suspend. */
+static bool add_labels(Sync *sync, Relation *rel, const char *shape, bool *out_done, Error *err)
+{
+    CLEANUP_REMEDY Remedy remedy = REMEDY_INIT;
+    *out_done = false;
+    if (sync->spec.ddl != DDL_APPLY || !sync->may_suspend)
+        return true;
+    if (!remedy_find_labels(sync->watch_conn, sync->control, rel, &remedy, err))
+        return false;
+    if (remedy.by_hand.len > 0)
+        return true;
+    if (remedy.sql.buf.len > 0) {
+        Sql sql = sqltext_sql(&remedy.sql);
+        if (!control_journal(sync->control, sync->spec.task, sync->row.epoch, "ddl", sql.text, err))
+            return false;
+        Error refused = ERROR_INIT;
+        if (!run_on_target(sync, sql, &refused)) {
+            log_warn("the target refused a label of an enum table=%s: %s", rel->display,
+                     refused.message);
+            return true;
+        }
+        log_info("carried to the target: %s", sql.text);
+    }
+    if (!pgconn_exec(sync->control, SQL_CONTROL_SHAPE,
+                     PG_PARAMS(PG_TEXT(sync->spec.task), PG_TEXT(rel->schema), PG_TEXT(rel->name),
+                               PG_TEXT(shape)),
+                     NULL, err))
+        return false;
+    rel->shape = arena_strdup(sync->watch.arena, shape);
+    *out_done = true;
+    return true;
+}
+
+static bool look_at(Sync *sync, Relation *rel, const TableShape *now, Error *err)
+{
+    char why[SUSPEND_REASON_SIZE];
+    if (strcmp(now->schema, rel->schema) != 0 || strcmp(now->name, rel->name) != 0) {
+        snprintf(why, sizeof why, "it was renamed to '%s.%s'", now->schema, now->name);
+        return ask(sync, rel, why, err);
+    }
+    bool done = false;
+    switch (shape_compare(rel->shape, now->text)) {
+    case SHAPE_OTHER:
+        return ask(sync, rel, "its columns, types or replica identity changed", err);
+    case SHAPE_REWRITTEN:
+        return ask(sync, rel, "an ALTER TABLE rewrote its values", err);
+    case SHAPE_LABELS:
+        return add_labels(sync, rel, now->text, &done, err) &&
+               (done || ask(sync, rel, "an enum of its columns has other labels", err));
+    case SHAPE_TOUCHED:
+    case SHAPE_SAME:
+        break;
+    }
+    return true;
+}
+
+static bool look_at_shapes(Sync *sync, Arena *scratch, Error *err)
+{
+    Relations *rels = sync_relations(sync);
+    TableShapes shapes;
+    if (!shape_look(sync->watch_conn, rels, scratch, &shapes, err))
+        return false;
+    bool *seen = arena_new_array(scratch, bool, rels->count + 1);
+    for (int i = 0; i < shapes.count; i++) {
+        Relation *rel = relations_by_oid(rels, shapes.all[i].oid);
+        seen[rel->id] = true;
+        if (atomic_load(&rel->suspended) == SUSPEND_NOT && !look_at(sync, rel, &shapes.all[i], err))
+            return false;
+    }
+    for (int i = 0; i < rels->count; i++) {
+        Relation *rel = rels->all[i];
+        if (!seen[i] && atomic_load(&rel->suspended) == SUSPEND_NOT &&
+            !ask(sync, rel, "the source has no such table any more", err))
+            return false;
+    }
+    return true;
+}
+
+static bool restart_with_new_catalog(Sync *sync, Error *err)
+{
+    bool proceed = false;
+    if (!reshape_begin(sync, &proceed, err) || !proceed)
+        return err->cls == ERR_NONE;
+    bool ok = sync_refresh(sync, err) && sync_stream_start(sync, err);
+    reshape_end(sync);
+    sync->watch.next_refresh_us = clock_now_us() + REFRESH_US;
+    sync->watch.next_judge_us = 0;
+    return ok;
+}
+
+/* Seen twice, so that a table that is made and dropped for a moment does not stop the stream. */
+static bool look_for_newcomers(Sync *sync, bool *out_new, Error *err)
+{
+    int count = 0;
+    uint32_t hash = 0;
+    *out_new = false;
+    if (!sync->may_suspend)
+        return true; /* the cutover refuses */
+    if (!catalog_newcomers(sync->watch_conn, sync->spec.rules, sync_relations(sync), &count, &hash,
+                           err))
+        return false;
+    *out_new = count > 0 && hash == sync->watch.newcomers && sync->rejoin == NULL &&
+               clock_now_us() >= sync->watch.next_refresh_us;
+    sync->watch.newcomers = count > 0 ? hash : 0;
+    return true;
+}
+
+static bool open_source(Sync *sync, Error *err)
+{
+    if (sync->watch_conn != NULL && pgconn_usable(sync->watch_conn))
+        return true;
+    pgconn_close(sync->watch_conn);
+    sync->watch_conn = pgconn_open(&sync->spec.source, PG_SESSION_SQL, "watch", err);
+    return sync->watch_conn != NULL;
+}
+
+static bool look(Sync *sync, bool *out_new, Error *err)
+{
+    int64_t begun_us = clock_now_us();
+    Arena *scratch = arena_new(0);
+    bool ok = open_source(sync, err) && look_at_shapes(sync, scratch, err) &&
+              look_for_newcomers(sync, out_new, err);
+    arena_free(scratch);
+    int64_t wait_us = LOOK_SHARE * (clock_now_us() - begun_us);
+    sync->watch.next_look_us = clock_now_us() + (wait_us > LOOK_US ? wait_us : LOOK_US);
+    return ok;
+}
+
+/* Judging ---------------------------------------------------------------------------------------- */
+
+static bool show_remedy(Sync *sync, Relation *rel, const char *text, Error *err)
+{
+    const char *shown = atomic_load(&rel->remedy);
+    if (shown != NULL && strcmp(shown, text) == 0)
+        return true;
+    atomic_store(&rel->remedy, arena_strdup(sync->watch.arena, text));
+    if (text[0] != '\0')
+        log_warn("table %s is suspended (%s); to make the target fit: %s", rel->display,
+                 rel->suspend_reason, text);
+    return suspension_write(sync->control, sync->spec.task, rel, text, err);
+}
+
+static bool create_by_schema(Sync *sync, Error *err)
+{
+    const SchemaPort *schema = sync->spec.schema;
+    const Relations *rels = sync_relations(sync);
+    schema->forget(schema->self);
+    if (!schema->pre_data(schema->self, rels, err))
+        return false;
+    for (int i = 0; i < rels->count; i++)
+        if (atomic_load(&rels->all[i]->suspended) != SUSPEND_NOT &&
+            !schema->table_post_data(schema->self, rels->all[i], err))
+            return false;
+    return schema->common_post_data(schema->self, err);
+}
+
+/* With `ddl: apply`. What the target refuses stays for the operator. */
+static bool carry(Sync *sync, Remedy *remedy, Relation *rel, char *out_refused, size_t size,
+                  Error *err)
+{
+    Sql sql = sqltext_sql(&remedy->sql);
+    Error refused = ERROR_INIT;
+    out_refused[0] = '\0';
+    if (!control_journal(sync->control, sync->spec.task, sync->row.epoch, "ddl", sql.text, err))
+        return false;
+    bool by_schema = remedy->creates && sync->spec.schema != NULL;
+    bool ok = by_schema ? create_by_schema(sync, &refused) : run_on_target(sync, sql, &refused);
+    if (ok) {
+        log_info("carried to the target table=%s: %s", rel->display, sql.text);
+        sync->watch.schema_left = sync->watch.schema_left || by_schema;
+        sync->watch.next_judge_us = 0;
+        return true;
+    }
+    if (!pgconn_usable(sync->control)) {
+        *err = refused;
+        return false;
+    }
+    snprintf(out_refused, size, "%s", refused.message);
+    return true;
+}
+
+/* creates: only tables that the target has not at all are looked at, else only the others. */
+static bool judge_table(Sync *sync, Relations *now, Relation *rel, bool creates,
+                        uint32_t *out_ready, Error *err)
+{
+    CLEANUP_REMEDY Remedy remedy = REMEDY_INIT;
+    Relation *found = relations_by_oid(now, rel->oid);
+    char key[256], refused[512] = "";
+    *out_ready = 0;
+    if (found == NULL) {
+        int len = snprintf(key, sizeof key, "%s%c%s", rel->schema, '\0', rel->name);
+        found = relations_by_name(now, key, (size_t)len);
+    }
+    if (found == NULL) {
+        sync->watch.refresh = true; /* it is gone: its row says so then */
+        return true;
+    }
+    const Relation *before = rel->former != NULL ? rel->former : rel;
+    found->row_schema = rel->row_schema;
+    found->row_name = rel->row_name;
+    if (!remedy_find(sync->watch_conn, sync->control, found, before, &remedy, err))
+        return false;
+    bool fits = remedy_fits(&remedy);
+    if (remedy.creates != creates)
+        return true;
+    if (!fits && sync->spec.ddl == DDL_APPLY && remedy.by_hand.len == 0 &&
+        !carry(sync, &remedy, rel, refused, sizeof refused, err))
+        return false;
+    const char *text = remedy_text(&remedy, now->arena);
+    if (refused[0] != '\0')
+        text = arena_printf(now->arena, "%s (refused by the target: %s)", text, refused);
+    if (fits)
+        *out_ready = found->oid;
+    return show_remedy(sync, rel, text, err);
+}
+
+/* A table that the source has no more is done with when the target has it no more. */
+static bool judge_gone(Sync *sync, const GoneTable *gone, Error *err)
+{
+    CLEANUP_PGROWS PgRows *there = NULL;
+    if (!pgconn_query(sync->control, SQL_REMEDY_TABLE_EXISTS,
+                      PG_PARAMS(PG_TEXT(gone->schema), PG_TEXT(gone->name)), &there, err))
+        return false;
+    if (pgrows_bool(there, 0, 0))
+        return true;
+    log_info("a table that the source dropped is gone from the target table=%s", gone->display);
+    sync->watch.refresh = true;
+    return pgconn_exec(
+        sync->control, SQL_CONTROL_TABLE_CANCEL,
+        PG_PARAMS(PG_TEXT(sync->spec.task), PG_TEXT(gone->schema), PG_TEXT(gone->name)), NULL, err);
+}
+
+static bool judge(Sync *sync, Error *err)
+{
+    Relations *rels = sync_relations(sync), *now = NULL;
+    int count = 0;
+    sync->watch.next_judge_us = clock_now_us() + sync->watch.judge_wait_us;
+    if (!open_source(sync, err) || !sync_keep_control(sync, err) ||
+        !catalog_read(sync->watch_conn, sync->spec.rules, &now, err))
+        return false;
+    uint32_t *ready = arena_new_array(now->arena, uint32_t, 2 * rels->count + 1);
+    bool ok = true;
+    /* Renamed tables first: then nothing is made that is there under another name. */
+    for (int i = 0; ok && i < 2 * rels->count; i++) {
+        Relation *rel = rels->all[i % rels->count];
+        if (atomic_load(&rel->suspended) != SUSPENDED)
+            continue;
+        ok = judge_table(sync, now, rel, i >= rels->count, &ready[count], err);
+        count += ready[count] != 0;
+    }
+    for (int i = 0; ok && i < rels->gone_count; i++)
+        ok = judge_gone(sync, &rels->gone[i], err);
+    if (ok && count > 0) {
+        /* Failing again and again it is tried less often. */
+        int64_t wait_us = sync->watch.judge_wait_us;
+        sync->watch.judge_wait_us = wait_us * 2 < JUDGE_MOST_US ? wait_us * 2 : JUDGE_MOST_US;
+        ok = rejoin_begin(sync, ready, count, err);
+    }
+    relations_free(now);
+    return ok;
+}
+
+static bool needs_judging(const Sync *sync)
+{
+    const Relations *rels = atomic_load(&sync->rels);
+    for (int i = 0; i < rels->count; i++)
+        if (atomic_load(&rels->all[i]->suspended) == SUSPENDED)
+            return true;
+    return rels->gone_count > 0;
+}
+
+/* Foreign keys and triggers of tables that `ddl: apply` made, once the stream has passed their copy. */
+static bool finish_schema(Sync *sync, Error *err)
+{
+    const SchemaPort *schema = sync->spec.schema;
+    if (!sync->watch.schema_left || sync->rejoin != NULL || needs_judging(sync) ||
+        atomic_load(&sync->progress.applied_lsn) < sync_newest_start(sync))
+        return true;
+    Gate *gate = NULL;
+    if (!gate_hold(sync, clock_now_us() + HOLD_US, &gate, err))
+        return false;
+    sync->watch.schema_left = false;
+    bool ok =
+        schema->foreign_keys(schema->self, err) && schema->last(schema->self, err) &&
+        sync_quiet_triggers(sync, err) &&
+        sync->spec.close_target(sync->spec.close_arg, sync->control, sync_relations(sync), err);
+    gate_free(gate);
+    return ok;
+}
+
+/* A step ----------------------------------------------------------------------------------------- */
+
+/* Trouble of a connection is not ours to report; a change that cannot be carried is. */
+static bool forgive(Sync *sync, Error *err)
+{
+    if (err->cls == ERR_SCHEMA_CHANGED || err->cls == ERR_STOPPED || err->cls == ERR_BUG ||
+        !sync->streaming)
+        return false;
+    log_error_value(LOG_WARN, err, "looking for changes of the tables failed, trying again");
+    err_clear(err);
+    sync->watch.next_look_us = sync->watch.next_judge_us = clock_now_us() + JUDGE_US;
+    return true;
+}
+
+static bool step(Sync *sync, Error *err)
+{
+    int64_t now_us = clock_now_us();
+    bool over = false, newcomers = false;
+    int back = 0;
+    if (sync->rejoin != NULL) {
+        if (!rejoin_look(sync, &over, &back, err))
+            return false;
+        if (back > 0)
+            sync->watch.judge_wait_us = JUDGE_US;
+        if (over)
+            sync->watch.next_judge_us = now_us + sync->watch.judge_wait_us;
+    }
+    if (now_us >= sync->watch.next_look_us && !look(sync, &newcomers, err))
+        return false;
+    sync->watch.refresh = sync->watch.refresh || newcomers;
+    if (sync->rejoin == NULL && now_us >= sync->watch.next_judge_us && needs_judging(sync) &&
+        !judge(sync, err))
+        return false;
+    if (sync->watch.refresh && sync->rejoin == NULL && now_us >= sync->watch.next_refresh_us) {
+        sync->watch.refresh = false;
+        return restart_with_new_catalog(sync, err);
+    }
+    return finish_schema(sync, err);
+}
+
+bool sync_watch(Sync *sync, Error *err)
+{
+    TaskState state = (TaskState)atomic_load(&sync->state);
+    if (state != TASK_CATCHING_UP && state != TASK_STREAMING && state != TASK_REVERSING)
+        return true;
+    if (sync->watch.arena == NULL)
+        sync->watch.arena = arena_new(0);
+    if (sync->watch.judge_wait_us == 0)
+        sync->watch.judge_wait_us = JUDGE_US;
+    return step(sync, err) || forgive(sync, err);
+}
+
+void sync_watch_done(Sync *sync)
+{
+    rejoin_abandon(sync);
+    pgconn_close(sync->watch_conn);
+    sync->watch_conn = NULL;
+    sync->watch.next_look_us = sync->watch.next_judge_us = 0;
+}
