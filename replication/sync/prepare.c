@@ -28,7 +28,8 @@ static void keep_counters(const Relations *before, Relations *rels)
         if (old == NULL)
             continue;
         atomic_store(&rel->remedy, atomic_load(&old->remedy));
-        if (atomic_load(&old->suspended) != SUSPEND_NOT)
+        if (atomic_load(&old->suspended) != SUSPEND_NOT ||
+            shape_compare(old->shape, rel->shape) == SHAPE_OTHER)
             rel->former = old->former != NULL ? old->former : old;
         atomic_store(&rel->inserts, atomic_load(&old->inserts));
         atomic_store(&rel->updates, atomic_load(&old->updates));
