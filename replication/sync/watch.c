@@ -310,15 +310,22 @@ static bool judge(Sync *sync, Error *err)
     Relations *rels = sync_relations(sync), *now = NULL;
     int count = 0;
     sync->watch.next_judge_us = clock_now_us() + sync->watch.judge_wait_us;
+    /* Only what was suspended before the catalog is read: what comes later may have changed since. */
+    Arena *scratch = arena_new(0);
+    bool *suspended = arena_new_array(scratch, bool, rels->count + 1);
+    for (int i = 0; i < rels->count; i++)
+        suspended[i] = atomic_load(&rels->all[i]->suspended) == SUSPENDED;
     if (!open_source(sync, err) || !sync_keep_control(sync, err) ||
-        !catalog_read(sync->watch_conn, sync->spec.rules, &now, err))
+        !catalog_read(sync->watch_conn, sync->spec.rules, &now, err)) {
+        arena_free(scratch);
         return false;
+    }
     uint32_t *ready = arena_new_array(now->arena, uint32_t, 2 * rels->count + 1);
     bool ok = true;
     /* Renamed tables first: then nothing is made that is there under another name. */
     for (int i = 0; ok && i < 2 * rels->count; i++) {
         Relation *rel = rels->all[i % rels->count];
-        if (atomic_load(&rel->suspended) != SUSPENDED)
+        if (!suspended[i % rels->count] || atomic_load(&rel->suspended) != SUSPENDED)
             continue;
         ok = judge_table(sync, now, rel, i >= rels->count, &ready[count], err);
         count += ready[count] != 0;
@@ -332,6 +339,7 @@ static bool judge(Sync *sync, Error *err)
         ok = rejoin_begin(sync, ready, count, err);
     }
     relations_free(now);
+    arena_free(scratch);
     return ok;
 }
 

@@ -187,6 +187,7 @@ static void a_name_in_another_encoding(void **state)
         {"binary_safe", 1, 13, COLUMNS, ERR_NONE, NULL, NULL},
         {"indisreplident", 0, 3, KEYS, ERR_NONE, NULL, NULL},
         {"conname", 0, 7, FOREIGN_KEYS, ERR_NONE, NULL, NULL},
+        {"relfilenode", 0, 9, NULL, ERR_NONE, NULL, NULL},
         {"COMMIT", 0, 0, NULL, ERR_NONE, NULL, NULL},
     };
     Error err = ERROR_INIT;
