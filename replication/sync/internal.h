@@ -56,9 +56,8 @@ typedef struct Watch {
     int64_t look_wait_us;
     int64_t judge_wait_us; /* grows while copying again fails */
     uint32_t newcomers;    /* hash of the tables seen that are not ours yet */
-    bool refresh;     /* the catalog must be read again, with the stream stopped for a moment */
-    bool schema_left; /* foreign keys and triggers of tables that `ddl: apply` made */
-    Arena *arena;     /* of what `status` shows */
+    bool refresh; /* the catalog must be read again, with the stream stopped for a moment */
+    Arena *arena; /* of what `status` shows */
 } Watch;
 
 struct Sync {

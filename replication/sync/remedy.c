@@ -147,6 +147,7 @@ static bool create_table(Finder *f, Error *err)
     sqltext_put(st, "CREATE TABLE ");
     sqltext_qualified(st, f->now->target_schema, f->now->target_name);
     if (pgrows_count(bound) == 1) {
+        f->out->partition = true;
         sqltext_put(st, " PARTITION OF ");
         sqltext_qualified(st, pgrows_text(bound, 0, 0), pgrows_text(bound, 0, 1));
         sqltext_put(st, " ");

@@ -11,9 +11,10 @@
 #include "sqltext/sqltext.h"
 
 typedef struct Remedy {
-    SqlText sql;  /* statements for the target, divided by "; " */
-    bool creates; /* the table is not there yet */
-    Buf by_hand;  /* in words; may hold a statement for the source */
+    SqlText sql;    /* statements for the target, divided by "; " */
+    bool creates;   /* the table is not there yet */
+    bool partition; /* and is a partition: what it has beside columns comes from its parent */
+    Buf by_hand;    /* in words; may hold a statement for the source */
 } Remedy;
 #define REMEDY_INIT ((Remedy){.sql = SQLTEXT_INIT, .by_hand = BUF_INIT})
 void remedy_done(Remedy *remedy);

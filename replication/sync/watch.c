@@ -24,7 +24,6 @@
 #define JUDGE_US      2000000
 #define JUDGE_MOST_US 300000000
 #define REFRESH_US    5000000
-#define HOLD_US       30000000
 
 /* Asking for a suspension ------------------------------------------------------------------------ */
 
@@ -215,20 +214,6 @@ static bool show_remedy(Sync *sync, Relation *rel, const char *text, Error *err)
     return suspension_write(sync->control, sync->spec.task, rel, text, err);
 }
 
-static bool create_by_schema(Sync *sync, Error *err)
-{
-    const SchemaPort *schema = sync->spec.schema;
-    const Relations *rels = sync_relations(sync);
-    schema->forget(schema->self);
-    if (!schema->pre_data(schema->self, rels, err))
-        return false;
-    for (int i = 0; i < rels->count; i++)
-        if (atomic_load(&rels->all[i]->suspended) != SUSPEND_NOT &&
-            !schema->table_post_data(schema->self, rels->all[i], err))
-            return false;
-    return schema->common_post_data(schema->self, err);
-}
-
 /* With `ddl: apply`. What the target refuses stays for the operator. */
 static bool carry(Sync *sync, Remedy *remedy, Relation *rel, char *out_refused, size_t size,
                   Error *err)
@@ -238,11 +223,8 @@ static bool carry(Sync *sync, Remedy *remedy, Relation *rel, char *out_refused, 
     out_refused[0] = '\0';
     if (!control_journal(sync->control, sync->spec.task, sync->row.epoch, "ddl", sql.text, err))
         return false;
-    bool by_schema = remedy->creates && sync->spec.schema != NULL;
-    bool ok = by_schema ? create_by_schema(sync, &refused) : run_on_target(sync, sql, &refused);
-    if (ok) {
+    if (run_on_target(sync, sql, &refused)) {
         log_info("carried to the target table=%s: %s", rel->display, sql.text);
-        sync->watch.schema_left = sync->watch.schema_left || by_schema;
         sync->watch.next_judge_us = 0;
         return true;
     }
@@ -278,7 +260,9 @@ static bool judge_table(Sync *sync, Relations *now, Relation *rel, bool creates,
     bool fits = remedy_fits(&remedy);
     if (remedy.creates != creates)
         return true;
-    if (!fits && sync->spec.ddl == DDL_APPLY && remedy.by_hand.len == 0 &&
+    /* A new table's indexes, keys to others and triggers are not ours to guess. */
+    bool ours = remedy.by_hand.len == 0 && (!remedy.creates || remedy.partition);
+    if (!fits && sync->spec.ddl == DDL_APPLY && ours &&
         !carry(sync, &remedy, rel, refused, sizeof refused, err))
         return false;
     const char *text = remedy_text(&remedy, now->arena);
@@ -352,25 +336,6 @@ static bool needs_judging(const Sync *sync)
     return rels->gone_count > 0;
 }
 
-/* Foreign keys and triggers of tables that `ddl: apply` made, once the stream has passed their copy. */
-static bool finish_schema(Sync *sync, Error *err)
-{
-    const SchemaPort *schema = sync->spec.schema;
-    if (!sync->watch.schema_left || sync->rejoin != NULL || needs_judging(sync) ||
-        atomic_load(&sync->progress.applied_lsn) < sync_newest_start(sync))
-        return true;
-    Gate *gate = NULL;
-    if (!gate_hold(sync, clock_now_us() + HOLD_US, &gate, err))
-        return false;
-    sync->watch.schema_left = false;
-    bool ok =
-        schema->foreign_keys(schema->self, err) && schema->last(schema->self, err) &&
-        sync_quiet_triggers(sync, err) &&
-        sync->spec.close_target(sync->spec.close_arg, sync->control, sync_relations(sync), err);
-    gate_free(gate);
-    return ok;
-}
-
 /* A step ----------------------------------------------------------------------------------------- */
 
 /* Trouble of a connection is not ours to report; a change that cannot be carried is. */
@@ -408,7 +373,7 @@ static bool step(Sync *sync, Error *err)
         sync->watch.refresh = false;
         return restart_with_new_catalog(sync, err);
     }
-    return finish_schema(sync, err);
+    return true;
 }
 
 bool sync_watch(Sync *sync, Error *err)
