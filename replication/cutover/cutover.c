@@ -328,7 +328,8 @@ void cutover_report_nothing(CutoverReport *out_report, const Error *err)
         .lag_us_before = PROGRESS_UNKNOWN,
         .downtime_us = -1,
         .started_wall_us = clock_wall_us(),
-        .prediction = {-1, -1, -1, -1, -1},
+        .prediction =
+            {.lock_us = -1, .drain_us = -1, .prove_us = -1, .prove_bytes = -1, .total_us = -1},
     };
     if (err->cls != ERR_NONE)
         snprintf(out_report->outcome, sizeof out_report->outcome, "%s",

@@ -136,13 +136,13 @@ def test_reconnects_when_a_backend_is_terminated(app, target, make_task, make_wr
     """Walsender, applier and every other session of bascule, five times."""
     writers = make_writers(count=2)
     task = make_task().start().wait_streaming()
+    kill = ("SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'bascule%%' AND datname = current_database()")
     killed = 0
     for _ in range(5):
         writers.wait_more(200)
         for db in (app, target):
-            killed += len(db.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name"
-                                 " LIKE 'bascule%%' AND datname = current_database()"))
-        task.must_live()
+            killed += wait_until(lambda d=db: task.must_live() and d.value(kill), 60, f"sessions of bascule on {db}", 0.1)
     assert killed >= 10, "sessions of bascule were not found by application_name"
     task.wait_streaming()
     finish(task, app, target, writers)
