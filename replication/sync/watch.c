@@ -242,7 +242,7 @@ static bool judge_table(Sync *sync, Relations *now, Relation *rel, bool creates,
 {
     CLEANUP_REMEDY Remedy remedy = REMEDY_INIT;
     Relation *found = relations_by_oid(now, rel->oid);
-    char key[256], refused[512] = "";
+    char key[256], refused[sizeof err->message] = "";
     *out_ready = 0;
     if (found == NULL) {
         int len = snprintf(key, sizeof key, "%s%c%s", rel->schema, '\0', rel->name);
