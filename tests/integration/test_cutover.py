@@ -17,7 +17,7 @@ def test_dry_run_changes_nothing(app, target, make_task):
         done = task.cutover("--dry-run")
         assert done.code == 0, repr(done)
     app.sql("UPDATE account SET v = v + 1 WHERE id = 1", user="app")
-    assert task.phase() == "streaming"
+    task.wait_streaming()
     finish(task, app, target)
 
 
@@ -210,7 +210,7 @@ def test_abort_without_a_cutover(app, target, make_task):
     done = task.cmd("abort")
     assert done.code in (0, 3), repr(done)
     app.sql("UPDATE account SET v = v + 1 WHERE id = 1", user="app")
-    assert task.phase() == "streaming"
+    task.wait_streaming()
 
 
 def test_differences_stop_it(app, target, make_task):

@@ -105,7 +105,7 @@ def test_at_a_time_and_when_nothing_is_in_the_way(app, target, streaming):
         expired = task.cutover("--at", "+1s", "--within", "1s", timeout=60)
         assert expired.code == 3, repr(expired)
         assert "the end of its window" in expired.text and "idle transactions hold" in expired.text, repr(expired)
-        assert task.phase() == "streaming"
+        task.wait_streaming()
     began = time.time()
     done = task.cutover("--at", "+2s", "--within", "40s", "--json", timeout=90)
     assert done.code == 0, repr(done)
@@ -119,7 +119,7 @@ def test_abort_ends_the_wait(app, target, streaming):
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert "waiting until" in cut.stdout.readline()
-        assert task.phase() == "streaming"
+        task.wait_streaming()
         task.ok("abort")
         cut.communicate(timeout=30)
     finally:

@@ -78,7 +78,7 @@ def test_a_changed_row_that_is_damaged_is_found(source, target, verified):
     assert "id=11" in done.text and "public.t" in done.text and "public.two" in done.text, repr(done)
     assert "damaged" not in done.text
     source.sql("UPDATE t SET v = v + 1 WHERE id = 4999")
-    assert task.phase() == "streaming"
+    task.wait_streaming()
     target.sql("SET session_replication_role = replica; UPDATE t SET w = md5('11') WHERE id = 11")
     assert_error(task.cutover("--verify", "auto"), "different", 4)  # the other one
 
