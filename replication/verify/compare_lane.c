@@ -5,8 +5,7 @@
 
 #include "bascule/base/clock.h"
 #include "verify/compare_internal.h"
-
-#define BINARY_HEADER_BYTES 19 /* signature 11, flags 4, length of the extension 4 */
+#include "verify/copy_binary.h"
 
 static const Relation *relation_of(const CompareLane *lane, const CompareUnit *unit)
 {
@@ -66,31 +65,15 @@ static void build_copy(CompareLane *lane, const CompareUnit *unit, bool binary)
         sqltext_put(st, ") TO STDOUT");
 }
 
-/* The header comes in front of the first row, in one message with it. */
-static bool skip_binary_header(const char **data, int *len, Error *err)
-{
-    uint32_t extension = 0;
-    if (*len >= BINARY_HEADER_BYTES) {
-        const unsigned char *p = (const unsigned char *)*data + BINARY_HEADER_BYTES - 4;
-        extension = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-    }
-    if (*len < BINARY_HEADER_BYTES || memcmp(*data, "PGCOPY\n\377\r\n", 11) != 0 ||
-        extension > (uint32_t)(*len - BINARY_HEADER_BYTES))
-        return ERR(err, ERR_PROTOCOL, "a binary COPY begins with something else than its header");
-    *data += BINARY_HEADER_BYTES + extension;
-    *len -= BINARY_HEADER_BYTES + (int)extension;
-    return true;
-}
-
 static bool hash_row(RowsHash *hash, const char *data, int len, bool binary, bool *first,
                      Error *err)
 {
     if (binary) {
-        if (*first && !skip_binary_header(&data, &len, err))
+        if (*first && !copy_binary_skip_header(&data, &len, err))
             return false;
         *first = false;
-        if (len == 2 && memcmp(data, "\377\377", 2) == 0)
-            return true; /* the end mark */
+        if (copy_binary_is_end(data, len))
+            return true;
     }
     rows_hash_add(hash, data, (size_t)len);
     return true;

@@ -11,12 +11,12 @@
 
 #include "bascule/base/clock.h"
 #include "sql_files.h"
+#include "verify/copy_binary.h"
 #include "verify/verify_internal.h"
 
-#define BINARY_HEADER_BYTES 19 /* signature 11, flags 4, length of the extension 4 */
-#define KEPT_MAX_BYTES      ((size_t)32 << 20)
-#define KEPT_MAX_ROWS       50000
-#define THROTTLE_BYTES      ((int64_t)64 << 10)
+#define KEPT_MAX_BYTES ((size_t)32 << 20)
+#define KEPT_MAX_ROWS  50000
+#define THROTTLE_BYTES ((int64_t)64 << 10)
 
 /* The statement ---------------------------------------------------------------------------------- */
 
@@ -184,21 +184,6 @@ typedef struct Reading {
     bool first;
 } Reading;
 
-static bool skip_binary_header(const char **data, int *len, Error *err)
-{
-    uint32_t extension = 0;
-    if (*len >= BINARY_HEADER_BYTES) {
-        const unsigned char *p = (const unsigned char *)*data + BINARY_HEADER_BYTES - 4;
-        extension = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-    }
-    if (*len < BINARY_HEADER_BYTES || memcmp(*data, "PGCOPY\n\377\r\n", 11) != 0 ||
-        extension > (uint32_t)(*len - BINARY_HEADER_BYTES))
-        return ERR(err, ERR_PROTOCOL, "a binary COPY begins with something else than its header");
-    *data += BINARY_HEADER_BYTES + extension;
-    *len -= BINARY_HEADER_BYTES + (int)extension;
-    return true;
-}
-
 /* Length of the key at the beginning of the row; 0 when the row is too short for it. */
 static size_t key_length(const TablePlan *table, const char *row, size_t len)
 {
@@ -248,10 +233,10 @@ static bool take_row(Reading *r, const char *data, int len, Error *err)
 {
     const TablePlan *table = r->table;
     if (table->binary) {
-        if (r->first && !skip_binary_header(&data, &len, err))
+        if (r->first && !copy_binary_skip_header(&data, &len, err))
             return false;
         r->first = false;
-        if (len == 2 && memcmp(data, "\377\377", 2) == 0)
+        if (copy_binary_is_end(data, len))
             return true; /* the end mark */
         data += 2;       /* the number of fields */
         len -= 2;

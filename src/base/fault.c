@@ -7,14 +7,17 @@
 #include "bascule/base/fault.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "bascule/base/clock.h"
 
 #define MAX_ENTRIES 32
 
@@ -52,20 +55,29 @@ const char *fault_where(Fault fault)
     return PLACES[fault];
 }
 
+/* In the child: until the parent has ended or the time is over. No descriptor for the parent: only the
+ * time counts. */
+static void await_end_of(pid_t parent, unsigned ms)
+{
+    struct pollfd end = {.fd = pidfd_open(parent, 0), .events = POLLIN};
+    int64_t until_us = clock_now_us() + (int64_t)ms * 1000;
+
+    while (poll(&end, 1, clock_poll_ms(until_us)) < 0 && errno == EINTR)
+        ;
+}
+
 /* Stops the whole process; a child that holds none of our files wakes it up again. */
 static void pause_process(unsigned ms)
 {
     pid_t parent = getpid();
     pid_t child = fork();
-    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
 
     if (child < 0)
         return;
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         close_range(0, ~0U, 0);
-        while (nanosleep(&left, &left) != 0 && errno == EINTR)
-            ;
+        await_end_of(parent, ms);
         if (getppid() == parent)
             kill(parent, SIGCONT);
         _exit(0);
