@@ -9,6 +9,13 @@ foreach(file ${files})
     file(READ ${file} text)
     # The comment head is the file's contract, not part of the statement.
     string(REGEX REPLACE "^(--[^\n]*\n)+" "" text "${text}")
+    # "-- include NAME" on a line of its own: what several queries share, fragment/NAME.sql.
+    while(text MATCHES "\n *-- include ([a-z_]+)\n")
+        set(line "${CMAKE_MATCH_0}")
+        file(READ ${DIR}/fragment/${CMAKE_MATCH_1}.sql fragment)
+        string(REGEX REPLACE "^(--[^\n]*\n)+" "" fragment "${fragment}")
+        string(REPLACE "${line}" "\n${fragment}" text "${text}")
+    endwhile()
     string(REPLACE "\\" "\\\\" text "${text}")
     string(REPLACE "\"" "\\\"" text "${text}")
     string(REPLACE "\n" "\\n\"\n    \"" text "${text}")
