@@ -170,6 +170,9 @@ void plan_changes(const char *before, const char *now, Buf *out);
 CutoverFsmEvent cutover_look(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_check(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_plan(Cutover *cut, Error *err);
+/* The sessions of the comparison, once: for the prediction or, without one, before the freeze. BLOCKED
+ * when somebody holds a table. */
+MUST_CHECK bool cutover_open_comparison(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_plan_rest(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_arm(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_freeze(Cutover *cut, Error *err);

@@ -40,17 +40,9 @@ static void choose(Cutover *cut, Buf *left)
 static bool predict(Cutover *cut, Buf *left, Error *err)
 {
     CutoverPrediction *out = &cut->report->prediction;
-    CompareSpec spec = {
-        .source = cut->spec->source,
-        .target = cut->spec->target,
-        .rels = cut->spec->rels,
-        .jobs = cut->spec->jobs,
-        .count_only = cut->spec->verify == CUTOVER_VERIFY_COUNT,
-        .stop = cut->give_up,
-    };
     out->lock_us = FIXED_US + (int64_t)cut->fences.count * PER_TABLE_US;
     out->drain_us = cut->report->lag_us_before;
-    if (cut->compare == NULL && !compare_open(&spec, &cut->compare, err))
+    if (!cutover_open_comparison(cut, err))
         return false;
     if (!compare_predict(cut->compare, &out->prove_bytes, &out->prove_us, err))
         return err_context(err, "measuring how fast tables can be compared");

@@ -44,10 +44,10 @@ static bool locked_by_others(Error *err)
     return err_context(err, "somebody holds a lock on a table in scope");
 }
 
-static bool open_comparison(Cutover *cut, Error *err)
+bool cutover_open_comparison(Cutover *cut, Error *err)
 {
     if (cut->compare != NULL)
-        return true; /* by the preflight's prediction */
+        return true;
     CompareSpec spec = {
         .source = cut->spec->source,
         .target = cut->spec->target,
@@ -63,7 +63,8 @@ CutoverFsmEvent cutover_arm(Cutover *cut, Error *err)
 {
     cut->step_us = clock_now_us();
     if (!fence_objects_create(cut->source, err) || !way_back_arm(cut, err) ||
-        !open_comparison(cut, err) || !freeze_open_session(cut, err) || !take_epoch(cut, err))
+        !cutover_open_comparison(cut, err) || !freeze_open_session(cut, err) ||
+        !take_epoch(cut, err))
         return cutover_fail(cut, err);
     cutover_phase(cut, "arm");
     cutover_tell(cut, "arm", false, "epoch %lld, fence objects are there, all sessions are open",

@@ -1,4 +1,5 @@
-"""Reads pytest's report: prints "PASSED FAILED" and then one line for each failure; skipped tests count as neither.
+"""Reads pytest's report: prints "PASSED FAILED" and then each failed test as pytest would be told to run it; skipped
+tests count as neither.
 
 With --kills: where the kills of the fault tests fell, as the tests recorded it.
 """
@@ -10,7 +11,7 @@ import xml.etree.ElementTree as ElementTree
 def counts(cases):
     passed, failed = 0, []
     for case in cases:
-        name = f"{case.get('classname')}::{case.get('name')}"
+        name = f"{case.get('classname').replace('.', '/')}.py::{case.get('name')}"
         if case.find("failure") is not None or case.find("error") is not None:
             failed.append(name)
         elif case.find("skipped") is None:

@@ -42,9 +42,14 @@ class Writers:
                                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log))
             log.close()
             self.ledgers.append(ledger)
-        wait_until(lambda: self.must_live() and self.acknowledged_count() >= self.count, 30, "writers write",
+        # Each of them: one that is still starting does not know yet how to stop in good order.
+        wait_until(lambda: self.must_live() and all(self._writes(p) for p in self.ledgers), 60, "writers write",
                    dump=self.logs)
         return self
+
+    @staticmethod
+    def _writes(ledger):
+        return any(line[0] in "AH" for line in Path(ledger).read_text().splitlines())
 
     def __enter__(self):
         return self.start()
@@ -64,7 +69,7 @@ class Writers:
                 p.wait()
         if check:
             bad = [p.returncode for p in self.processes if p.returncode != 0]
-            assert not bad, f"a writer failed:\n{self.logs()}"
+            assert not bad, f"a writer ended with {bad}:\n{self.logs()}"
         return self
 
     def wait_all_stopped(self, timeout=60):
