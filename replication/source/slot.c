@@ -336,6 +336,7 @@ bool slot_state(PgConn *source, const char *slot_name, SlotState *out_state, Err
         .restart_lsn = pgrows_lsn(rows, 0, 5),
         .confirmed_lsn = pgrows_lsn(rows, 0, 6),
         .wal_end_lsn = pgrows_lsn(rows, 0, 9),
+        .wal_flushed_lsn = pgrows_lsn(rows, 0, 11),
         .retained_bytes = PROGRESS_UNKNOWN,
         .safe_wal_bytes = PROGRESS_UNKNOWN,
     };

@@ -39,6 +39,7 @@ typedef struct SlotState {
     char plugin[64], database[64], wal_status[16]; /* "" unknown */
     Lsn restart_lsn, confirmed_lsn;
     Lsn wal_end_lsn;        /* pg_current_wal_insert_lsn() at the same moment */
+    Lsn wal_flushed_lsn;    /* what of it can have been sent: pg_current_wal_flush_lsn() */
     int64_t retained_bytes; /* PROGRESS_UNKNOWN when unknown */
     int64_t safe_wal_bytes; /* PROGRESS_UNKNOWN: no limit or unknown */
     int active_pid;

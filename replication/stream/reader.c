@@ -302,6 +302,15 @@ static void note_received(Reader *reader, Lsn lsn)
     atomic_store(&reader->spec.progress->received_lsn, lsn);
 }
 
+/* Before the position is told as received: who sees that, sees this. */
+static void note_queued(Reader *reader)
+{
+    Progress *progress = reader->spec.progress;
+    const Flow *flow = reader->pending;
+    if (flow != NULL && flow->end_lsn > atomic_load(&progress->queued_lsn))
+        atomic_store(&progress->queued_lsn, flow->end_lsn);
+}
+
 static void handle_keepalive(Reader *reader, const Frame *frame)
 {
     atomic_store(&reader->spec.progress->source_end_lsn, frame->wal_end);
@@ -397,8 +406,10 @@ static bool handle_data(Reader *reader, const Frame *frame, Error *err)
     }
     if (!handle_foreign(reader, err) || !assembly_add(assembly, &decoded, &reader->pending, err))
         return err_context(err, "at " LSN_FMT, LSN_ARGS(frame->data_start));
-    if (decoded.kind == DECODED_COMMIT)
+    if (decoded.kind == DECODED_COMMIT) {
+        note_queued(reader);
         note_received(reader, decoded.end_lsn);
+    }
     return put_pending(reader, err);
 }
 

@@ -147,14 +147,15 @@ static void read_slot(const PgEndpoint *source, const ControlTask *row, Arena *a
         out->wal_status = "no slot";
         return;
     }
-    out->source_end_lsn = slot.wal_end_lsn;
+    out->source_end_lsn = slot.wal_flushed_lsn;
     out->confirmed_lsn = slot.confirmed_lsn;
     out->wal_retained_bytes = slot.retained_bytes;
     out->wal_left_bytes = slot.safe_wal_bytes;
     out->wal_status = arena_strdup(arena, slot.wal_status);
     if (row->resume_lsn != LSN_UNKNOWN) {
-        out->lag_bytes =
-            slot.wal_end_lsn > row->resume_lsn ? (int64_t)(slot.wal_end_lsn - row->resume_lsn) : 0;
+        out->lag_bytes = slot.wal_flushed_lsn > row->resume_lsn
+                             ? (int64_t)(slot.wal_flushed_lsn - row->resume_lsn)
+                             : 0;
     }
 }
 

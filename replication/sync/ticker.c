@@ -1,8 +1,12 @@
 /*
  * ticker - looks at the source every half second: how far its WAL is, what the slot holds back, how
  * long ago the source was where the target is now. Lag in seconds is measured against our own
- * clock: the ticker notes when it saw which WAL end, so two servers' clocks need not agree and an
- * idle source shows 0.
+ * clock: the ticker notes when it saw which WAL end, so two servers' clocks need not agree.
+ *
+ * Lag is commits that have not been applied. So it is measured against the flushed WAL (what an open
+ * transaction wrote stays unflushed on a server with nothing else to do, for up to a quarter of a
+ * minute, and is not sent before), and from the received position where nothing that was received is
+ * still to be applied: the resume row follows an idle source in steps of a second.
  */
 #include <stdio.h>
 #include <string.h>
@@ -54,17 +58,32 @@ static int64_t distance(Lsn from, Lsn to)
     return to > from ? (int64_t)(to - from) : 0;
 }
 
+/* How far every commit is on the target. The reader sets queued_lsn before received_lsn, and a stream
+ * that begins anew sets received_lsn back. */
+static Lsn reached_lsn(Progress *p, Lsn *out_received)
+{
+    Lsn before, queued, applied;
+    do {
+        before = atomic_load(&p->received_lsn);
+        queued = atomic_load(&p->queued_lsn);
+        applied = atomic_load(&p->applied_lsn);
+        *out_received = atomic_load(&p->received_lsn);
+    } while (*out_received < before);
+    return applied != LSN_UNKNOWN && applied >= queued && before > applied ? before : applied;
+}
+
 static void publish(Sync *sync, const SlotState *slot)
 {
     Progress *p = &sync->progress;
-    note_sample(sync, slot->wal_end_lsn);
-    atomic_store(&p->source_end_lsn, slot->wal_end_lsn);
+    Lsn received, end = slot->wal_flushed_lsn;
+    note_sample(sync, end);
+    atomic_store(&p->source_end_lsn, end);
     atomic_store(&p->wal_retained_bytes, slot->retained_bytes);
     atomic_store(&p->wal_left_bytes, slot->safe_wal_bytes);
-    Lsn applied = atomic_load(&p->applied_lsn), received = atomic_load(&p->received_lsn);
-    atomic_store(&p->lag_bytes, distance(applied, slot->wal_end_lsn));
-    atomic_store(&p->capture_lag_bytes, distance(received, slot->wal_end_lsn));
-    atomic_store(&p->apply_lag_us, lag_us(sync, applied));
+    Lsn reached = reached_lsn(p, &received);
+    atomic_store(&p->lag_bytes, distance(reached, end));
+    atomic_store(&p->capture_lag_bytes, distance(received, end));
+    atomic_store(&p->apply_lag_us, lag_us(sync, reached));
     atomic_store(&p->measured_at_us, clock_now_us());
     pthread_mutex_lock(&sync->lock);
     snprintf(sync->wal_status, sizeof sync->wal_status, "%s", slot->wal_status);

@@ -16,6 +16,8 @@ typedef struct Progress {
     /* reader */
     _Atomic Lsn received_lsn;   /* end of the last thing read from the socket */
     _Atomic Lsn source_end_lsn; /* the server's WAL end, from keepalives and the ticker */
+    _Atomic Lsn queued_lsn;     /* end of the last transaction that held anything for the target:
+                                   once that is applied, so is all that was received. Never lowered */
     _Atomic Lsn confirmed_lsn;  /* last told to the slot */
     _Atomic Lsn pin_lsn; /* told no further than this: the stream will be asked for again from
                                    here; LSN_UNKNOWN: no pin. The conductor's */
@@ -33,8 +35,8 @@ typedef struct Progress {
     /* ticker: what the source says of the slot */
     _Atomic int64_t wal_retained_bytes; /* PROGRESS_UNKNOWN until measured */
     _Atomic int64_t wal_left_bytes; /* safe_wal_size; PROGRESS_UNKNOWN when unlimited or unknown */
-    _Atomic int64_t lag_bytes;      /* source WAL end - applied; PROGRESS_UNKNOWN */
-    _Atomic int64_t capture_lag_bytes; /* source WAL end - received */
-    _Atomic int64_t apply_lag_us; /* now - commit time of last applied while behind, 0 caught up */
+    _Atomic int64_t lag_bytes;      /* source's flushed WAL - applied; PROGRESS_UNKNOWN */
+    _Atomic int64_t capture_lag_bytes; /* source's flushed WAL - received */
+    _Atomic int64_t apply_lag_us;   /* how long the oldest missing commit may be old; 0 caught up */
     _Atomic int64_t measured_at_us; /* monotonic time of the ticker's last look */
 } Progress;

@@ -215,7 +215,7 @@ static void a_failed_export_drops_the_slot(void **state)
 {
     (void)state;
     static const char *STATE[] = {"pgoutput", "d",  "f",        "f",   NULL, "0/1",
-                                  "0/1",      "ok", "reserved", "0/2", "1"};
+                                  "0/1",      "ok", "reserved", "0/2", "1",  "0/2"};
     static const FakeAnswer SCRIPT[] = {
         {"transactionid", 0, 2, NULL, ERR_NONE, NULL, NULL},
         OK("client_connection_check_interval"),
@@ -223,7 +223,7 @@ static void a_failed_export_drops_the_slot(void **state)
         {"CREATE_REPLICATION_SLOT", 1, 4, CREATED, ERR_NONE, NULL, NULL},
         OK("BEGIN"),
         {"SET TRANSACTION SNAPSHOT", 0, 0, NULL, ERR_SQL, "22023", "invalid snapshot"},
-        {"pg_replication_slots", 1, 11, STATE, ERR_NONE, NULL, NULL},
+        {"pg_replication_slots", 1, 12, STATE, ERR_NONE, NULL, NULL},
         OK("pg_drop_replication_slot"),
     };
     Error err = ERROR_INIT;
@@ -237,9 +237,10 @@ static void a_failed_export_drops_the_slot(void **state)
 static void dropping_what_is_not_there(void **state)
 {
     (void)state;
-    static const char *NONE[] = {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "0/2", NULL};
+    static const char *NONE[] = {NULL, NULL, NULL, NULL,  NULL, NULL,
+                                 NULL, NULL, NULL, "0/2", NULL, "0/2"};
     static const FakeAnswer SCRIPT[] = {
-        {"pg_replication_slots", 1, 11, NONE, ERR_NONE, NULL, NULL}};
+        {"pg_replication_slots", 1, 12, NONE, ERR_NONE, NULL, NULL}};
     Error err = ERROR_INIT;
     FAKE_SCRIPT(SCRIPT);
     assert_true(slot_drop(&fake_conns[0], "s", &err));
@@ -250,12 +251,12 @@ static void dropping_ends_the_holder_first(void **state)
 {
     (void)state;
     static const char *HELD[] = {"pgoutput", "d",  "f",        "t",   "77", "0/1",
-                                 "0/1",      "ok", "reserved", "0/2", "1"};
+                                 "0/1",      "ok", "reserved", "0/2", "1",  "0/2"};
     static const FakeAnswer SCRIPT[] = {
-        {"pg_replication_slots", 1, 11, HELD, ERR_NONE, NULL, NULL},
+        {"pg_replication_slots", 1, 12, HELD, ERR_NONE, NULL, NULL},
         OK("pg_terminate_backend"),
         {"pg_drop_replication_slot", 0, 0, NULL, ERR_SLOT_BUSY, "55006", "is active"},
-        {"pg_replication_slots", 1, 11, HELD, ERR_NONE, NULL, NULL},
+        {"pg_replication_slots", 1, 12, HELD, ERR_NONE, NULL, NULL},
         OK("pg_terminate_backend"),
         {"pg_drop_replication_slot", 0, 0, NULL, ERR_SLOT, "42704", "does not exist"},
     };

@@ -450,6 +450,7 @@ static void confirms_only_what_is_durable(void **state)
     steps(3);
     expect_flow(FLOW_PART, 1, 0x208);
     assert_true(atomic_load(&progress.received_lsn) == 0x208);
+    assert_true(atomic_load(&progress.queued_lsn) == 0x208);
     assert_true(last_flushed() == 0x100);
     int before = server.status_count;
     steps(3);
@@ -473,6 +474,7 @@ static void a_keepalive_becomes_durable_before_it_is_confirmed(void **state)
     steps(2);
     expect_flow(FLOW_POSITION, 0, 0x300);
     assert_true(atomic_load(&progress.source_end_lsn) == 0x300);
+    assert_true(atomic_load(&progress.queued_lsn) < 0x300); /* it holds nothing for the target */
     assert_true(last_flushed() == 0x100);
     atomic_store(&progress.durable_lsn, 0x300);
     steps(1);
