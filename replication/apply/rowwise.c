@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply/emptying.h"
 #include "apply/plan.h"
 
 /* Kinds of statements in the keys of their prepared forms; setwise has capital letters. */
@@ -319,54 +320,6 @@ bool rowwise_change(Session *session, const Change *change, bool may_be_gone, Er
     }
 }
 
-static bool among(Relation *const *rels, int count, int id)
-{
-    for (int i = 0; i < count; i++)
-        if ((int)rels[i]->id == id)
-            return true;
-    return false;
-}
-
-/* The source truncated a referencing table too, but that one was copied later and holds newer rows. */
-static bool child_is_newer(const Relations *all, Relation *const *rels, int count)
-{
-    for (int k = 0; k < all->foreign_key_count; k++) {
-        const ForeignKey *fk = &all->foreign_keys[k];
-        if (fk->from_id >= 0 && among(rels, count, fk->to_id) && !among(rels, count, fk->from_id))
-            return true;
-    }
-    return false;
-}
-
-/* TRUNCATE refuses a referenced table whatever its children hold. */
-static bool delete_all(Session *session, Relation *const *rels, int count, Error *err)
-{
-    for (int i = 0; i < count; i++) {
-        LaneExpect expect = {.what = "emptying", .rel = rels[i], .max_rows = -1};
-        sqltext_clear(&session->text);
-        sqltext_put(&session->text, "DELETE FROM ONLY ");
-        sqltext_qualified(&session->text, rels[i]->target_schema, rels[i]->target_name);
-        if (!lane_send(session->lane, sqltext_sql(&session->text), PG_NO_PARAMS, &expect, err))
-            return false;
-    }
-    return true;
-}
-
-bool rowwise_truncate(Session *session, Relation *const *rels, int count, Error *err)
-{
-    LaneExpect expect = {.what = "TRUNCATE", .rel = rels[0], .max_rows = -1};
-    if (child_is_newer(session->shapes->rels, rels, count))
-        return delete_all(session, rels, count, err);
-    sqltext_clear(&session->text);
-    dml_truncate(&session->text, rels, count);
-    /* A deferred check that still waits would refuse it. */
-    return lane_send(session->lane, SQL("SET CONSTRAINTS ALL IMMEDIATE"), PG_NO_PARAMS, &expect,
-                     err) &&
-           lane_send(session->lane, sqltext_sql(&session->text), PG_NO_PARAMS, &expect, err) &&
-           lane_send(session->lane, SQL("SET CONSTRAINTS ALL DEFERRED"), PG_NO_PARAMS, &expect,
-                     err);
-}
-
 /* A parent of this table lost rows in this transaction, and the target deletes their children. */
 static bool may_be_gone(const Session *session, const Relation *rel, const bool *deleted)
 {
@@ -386,7 +339,7 @@ static bool replay_truncate(Session *session, const Change *change, const Flow *
     for (int i = 0; i < change->truncated_count; i++)
         if (plan_applies(change->truncated[i], flow))
             rels[count++] = change->truncated[i];
-    bool fine = count == 0 || rowwise_truncate(session, rels, count, err);
+    bool fine = count == 0 || emptying_truncate(session, rels, count, err);
     arena_free(arena);
     return fine;
 }

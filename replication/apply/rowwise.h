@@ -19,7 +19,6 @@
 /* Queues one change. may_be_gone: a DELETE that touches no row is fine. */
 MUST_CHECK bool rowwise_change(Session *session, const Change *change, bool may_be_gone,
                                Error *err);
-MUST_CHECK bool rowwise_truncate(Session *session, Relation *const *rels, int count, Error *err);
 /* Replays the changes of `flows` that apply, and waits until all have worked; on failure *err is
  * what rowwise_explain() made of it. `deleted` (by relation id, may be NULL when not live) says
  * which tables lost rows in the open transaction so far; it is kept up to date. */

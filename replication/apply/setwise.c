@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apply/copytext.h"
+#include "apply/emptying.h"
 #include "apply/matchwise.h"
 #include "apply/rowwise.h"
 
@@ -365,7 +366,7 @@ bool setwise_run(Session *session, const PlanStep *steps, Error *err)
         if (step->kind == PLAN_SET)
             fine = run_sets(session, step, err);
         else if (step->kind == PLAN_TRUNCATE)
-            fine = rowwise_truncate(session, step->truncated, step->truncated_count, err);
+            fine = emptying_truncate(session, step->truncated, step->truncated_count, err);
         else
             fine = rowwise_change(session, step->change, false, err);
         if (!fine)

@@ -36,7 +36,7 @@ static bool truncate_all(PgConn *target, TargetNames *names, Error *err)
     CLEANUP_PGROWS PgRows *rows = NULL;
     CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
     if (!pgconn_query(
-            target, SQL_LOAD_TRUNCATE_TARGETS,
+            target, SQL_TARGET_TRUNCATE_SET,
             PG_PARAMS(PG_TEXT(buf_str(&names->schemas)), PG_TEXT(buf_str(&names->tables))), &rows,
             err))
         return false;

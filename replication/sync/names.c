@@ -141,16 +141,21 @@ static void take(Names *names, const PgRows *rows)
     names->snapshot = mem_strdup(snapshot);
 }
 
+static bool open_session(Names *names, Error *err)
+{
+    if (names->conn != NULL && pgconn_usable(names->conn))
+        return true;
+    names_reset(names);
+    names->conn = pgconn_open(&names->source, PG_SESSION_SQL, "names", err);
+    return names->conn != NULL;
+}
+
 static bool look(Names *names, Error *err)
 {
     CLEANUP_BUF Buf oids = BUF_INIT;
     CLEANUP_PGROWS PgRows *rows = NULL;
-    if (names->conn == NULL || !pgconn_usable(names->conn)) {
-        names_reset(names);
-        names->conn = pgconn_open(&names->source, PG_SESSION_SQL, "names", err);
-        if (names->conn == NULL)
-            return false;
-    }
+    if (!open_session(names, err))
+        return false;
     buf_putc(&oids, '{');
     for (int i = 0; i < names->rels->count; i++)
         buf_printf(&oids, "%s%u", i > 0 ? "," : "", names->rels->all[i]->oid);
@@ -194,6 +199,22 @@ static bool suspected(const Known *k, uint32_t xid)
     return k->renamed || precedes(xid, k->before);
 }
 
+/* A TRUNCATE names the partitioned tables above as well; they hold no rows, and none of ours is one. */
+static bool is_partitioned(Names *names, const Decoder *decoder, bool *out_is, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    CLEANUP_BUF Buf schema = BUF_INIT;
+    CLEANUP_BUF Buf table = BUF_INIT;
+    buf_put(&schema, decoder->foreign_schema, decoder->foreign_schema_len);
+    buf_put(&table, decoder->foreign_table, decoder->foreign_table_len);
+    if (!open_session(names, err) ||
+        !pgconn_query(names->conn, SQL_SOURCE_IS_PARTITIONED,
+                      PG_PARAMS(PG_TEXT(buf_str(&schema)), PG_TEXT(buf_str(&table))), &rows, err))
+        return err_context(err, "asking the source for a table that it truncated");
+    *out_is = pgrows_bool(rows, 0, 0);
+    return true;
+}
+
 bool names_foreign_row(void *arg, const Decoder *decoder, uint32_t xid, Relation **out_rel,
                        Error *err)
 {
@@ -210,5 +231,11 @@ bool names_foreign_row(void *arg, const Decoder *decoder, uint32_t xid, Relation
         if (!rel->unread && suspected(&names->tables[i], xid) && fits(decoder, rel))
             *out_rel = rel;
     }
+    bool partitioned = false;
+    if (*out_rel != NULL && decoder->foreign_action == 'T' &&
+        !is_partitioned(names, decoder, &partitioned, err))
+        return false;
+    if (partitioned)
+        *out_rel = NULL;
     return true;
 }
