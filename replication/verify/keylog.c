@@ -346,7 +346,8 @@ static void put_states(Keylog *log)
             put_floor(log, table);
         if (keylog_whole(table))
             put_mark(log, table);
-        if (keylog_whole(table) && !table->silent)
+        /* Also where the mark has been proved away: it may stand in a segment that stays. */
+        if (table->whole_segment > 0 && !table->silent)
             put_notes(log, table);
     }
 }

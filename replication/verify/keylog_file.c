@@ -21,8 +21,11 @@ typedef struct SegmentHead {
     char magic[8];
     KeylogId id;
     int64_t number;
-    uint64_t hash; /* of what stands before it */
+    int64_t before; /* KeylogScan.before; EMPTIED: what stood here was of no use any more */
+    uint64_t hash;  /* of what stands before it */
 } SegmentHead;
+
+#define EMPTIED INT64_C(-1)
 
 typedef struct FrameHead {
     uint64_t hash; /* of position and records */
@@ -30,7 +33,7 @@ typedef struct FrameHead {
     uint32_t len, unused;
 } FrameHead;
 
-static const char MAGIC[8] = {'B', 'S', 'C', 'K', 'E', 'Y', 'S', '1'};
+static const char MAGIC[8] = {'B', 'S', 'C', 'K', 'E', 'Y', 'S', '2'};
 
 /* Records
  * ------------------------------------------------------------------------------------------ */
@@ -103,10 +106,10 @@ static char *file_name(int64_t number, char out[NAME_SIZE])
     return out;
 }
 
-static int create(int dir_fd, const char *name, const KeylogId *id, int64_t number,
+static int create(int dir_fd, const char *name, const KeylogId *id, int64_t number, int64_t before,
                   int64_t *out_bytes)
 {
-    SegmentHead head = {.id = *id, .number = number};
+    SegmentHead head = {.id = *id, .number = number, .before = before};
     memcpy(head.magic, MAGIC, sizeof head.magic);
     head.hash = XXH3_64bits(&head, offsetof(SegmentHead, hash));
     int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -122,11 +125,11 @@ static int create(int dir_fd, const char *name, const KeylogId *id, int64_t numb
     return fd;
 }
 
-int keylog_file_create(int dir_fd, const KeylogId *id, int64_t number, int64_t *out_bytes,
-                       Error *err)
+int keylog_file_create(int dir_fd, const KeylogId *id, int64_t number, int64_t before,
+                       int64_t *out_bytes, Error *err)
 {
     char name[NAME_SIZE];
-    int fd = create(dir_fd, file_name(number, name), id, number, out_bytes);
+    int fd = create(dir_fd, file_name(number, name), id, number, before, out_bytes);
     if (fd < 0)
         file_error("create a segment of", err);
     return fd;
@@ -137,7 +140,7 @@ bool keylog_file_empty(int dir_fd, const KeylogId *id, int64_t number, int64_t *
     static const char NEW[] = "keys-empty.new";
     char name[NAME_SIZE];
     int64_t bytes = 0;
-    int fd = create(dir_fd, NEW, id, number, &bytes);
+    int fd = create(dir_fd, NEW, id, number, EMPTIED, &bytes);
     if (fd < 0)
         return false;
     bool fine = fdatasync(fd) == 0;
@@ -304,6 +307,8 @@ bool keylog_file_scan(int dir_fd, int64_t number, int64_t until, KeylogVisitReco
     out->clean = out->head;
     if (out->head) {
         out->id = head.id;
+        out->emptied = head.before == EMPTIED;
+        out->before = out->emptied ? 0 : head.before;
         out->good_bytes = (int64_t)sizeof head;
         while ((got = next_frame(fd, until, &buf, visit, arg, out, err)) == 1)
             ;

@@ -1,8 +1,9 @@
 /*
  * keylog_file - the segments of a keylog on disk: names, frames, records.
  *
- * A segment is keys-<number>.log: a head with the log's id, then frames. Numbers in frames and
- * records lie as in memory: a log is read by the machine that wrote it, or begun anew.
+ * A segment is keys-<number>.log: a head with the log's id and the size of the segment before, then
+ * frames. Numbers in frames and records lie as in memory: a log is read by the machine that wrote it,
+ * or begun anew.
  */
 #pragma once
 
@@ -39,9 +40,10 @@ void keylog_record_put(Buf *out, const KeyRecord *record);
 /* false at the end; a record that does not fit is damage that the frame's hash did not show: BUG. */
 bool keylog_record_next(const char **p, const char *end, KeyRecord *out_record);
 
-/* A new file, open for writing, its head written. -1: *err. */
-int keylog_file_create(int dir_fd, const KeylogId *id, int64_t number, int64_t *out_bytes,
-                       Error *err);
+/* A new file, open for writing, its head written. `before`: bytes of the segment before, which is
+ * complete; 0: there is none. -1: *err. */
+int keylog_file_create(int dir_fd, const KeylogId *id, int64_t number, int64_t before,
+                       int64_t *out_bytes, Error *err);
 /* Opens the last segment to go on writing behind its good frames. */
 int keylog_file_extend(int dir_fd, int64_t number, int64_t bytes, Error *err);
 MUST_CHECK bool keylog_file_append(int fd, Lsn position, const Buf *records, int64_t *in_out_bytes,
@@ -55,6 +57,8 @@ MUST_CHECK bool keylog_file_list(const char *directory, int64_t **out_numbers, i
 
 typedef struct KeylogScan {
     KeylogId id;
+    int64_t before; /* bytes of the segment before, when this one was begun; 0 none, not known */
+    bool emptied;
     int64_t good_bytes; /* up to the last frame that fits its hash */
     bool head;          /* false: no head of this number */
     bool clean;         /* nothing behind good_bytes */

@@ -56,8 +56,10 @@ static void forget_tables(Keylog *log)
 
 bool keylog_add_segment(Keylog *log, Error *err)
 {
-    int64_t number = log->segment_count > 0 ? keylog_current(log)->number + 1 : 1, bytes = 0;
-    int fd = keylog_file_create(log->dir_fd, &log->id, number, &bytes, err);
+    const KeySegment *last = log->segment_count > 0 ? keylog_current(log) : NULL;
+    int64_t number = last != NULL ? last->number + 1 : 1, bytes = 0;
+    int fd = keylog_file_create(log->dir_fd, &log->id, number, last != NULL ? last->bytes : 0,
+                                &bytes, err);
     if (fd < 0)
         return false;
     if (log->fd >= 0) {
@@ -127,8 +129,16 @@ static bool load_record(void *arg, const KeyRecord *record, Error *err)
     return true;
 }
 
-static bool load_segment(Keylog *log, int64_t number, bool first, bool last, bool *out_usable,
-                         Error *err)
+/* After a loss of power the end of a segment may be missing although a later one is there. */
+static bool complete_before(const Keylog *log, const KeylogScan *scan)
+{
+    const KeySegment *before = &log->segments[log->segment_count - 2];
+    return scan->before == 0 || before->empty || before->bytes == scan->before;
+}
+
+/* *out_head false: it was never flushed, nothing of it was taken. */
+static bool load_segment(Keylog *log, int64_t number, bool first, bool last, bool *out_head,
+                         bool *out_usable, Error *err)
 {
     KeylogScan scan;
     KeySegment *segment = new_segment(log, number);
@@ -136,10 +146,12 @@ static bool load_segment(Keylog *log, int64_t number, bool first, bool last, boo
         return false;
     segment = keylog_current(log);
     segment->bytes = scan.good_bytes;
+    segment->empty = scan.emptied;
+    *out_head = scan.head;
     *out_usable = scan.head && (scan.clean || last);
     if (first)
         log->id = scan.id;
-    else if (memcmp(&log->id, &scan.id, sizeof scan.id) != 0)
+    else if (memcmp(&log->id, &scan.id, sizeof scan.id) != 0 || !complete_before(log, &scan))
         *out_usable = false;
     if (scan.position != LSN_UNKNOWN)
         log->noted_lsn = log->durable_lsn = scan.position;
@@ -153,9 +165,9 @@ bool keylog_load(Keylog *log, bool *out_usable, Error *err)
     bool usable = true, ok = keylog_file_list(log->directory, &numbers, &count, err);
     /* A last segment whose head was never flushed holds nothing. */
     for (int i = 0; ok && usable && i < count; i++) {
-        bool gap = i > 0 && numbers[i] != numbers[i - 1] + 1;
-        ok = load_segment(log, numbers[i], i == 0, i == count - 1, &usable, err);
-        if (ok && !usable && !gap && i == count - 1 && i > 0) {
+        bool gap = i > 0 && numbers[i] != numbers[i - 1] + 1, head = false;
+        ok = load_segment(log, numbers[i], i == 0, i == count - 1, &head, &usable, err);
+        if (ok && !head && !gap && i == count - 1 && i > 0) {
             free(keylog_current(log)->counts);
             log->segment_count--;
             keylog_file_remove(log->dir_fd, numbers[i]);
@@ -227,6 +239,20 @@ void keylog_close(Keylog *log)
     free(log);
 }
 
+/* What lies behind this position comes again, some of it perhaps for the first time (a table that was
+ * copied again): not before it has come is it noted. */
+static void turn_back(Keylog *log, Lsn lsn)
+{
+    Error err = ERROR_INIT;
+    keylog_write_pending(log);
+    log->noted_lsn = log->durable_lsn = lsn;
+    if (log->broken)
+        return;
+    if (!keylog_file_append(log->fd, lsn, &log->pending, &keylog_current(log)->bytes, &err) ||
+        (fdatasync(log->fd) != 0 && !ERR_OS(&err, ERR_IO, "cannot flush the log of changed keys")))
+        keylog_break(log, &err);
+}
+
 Lsn keylog_begin(Keylog *log, Lsn start_lsn, Lsn confirmed_lsn)
 {
     Error err = ERROR_INIT;
@@ -246,6 +272,8 @@ Lsn keylog_begin(Keylog *log, Lsn start_lsn, Lsn confirmed_lsn)
             keylog_break(log, &err);
     } else if (log->noted_lsn < start_lsn) {
         begin = log->noted_lsn;
+    } else if (log->noted_lsn > start_lsn) {
+        turn_back(log, start_lsn);
     }
     pthread_mutex_unlock(&log->lock);
     return begin;

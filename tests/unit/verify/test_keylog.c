@@ -280,6 +280,53 @@ static void the_stream_begins_where_the_log_ends(void **state)
     assert_int_equal(look(0).open_keys, 0);
 }
 
+/* A table was copied again, and the stream is turned back to where its copy was taken: what comes now was
+ * never noted, whatever position the log had come to before. */
+static void a_stream_turned_back_is_not_taken_as_noted(void **state)
+{
+    (void)state;
+    char id[KEYLOG_ID_SIZE];
+    strcpy(id, keylog_id(keylog));
+    Lsn back = lsn;
+    for (int key = 0; key < 10; key++)
+        insert(0, key);
+    keylog_sync(keylog);
+    assert_int_equal(keylog_begin(keylog, back, back), back);
+    lsn = back;
+    insert(1, 1);
+    Lsn applied = lsn;
+    assert_true(keylog_durable_lsn(keylog) < applied); /* else the slot would be told */
+    reopen(false);                                     /* killed; the applier had committed */
+    assert_true(keylog_begin(keylog, applied, back) <= back);
+    assert_string_equal(keylog_id(keylog), id);
+    assert_int_equal(read_open().count[0][5], 1);
+}
+
+/* Its mark stands in a segment that stays, the end of the mark in one that is emptied. */
+static void a_proved_table_notes_on_after_a_restart(void **state)
+{
+    (void)state;
+    int64_t segment, later;
+    insert(1, 1);
+    keylog_mark_whole(keylog, tables[0].oid, "test");
+    keylog_cut(keylog, false, &segment);
+    insert(0, 1); /* silent */
+    keylog_cut(keylog, true, &segment);
+    insert(0, 2);
+    keylog_floor(keylog, tables[0].oid, segment);
+    keylog_sync(keylog);
+    keylog_cut(keylog, false, &later);
+    keylog_sync(keylog);
+    keylog_sync(keylog);
+    assert_false(look(0).whole);
+    reopen(true);
+    keylog_begin(keylog, lsn, lsn);
+    insert(0, 3);
+    Seen seen = read_open();
+    assert_true(look(0).whole || seen.count[0][3] > 0);
+    assert_int_equal(seen.count[1][1], 1);
+}
+
 static char *file_of(int number, char out[128])
 {
     snprintf(out, 128, "%s/keys-%016d.log", directory, number);
@@ -318,6 +365,33 @@ static void a_torn_end_is_cut_off(void **state)
     assert_int_equal(seen.count[0][2], 0);
 }
 
+/* A machine that lost its power may have written a later segment and not the end of an earlier one. */
+static void a_segment_that_lost_its_last_frame_begins_anew(void **state)
+{
+    (void)state;
+    char name[128], id[KEYLOG_ID_SIZE];
+    struct stat st;
+    for (int later = 1; later <= 2; later++) {
+        int64_t segment;
+        keylog_cut(keylog, false, &segment);
+        insert(0, 1);
+        keylog_sync(keylog);
+        assert_int_equal(stat(file_of((int)segment, name), &st), 0);
+        insert(0, 2);
+        for (int i = 0; i < later; i++) {
+            keylog_cut(keylog, false, &segment);
+            insert(0, 3);
+        }
+        keylog_sync(keylog);
+        strcpy(id, keylog_id(keylog));
+        keylog_close(keylog);
+        assert_int_equal(truncate(name, st.st_size), 0); /* exactly between two frames */
+        keylog = reopen_with(0, 0);
+        assert_string_not_equal(keylog_id(keylog), id);
+        assert_int_equal(keylog_begin(keylog, lsn, LSN_UNKNOWN), lsn);
+    }
+}
+
 static void damage_begins_anew(void **state)
 {
     (void)state;
@@ -329,7 +403,7 @@ static void damage_begins_anew(void **state)
         if (way == 0) { /* a flipped bit in the middle */
             int fd = open(file_of(2, name), O_RDWR);
             assert_true(fd >= 0);
-            assert_int_equal(pwrite(fd, "\377", 1, 70), 1);
+            assert_int_equal(pwrite(fd, "\377", 1, 80), 1);
             close(fd);
         } else if (way == 1) {
             assert_int_equal(unlink(file_of(2, name)), 0);
@@ -518,7 +592,10 @@ int main(void)
         T(no_key_or_truncate_needs_a_whole_proof),
         T(a_key_of_another_shape_needs_a_whole_proof),
         T(the_stream_begins_where_the_log_ends),
+        T(a_stream_turned_back_is_not_taken_as_noted),
+        T(a_proved_table_notes_on_after_a_restart),
         T(a_torn_end_is_cut_off),
+        T(a_segment_that_lost_its_last_frame_begins_anew),
         T(damage_begins_anew),
         T(too_many_keys_mark_the_largest_table),
         T(memory_is_bounded),
