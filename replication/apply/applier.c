@@ -278,18 +278,26 @@ void applier_suspend(Applier *applier, Relation *rel, const char *why)
     applier->due = true;
 }
 
-/* The target refused a row because its table has another shape: it is left out from here on. */
+/* The target refused a row because its table has another shape, or because the rows are another table's
+ * (wal2json gives names only): it is left out from here on. */
 static bool suspend_refused(Applier *applier, const Error *err)
 {
+    const ApplierSpec *spec = &applier->spec;
     int64_t rows;
+    char buf[SUSPEND_REASON_SIZE];
+    const char *why = err->message;
     const LaneExpect *failed = lane_failed(applier->session.lane, &rows);
-    if (applier->session.live || failed == NULL || failed->rel == NULL || rows >= 0 ||
-        !suspension_is_shape(err))
+    if (applier->session.live || failed == NULL || failed->rel == NULL)
         return false;
-    Relation *rel = applier->spec.rels->all[failed->rel->id];
+    Relation *rel = spec->rels->all[failed->rel->id];
     if (atomic_load(&rel->suspended) != SUSPEND_NOT)
         return false;
-    applier_suspend(applier, rel, err->message);
+    if (rows >= 0 || !suspension_is_shape(err)) {
+        if (spec->changed == NULL || !spec->changed(spec->changed_arg, rel, buf, sizeof buf))
+            return false;
+        why = buf;
+    }
+    applier_suspend(applier, rel, why);
     return true;
 }
 

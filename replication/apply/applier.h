@@ -48,6 +48,10 @@ typedef struct ApplierSpec {
      * when that commit is durable. */
     void (*on_message)(void *arg, const char *content, size_t len, Lsn end_lsn);
     void *message_arg;
+    /* The target refused a change of this table: has the source another table behind its name by now, or
+     * one of another shape? Then it is left out instead, for the reason in out_why. NULL: never. */
+    bool (*changed)(void *arg, const Relation *rel, char *out_why, size_t size);
+    void *changed_arg;
 } ApplierSpec;
 
 typedef struct Applier Applier;

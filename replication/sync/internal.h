@@ -154,6 +154,8 @@ MUST_CHECK bool sync_reverse_rules(Sync *sync, Rules *out_rules, Error *err);
 /* watch.c: the shapes of the tables while the stream runs. One step of the conductor. */
 MUST_CHECK bool sync_watch(Sync *sync, Error *err);
 void sync_watch_done(Sync *sync); /* ends a copy that runs */
+/* ApplierSpec.changed; arg is the Sync. Any thread. */
+bool sync_table_changed(void *arg, const Relation *rel, char *out_why, size_t size);
 /* rejoin.c: stops the stream for a moment. *out_proceed false: a cutover has begun. */
 MUST_CHECK bool reshape_begin(Sync *sync, bool *out_proceed, Error *err);
 void reshape_end(Sync *sync);

@@ -264,6 +264,8 @@ static bool make_parts(Sync *sync, Error *err)
         .batch_changes = spec->batch_changes,
         .on_message = on_message,
         .message_arg = sync,
+        .changed = sync_table_changed,
+        .changed_arg = sync,
     };
     applier.endpoint.stop = sync->stream_stop;
     sync->reader = reader_new(&reader);

@@ -105,27 +105,62 @@ static bool add_labels(Sync *sync, Relation *rel, const char *shape, bool *out_d
     return true;
 }
 
-static bool look_at(Sync *sync, Relation *rel, const TableShape *now, Error *err)
+/* Why the table can no longer be followed as it was read; NULL: it can. now NULL: it is not there. */
+static const char *misfit(const Relation *rel, const TableShape *now, char *buf, size_t size)
 {
-    char why[SUSPEND_REASON_SIZE];
+    if (now == NULL)
+        return "the source has no such table any more";
     if (strcmp(now->schema, rel->schema) != 0 || strcmp(now->name, rel->name) != 0) {
-        snprintf(why, sizeof why, "it was renamed to '%s.%s'", now->schema, now->name);
-        return ask(sync, rel, why, err);
+        snprintf(buf, size, "it was renamed to '%s.%s'", now->schema, now->name);
+        return buf;
     }
-    bool done = false;
     switch (shape_compare(rel->shape, now->text)) {
     case SHAPE_OTHER:
-        return ask(sync, rel, "its columns, types or replica identity changed", err);
+        return "its columns, types or replica identity changed";
     case SHAPE_REWRITTEN:
-        return ask(sync, rel, "an ALTER TABLE rewrote its values", err);
+        return "an ALTER TABLE rewrote its values";
     case SHAPE_LABELS:
-        return add_labels(sync, rel, now->text, &done, err) &&
-               (done || ask(sync, rel, "an enum of its columns has other labels", err));
     case SHAPE_TOUCHED:
     case SHAPE_SAME:
         break;
     }
-    return true;
+    return NULL;
+}
+
+bool sync_table_changed(void *arg, const Relation *rel, char *out_why, size_t size)
+{
+    Sync *sync = arg;
+    Error err = ERROR_INIT;
+    Relation *all[] = {(Relation *)rel};
+    Relations one = {.count = 1, .all = all};
+    TableShapes shapes = {0};
+    char buf[SUSPEND_REASON_SIZE];
+    PgEndpoint source = sync->spec.source;
+    source.stop = sync->stream_stop;
+    CLEANUP_PGCONN PgConn *conn = pgconn_open(&source, PG_SESSION_SQL, "shape", &err);
+    Arena *scratch = arena_new(0);
+    const char *why = NULL;
+    if (conn != NULL && shape_look(conn, &one, scratch, &shapes, &err))
+        why = misfit(rel, shapes.count > 0 ? &shapes.all[0] : NULL, buf, sizeof buf);
+    else
+        log_debug("whether table %s changed is not known: %s", rel->display, err.message);
+    if (why != NULL)
+        snprintf(out_why, size, "%s", why);
+    arena_free(scratch);
+    return why != NULL;
+}
+
+static bool look_at(Sync *sync, Relation *rel, const TableShape *now, Error *err)
+{
+    char buf[SUSPEND_REASON_SIZE];
+    bool done = false;
+    const char *why = misfit(rel, now, buf, sizeof buf);
+    if (why != NULL)
+        return ask(sync, rel, why, err);
+    if (shape_compare(rel->shape, now->text) != SHAPE_LABELS)
+        return true;
+    return add_labels(sync, rel, now->text, &done, err) &&
+           (done || ask(sync, rel, "an enum of its columns has other labels", err));
 }
 
 static bool look_at_shapes(Sync *sync, Arena *scratch, Error *err)
@@ -144,7 +179,7 @@ static bool look_at_shapes(Sync *sync, Arena *scratch, Error *err)
     for (int i = 0; i < rels->count; i++) {
         Relation *rel = rels->all[i];
         if (!seen[i] && atomic_load(&rel->suspended) == SUSPEND_NOT &&
-            !ask(sync, rel, "the source has no such table any more", err))
+            !look_at(sync, rel, NULL, err))
             return false;
     }
     return true;
