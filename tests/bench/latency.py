@@ -5,9 +5,10 @@ import subprocess
 import time
 
 import data
-import stream
+from consumers import Native, Ours, await_mark
 from report import Table
 from rig import Failed, Meter
+from stream import copy_of
 
 RATE = 500
 PROBES = 400
@@ -47,14 +48,14 @@ def measure(rig, source, consumer, first):
 
 
 def start(consumer):
-    if isinstance(consumer, stream.Ours):
+    if isinstance(consumer, Ours):
         consumer.task.start().wait_streaming()
     else:
         consumer.target.sql(f"ALTER SUBSCRIPTION {consumer.slot} ENABLE")
 
 
 def stop(consumer):
-    if isinstance(consumer, stream.Ours):
+    if isinstance(consumer, Ours):
         consumer.task.stop()
     else:
         consumer.target.sql(f"ALTER SUBSCRIPTION {consumer.slot} DISABLE")
@@ -64,10 +65,10 @@ def run(rig, options):
     source = rig.source.create_database("latency", owner="postgres")
     data.create_pgbench(source, max(1, int(20 * options.scale)))
     source.sql("ALTER TABLE pgbench_history REPLICA IDENTITY FULL; CREATE TABLE bench_mark (id int PRIMARY KEY);"
-               " CREATE PUBLICATION bench FOR ALL TABLES")
-    base = stream.copy_of(rig, source, "base_latency")
-    made = [stream.Ours(rig, source, f"bascule, {p}", p) for p in ("pgoutput", "wal2json")]
-    made += [stream.Native(rig, source, name) for name in ("native, text", "native, binary")]
+               " CREATE PUBLICATION bench FOR TABLES IN SCHEMA public")
+    base = copy_of(rig, source, "base_latency")
+    made = [Ours(rig, source, f"bascule, {p}", p) for p in ("pgoutput", "wal2json")]
+    made += [Native(rig, source, name) for name in ("native, text", "native, binary")]
     running = {c.name: c for c in made if c.name in options.order([m.name for m in made], 0)}
     for consumer in running.values():
         consumer.prepare(base.name)
@@ -80,7 +81,7 @@ def run(rig, options):
             try:
                 start(consumer)
                 source.sql("INSERT INTO bench_mark VALUES (%s)", (mark,))
-                stream.await_mark(consumer.target, mark)
+                await_mark(consumer.target, mark)
                 sample = measure(rig, source, consumer, mark + 1)
                 for table in tables.values():
                     table.add(name, sample)
@@ -91,7 +92,6 @@ def run(rig, options):
                 stop(consumer)
                 mark += PROBES + 2
     for consumer in running.values():
-        consumer.drop()
-    rig.target.drop_database(base.name)
-    rig.source.drop_database(source.name)
+        consumer.end()
+    rig.renew()
     yield from tables.values()

@@ -5,7 +5,7 @@ import check
 from harness.daemon import Bascule
 from report import Table
 from rig import Failed, Meter
-from stream import await_mark
+from consumers import await_mark
 
 
 def transactions(source, rows):

@@ -23,6 +23,7 @@ SETTINGS = {
     "log_lock_waits": "off",
     "track_commit_timestamp": "off",
 }
+PLUGINS = "pgoutput, test_decoding, wal2json, pglogical_output"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -74,8 +75,8 @@ def pss_mb(root):
 
 
 class Server(Cluster):
-    def __init__(self, name):
-        super().__init__(name, settings=SETTINGS)
+    def __init__(self, name, preload):
+        super().__init__(name, settings={**SETTINGS, "shared_preload_libraries": f"'{preload}'"}, plugins=PLUGINS)
         self.start().prepare_roles()
         with open(os.path.join(self.data, "postmaster.pid")) as f:
             self.postmaster = int(f.readline())
@@ -140,8 +141,17 @@ class Failed(Exception):
 class Rig:
     def __init__(self, directory):
         self.dir = directory
-        self.source, self.target = Server("source"), Server("target")
-        self.servers = [self.source, self.target]
+        self.servers = []
+        self.renew()
+
+    def renew(self, preload=""):
+        """Two new servers in place of the old ones. Only who measures pglogical has it loaded: with it a server cannot
+        drop a database, its supervisor never answers the barrier that DROP DATABASE waits for."""
+        self.destroy()
+        self.servers = []
+        for name in ("source", "target"):
+            self.servers.append(Server(name, preload))
+        self.source, self.target = self.servers
 
     def checkpoint(self):
         for server in self.servers:
