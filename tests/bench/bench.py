@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 
+import page
 from harness import place
 from report import machine, versions, write_json
 from rig import Rig
@@ -41,6 +42,8 @@ def arguments():
     parser.add_argument("--work", action="append", default=[], help="only this kind of work, e.g. pgbench, tpcb (repeatable)")
     parser.add_argument("--only", action="append", default=[], help="only competitors whose name holds this text (repeatable)")
     parser.add_argument("--json", metavar="FILE", help="also as JSON")
+    parser.add_argument("--page", nargs="+", metavar="FILE", help="measure nothing: write docs/performance.md and its pictures from"
+                        " these files, written with --json")
     args = parser.parse_args()
     for part in args.parts:
         if part not in PARTS:
@@ -52,6 +55,9 @@ def arguments():
 
 def main():
     args = arguments()
+    if args.page:
+        page.write(args.page)
+        return
     options, facts, tables = Options(args), {"machine": machine()}, []
     rig = Rig(tempfile.mkdtemp(prefix="bench-", dir=place.base()))
     try:

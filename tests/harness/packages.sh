@@ -3,6 +3,7 @@ PACKAGES_BUILD=(gcc cmake ninja-build pkg-config libpq-dev libcurl4-openssl-dev 
     libyaml-dev libjansson-dev libxxhash-dev libzstd-dev)
 PACKAGES_SERVER=(postgresql-15 postgresql-15-wal2json postgresql-contrib python3-psycopg openssl util-linux)
 PACKAGES_BENCH=(pgcopydb postgresql-15-pglogical postgresql-client-15)
+PACKAGES_PAGE=(python3-matplotlib)
 PACKAGES_TEST=("${PACKAGES_SERVER[@]}" clang clang-format ccache libcmocka-dev scdoc spin pgbouncer python3-pytest
     python3-pytest-timeout python3-pytest-xdist)
 
