@@ -117,7 +117,9 @@ static bool add_shared(CleanupList *list, PgConn *conn, const char *task, Error 
         add(list, CLEAN_STATEMENT, "", "", "function bascule.fence_refuse",
             SQL("DROP FUNCTION IF EXISTS bascule.fence_refuse()"));
     if (has_schema && !pgrows_bool(rows, 0, 4))
-        add(list, CLEAN_STATEMENT, "", "", "schema bascule", SQL("DROP SCHEMA IF EXISTS bascule"));
+        add(list, CLEAN_STATEMENT, "", "", "schema bascule (with the audit's copy)",
+            SQL("DROP TABLE IF EXISTS bascule.audit; DROP FUNCTION IF EXISTS "
+                "bascule.audit_refuse(); DROP SCHEMA IF EXISTS bascule"));
     return true;
 }
 

@@ -5,5 +5,6 @@
 SELECT EXISTS (SELECT FROM bascule.task)
        OR EXISTS (SELECT FROM pg_catalog.pg_trigger t
                   JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-                  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'bascule')
+                  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'bascule'
+                  WHERE p.proname <> 'audit_refuse')
            AS present

@@ -6,6 +6,7 @@
 #include "bascule/base/fault.h"
 #include "bascule/base/log.h"
 #include "cli/command.h"
+#include "cli/command_audit.h"
 #include "cli/help_text.h"
 #include "cli/out.h"
 
@@ -119,7 +120,7 @@ static int run_command(const Command *command, const char *path, int argc, char 
         const char *const *warnings = config_warnings(config, &count);
         for (int i = 0; i < count; i++)
             log_warn("%s", warnings[i]);
-        code = command->run(config, err);
+        code = command_audited(command, config, err);
     }
     config_free(config);
     return code;

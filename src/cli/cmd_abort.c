@@ -91,6 +91,7 @@ const Command CMD_ABORT = {
     .example = "bascule --config clinic.yaml abort",
     .uses = USE_TASK | USE_CONNECT | USE_PLAN | USE_CUTOVER,
     .flags = FLAG_BIT(FLAG_JSON),
+    .audit = COMMAND_AUDIT,
     .exits = {1, 2, 3, 6},
     .run = run,
 };

@@ -105,6 +105,7 @@ const Command CMD_CLEANUP = {
                "bascule -c clinic.yaml cleanup --yes",
     .uses = USE_ALWAYS | USE_TASK | USE_CONNECT | USE_PLAN,
     .flags = FLAG_BIT(FLAG_YES) | FLAG_BIT(FLAG_JSON),
+    .audit = COMMAND_AUDIT,
     .exits = {1, 2, 3, 6, 7},
     .run = run,
 };

@@ -99,6 +99,7 @@ const Command CMD_COMPLETE = {
                "bascule -c clinic.yaml complete --yes",
     .uses = USE_ALWAYS | USE_TASK | USE_CONNECT | USE_PLAN,
     .flags = FLAG_BIT(FLAG_YES) | FLAG_BIT(FLAG_JSON),
+    .audit = COMMAND_AUDIT_FIRST,
     .exits = {1, 2, 3, 6, 7},
     .run = run,
 };

@@ -117,6 +117,7 @@ const Command CMD_ROLLBACK = {
     .flags = FLAG_BIT(FLAG_YES) | FLAG_BIT(FLAG_DRY_RUN) | FLAG_BIT(FLAG_CHECK) |
              FLAG_BIT(FLAG_CONFIRM) | FLAG_BIT(FLAG_REHEARSE) | FLAG_BIT(FLAG_AT) |
              FLAG_BIT(FLAG_TERMINATE_BLOCKERS) | FLAG_BIT(FLAG_JSON),
+    .audit = COMMAND_AUDIT,
     .exits = {1, 2, 3, 4, 5, 6, 7},
     .run = run,
 };

@@ -135,6 +135,7 @@ const Command CMD_RUN = {
                "bascule -c clinic.yaml run --until caught-up",
     .uses = USE_ALWAYS | USE_TASK | USE_CONNECT | USE_PLAN | USE_ENGINE | USE_CUTOVER,
     .flags = FLAG_BIT(FLAG_UNTIL),
+    .audit = COMMAND_AUDIT,
     .exits = {1, 2, 3},
     .run = run,
 };

@@ -37,6 +37,7 @@ const Command CMD_STOP = {
     .example = "bascule --config clinic.yaml stop",
     .uses = USE_TASK,
     .flags = FLAG_BIT(FLAG_JSON),
+    .audit = COMMAND_AUDIT,
     .exits = {1, 2, 3},
     .run = run,
 };

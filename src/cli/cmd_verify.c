@@ -238,6 +238,7 @@ const Command CMD_VERIFY = {
     .flags = FLAG_BIT(FLAG_JSON) | FLAG_BIT(FLAG_TABLES) | FLAG_BIT(FLAG_COUNTS) |
              FLAG_BIT(FLAG_SPOT_CHECK) | FLAG_BIT(FLAG_ORPHANS) | FLAG_BIT(FLAG_SINCE) |
              FLAG_BIT(FLAG_SINCE_COLUMN) | FLAG_BIT(FLAG_SHOW_VALUES) | FLAG_BIT(FLAG_RESTART),
+    .audit = COMMAND_AUDIT,
     .exits = {1, 2, 3, 4, 6},
     .run = run,
 };

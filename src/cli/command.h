@@ -12,6 +12,13 @@
 
 #define EXITS_MAX 8
 
+/* What of the command stands in the audit: its begin and its end, unless it only looks. */
+typedef enum CommandAudit {
+    COMMAND_NO_AUDIT,
+    COMMAND_AUDIT,       /* goes on when the record cannot be written, and says so */
+    COMMAND_AUDIT_FIRST, /* refused then */
+} CommandAudit;
+
 typedef struct Command {
     const char *name;
     const char *summary; /* one line, lower case, no full stop */
@@ -24,6 +31,7 @@ typedef struct Command {
     int max_args;
     bool no_file; /* reads neither configuration file nor environment */
     bool hidden;
+    CommandAudit audit;
     int exits[EXITS_MAX]; /* exit codes it may end with, behind 0; 0 ends the list */
     int (*run)(const Config *config, Error *err);
 } Command;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/audit.h"
 #include "bascule/base/clock.h"
 #include "bascule/base/log.h"
 #include "bascule/base/worker.h"
@@ -110,6 +111,7 @@ static bool on_cutover(void *self, const ControlCutoverRequest *request, Control
             .max_downtime_us = request->max_downtime_us,
             .max_lag_us = request->max_lag_us,
             .max_lag_bytes = request->max_lag_bytes,
+            .peer = {request->peer_uid, request->peer_pid},
             .on_event = control_events_on_event,
             .event_arg = events,
         };

@@ -21,3 +21,11 @@ const char *exit_meaning(int code)
             return EXIT_MEANINGS[i].meaning;
     return "";
 }
+
+const char *exit_name(int code)
+{
+    for (int i = 0; i < EXIT_MEANING_COUNT; i++)
+        if (EXIT_MEANINGS[i].code == code)
+            return EXIT_MEANINGS[i].name;
+    return "";
+}

@@ -25,3 +25,4 @@ extern const ExitMeaning EXIT_MEANINGS[];
 extern const int EXIT_MEANING_COUNT;
 
 const char *exit_meaning(int code); /* "" unknown */
+const char *exit_name(int code);    /* "done", "refused", ...; "" unknown */

@@ -402,3 +402,21 @@ const char *const *config_warnings(const Config *config, int *out_n)
     *out_n = config->warning_count;
     return config->warnings;
 }
+
+const char *config_command_line(const Config *config, const char *command, Arena *arena)
+{
+    const char *line = arena_printf(arena, "bascule %s", command);
+    for (int i = 0; i < FLAG_COUNT; i++) {
+        const char *value = config->flags.values[i];
+        if (value != NULL)
+            line = arena_printf(arena, "%s --%s%s%s", line, FLAGS[i].name,
+                                value[0] != '\0' ? "=" : "", value);
+    }
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (config->values[i].from == FROM_FLAG)
+            line = arena_printf(arena, "%s %s=%s", line, config->values[i].place,
+                                config_shown(config, (OptionId)i, arena));
+    for (int i = 0; i < config->flags.arg_count; i++)
+        line = arena_printf(arena, "%s %s", line, config->flags.args[i]);
+    return line;
+}

@@ -46,3 +46,5 @@ const char *const *config_args(const Config *config, int *out_n);
 const char *config_path(const Config *config); /* NULL: no file */
 /* Things to tell the operator that are no error; main logs them. */
 const char *const *config_warnings(const Config *config, int *out_n);
+/* What was typed, put together again: flags with secrets masked, and what is no flag. */
+const char *config_command_line(const Config *config, const char *command, Arena *arena);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/audit.h"
 #include "bascule/base/log.h"
 #include "net/json_text.h"
 #include "ops/report.h"
@@ -26,6 +27,17 @@ struct ControlEvents {
     bool finished;
 };
 
+/* Who asked is what the kernel says of the other end of the socket. */
+static void note_request(const HttpRequest *request, const char *action, bool taken,
+                         const Error *err)
+{
+    audit_note(&(AuditNote){.action = action,
+                            .event = "request",
+                            .result = taken ? "taken" : err_slug(err->cls),
+                            .detail = taken ? NULL : err->message,
+                            .peer = &(AuditPeer){request->peer_uid, request->peer_pid}});
+}
+
 static void handle_status(void *self, const HttpRequest *request, HttpReply *reply)
 {
     ControlApi *api = self;
@@ -45,7 +57,9 @@ static void handle_stop(void *self, const HttpRequest *request, HttpReply *reply
     ControlApi *api = self;
     Error err = ERROR_INIT;
     log_info("stop requested over the control socket pid=%ld", (long)request->peer_pid);
-    if (api->ops.stop(api->ops.self, &err))
+    bool taken = api->ops.stop(api->ops.self, &err);
+    note_request(request, "stop", taken, &err);
+    if (taken)
         http_reply_json(reply, 202, json_pack("{s:b}", "stopping", 1));
     else
         http_reply_error(reply, 0, &err);
@@ -56,7 +70,9 @@ static void handle_abort(void *self, const HttpRequest *request, HttpReply *repl
     ControlApi *api = self;
     Error err = ERROR_INIT;
     log_info("abort requested over the control socket pid=%ld", (long)request->peer_pid);
-    if (api->ops.abort(api->ops.self, &err))
+    bool taken = api->ops.abort(api->ops.self, &err);
+    note_request(request, "abort", taken, &err);
+    if (taken)
         http_reply_json(reply, 200, json_pack("{s:b}", "aborting", 1));
     else
         http_reply_error(reply, 0, &err);
@@ -309,7 +325,9 @@ static void handle_verify(void *self, const HttpRequest *request, HttpReply *rep
     }
     log_info("verification requested over the control socket pid=%ld", (long)request->peer_pid);
     ControlEvents *events = events_new();
-    if (api->ops.verify(api->ops.self, body, events, &err)) {
+    bool taken = api->ops.verify(api->ops.self, body, events, &err);
+    note_request(request, "verify", taken, &err);
+    if (taken) {
         events_attach(events, http_reply_stream(reply, 200, "application/x-ndjson"));
     } else {
         events_free(events);

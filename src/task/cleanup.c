@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/audit_copy.h"
 #include "bascule/base/log.h"
 #include "sync/cleanup.h"
 
@@ -87,6 +88,7 @@ bool task_cleanup_run(Task *task, Error *err)
     if ((target != NULL && !sync_cleanup_target_lock(target, task_name(task), err)) ||
         (source != NULL && !sync_cleanup_target_lock(source, task_name(task), err)))
         return false;
+    audit_copy_keep(task_config(task));
     bool source_ok = source != NULL && clean_side(spec, source, &source_err);
     bool target_ok = target != NULL && clean_side(back, target, &target_err);
     if (source_ok)
@@ -101,5 +103,6 @@ bool task_cleanup_run(Task *task, Error *err)
         *err = target_err;
         return err_context(err, "cleaning the target (run cleanup again when it answers)");
     }
+    audit_copy_forget();
     return true;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/audit.h"
 #include "bascule/base/clock.h"
 #include "bascule/base/log.h"
 #include "bascule/base/subprocess.h"
@@ -178,6 +179,19 @@ static bool run_one(const Hooks *hooks, const Hook *hook, const CutoverMoment *m
     return ok || err_context(err, "hook %s '%s'", hook->point, hook->argv[0]);
 }
 
+/* Not flushed while writes wait: the record of the cutover's next decision does it. */
+static void note_hook(const Hook *hook, const CutoverMoment *moment, const char *event,
+                      const char *result)
+{
+    audit_note(&(AuditNote){.action = "hook",
+                            .event = event,
+                            .result = result,
+                            .detail = hook->line,
+                            .plan = moment->plan_hash,
+                            .epoch = moment->epoch,
+                            .lazy = moment->frozen_us >= 0});
+}
+
 bool hooks_run(void *arg, const CutoverMoment *moment, Error *err)
 {
     const Hooks *hooks = arg;
@@ -192,7 +206,10 @@ bool hooks_run(void *arg, const CutoverMoment *moment, Error *err)
         int64_t began_us = clock_now_us();
         if (strcmp(hook->point, point) != 0)
             continue;
-        if (run_one(hooks, hook, moment, err)) {
+        note_hook(hook, moment, "begin", NULL);
+        bool went_well = run_one(hooks, hook, moment, err);
+        note_hook(hook, moment, "end", went_well ? "done" : "failed");
+        if (went_well) {
             moment->tell(moment->tell_arg, false, "%s: '%s' done after %s", point, hook->argv[0],
                          clock_format_duration(clock_now_us() - began_us, took, sizeof took));
             continue;

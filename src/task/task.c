@@ -1,21 +1,21 @@
 /* task - see the header. */
 #include "task/task.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "audit/audit_copy.h"
 #include "bascule/base/clock.h"
+#include "bascule/base/directory.h"
 #include "bascule/base/log.h"
 #include "bascule/base/mem.h"
 #include "config/endpoint.h"
 #include "schema/schema.h"
 #include "source/preflight.h"
 #include "sync/proofs.h"
+#include "task/decisions.h"
 #include "task/hooks.h"
 #include "task/plans.h"
 #include "task/schedule.h"
@@ -25,7 +25,8 @@ struct Task {
     const Config *config;
     Arena *arena;
     Rules rules;
-    Hooks hooks; /* the lines: immutable; the rest belongs to the cutover under way */
+    Hooks hooks;         /* the lines: immutable; the rest belongs to the cutover under way */
+    Decisions decisions; /* of the cutover under way */
     SyncSpec spec;
     SchemaPort schema;
     SchemaRestore *restore;
@@ -42,27 +43,6 @@ struct Task {
     int64_t next_look_us;
 };
 
-static bool make_dir(const char *path, Error *err)
-{
-    char partial[4096];
-    if (snprintf(partial, sizeof partial, "%s", path) >= (int)sizeof partial)
-        return ERR(err, ERR_CONFIG, "directory name is too long: '%s'", path);
-    for (char *p = partial + 1;; p++) {
-        if (*p != '/' && *p != '\0')
-            continue;
-        char kept = *p;
-        *p = '\0';
-        if (mkdir(partial, 0700) != 0 && errno != EEXIST)
-            return ERR_OS(err, ERR_IO, "cannot make the directory '%s'", partial);
-        *p = kept;
-        if (kept == '\0')
-            break;
-    }
-    if (access(path, W_OK | X_OK) != 0)
-        return ERR_OS(err, ERR_IO, "cannot write in the directory '%s'", path);
-    return true;
-}
-
 static bool close_target(void *arg, PgConn *target, const Relations *rels, Error *err)
 {
     const Task *task = arg;
@@ -72,6 +52,10 @@ static bool close_target(void *arg, PgConn *target, const Relations *rels, Error
     if (skipped)
         log_warn("the target could not be closed to other writers: the role may not create "
                  "triggers there");
+    Error behind = ERROR_INIT;
+    int64_t last = 0;
+    if (!audit_copy_push(target, &last, &behind))
+        log_warn("audit: the copy on the target is behind: %s", behind.message);
     return true;
 }
 
@@ -278,8 +262,8 @@ bool task_preflight(Task *task, Error *err)
 
 bool task_make_dirs(const Task *task, Error *err)
 {
-    return make_dir(config_text(task->config, OPT_WORK_DIR), err) &&
-           make_dir(task->spec.spill_dir, err);
+    return directory_make(config_text(task->config, OPT_WORK_DIR), err) &&
+           directory_make(task->spec.spill_dir, err);
 }
 
 /* Which way the task goes. Once under way a server that is away for a moment is waited for. */
@@ -483,8 +467,8 @@ static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *optio
         .ready = sync_ready,
         .wait_message = sync_wait_message,
         .stop_apply = sync_stop_apply,
-        .on_phase = task->hooks.count > 0 ? hooks_run : NULL,
-        .phase_arg = &task->hooks,
+        .on_phase = decisions_phase,
+        .phase_arg = &task->decisions,
         .plan_extra = hooks_plan(&task->hooks, task->arena),
         .keylog = proofs_keylog(sync),
         .base = base_of,
@@ -514,6 +498,10 @@ bool task_cutover(Task *task, const TaskCutover *options, Arena *arena, CutoverR
     task->hooks.mode = options->rehearse ? (options->back ? "rollback-rehearsal" : "rehearsal")
                        : options->back   ? "rollback"
                                          : "cutover";
+    task->decisions =
+        (Decisions){.hooks = &task->hooks, .mode = task->hooks.mode, .peer = options->peer};
+    if (!options->dry_run)
+        decisions_begin(&task->decisions, options->confirm);
     bool ok = schedule.at_wall_us == 0 || options->dry_run || schedule_wait(&schedule, &spec, err);
     bool begun = ok && !options->dry_run && sync_cutover_begin(sync, err);
     ok = ok && (begun || options->dry_run);
@@ -521,6 +509,8 @@ bool task_cutover(Task *task, const TaskCutover *options, Arena *arena, CutoverR
         ok = cutover_run(&spec, arena, out_report, err);
     else
         cutover_report_nothing(out_report, err);
+    if (!options->dry_run)
+        decisions_end(&task->decisions, out_report, ok ? NULL : err);
     end_cutover(task, sync, begun, ok && begun && !options->rehearse);
     return ok;
 }
@@ -547,9 +537,15 @@ bool task_revoke(Task *task, Error *err)
     if (!way_read_on(source, target, task->spec.task, &now, err))
         return false;
     /* A rollback that stopped half way: the target takes writes again. */
-    if (now.back == DECISION_FENCED || now.back == DECISION_REVOKED)
-        return cutover_revoke(target, source, task->spec.task, err);
-    return cutover_revoke(source, target, task->spec.task, err);
+    bool back = now.back == DECISION_FENCED || now.back == DECISION_REVOKED;
+    bool ok = back ? cutover_revoke(target, source, task->spec.task, err)
+                   : cutover_revoke(source, target, task->spec.task, err);
+    if (ok && (back || now.forward == DECISION_FENCED || now.forward == DECISION_REVOKED))
+        audit_note(&(AuditNote){.action = back ? "rollback" : "cutover",
+                                .event = "decision",
+                                .result = "revoked",
+                                .epoch = back ? now.back_epoch : now.forward_epoch});
+    return ok;
 }
 
 /* Asked at most every few seconds: status is polled often, and both sides must answer for it. */

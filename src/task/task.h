@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "audit/audit.h"
 #include "config/config.h"
 #include "cutover/cutover.h"
 #include "source/preflight.h"
@@ -49,6 +50,7 @@ typedef struct TaskCutover {
     int64_t at_window_us; /* -1: as configured */
     const char *confirm;  /* hash of the plan that was confirmed; "" or NULL: any */
     int verify;           /* CutoverVerify or -1 */
+    AuditPeer peer;       /* who asked */
     int64_t max_downtime_us, max_lag_us, max_lag_bytes;
     void (*on_event)(void *arg, const CutoverEvent *event);
     void *event_arg;

@@ -17,8 +17,9 @@ CUTOVER = [f for f in FAULTS if f.startswith("CUTOVER_") and f not in REVOKE]
 SPILL = ["STREAM_SPILL"]
 STREAM = [f for f in FAULTS if f.startswith(("STREAM_", "APPLY_", "FEEDBACK_", "KEYLOG_")) and f not in SPILL]
 VERIFY = [f for f in FAULTS if f.startswith("VERIFY_")]  # integration/test_verify.py goes there
+AUDIT = [f for f in FAULTS if f.startswith("AUDIT_")]  # fault/test_audit.py goes there
 SUSPEND = [f for f in FAULTS if f.startswith(("SUSPEND_", "REJOIN_"))]
-LOAD = [f for f in FAULTS if f not in CUTOVER + REVOKE + SPILL + STREAM + VERIFY + SUSPEND]
+LOAD = [f for f in FAULTS if f not in CUTOVER + REVOKE + SPILL + STREAM + VERIFY + SUSPEND + AUDIT]
 # After these the fence or the opening is durable: `cutover` again finishes it.
 DECIDED = {"CUTOVER_COMMITTED", "CUTOVER_OPENED"}
 
@@ -273,7 +274,7 @@ def test_lost_connections_are_mended_without_a_restart(fault, action, app, targe
 
 
 def test_every_failpoint_is_in_one_of_the_lists():
-    assert sorted(LOAD + STREAM + SPILL + CUTOVER + REVOKE + VERIFY + SUSPEND) == sorted(FAULTS) and len(FAULTS) > 20
+    assert sorted(LOAD + STREAM + SPILL + CUTOVER + REVOKE + VERIFY + SUSPEND + AUDIT) == sorted(FAULTS) and len(FAULTS) > 20
 
 
 def test_unknown_failpoint_is_refused(app, target, make_task):

@@ -23,6 +23,8 @@ def fingerprint(db):
         out["settings"] = c.execute("SELECT setconfig FROM pg_db_role_setting s JOIN pg_database d"
                                     " ON d.oid = s.setdatabase WHERE datname = current_database()").fetchall()
         for schema, table in catalog.tables(c):
+            if (schema, table) == ("bascule", "audit"):
+                continue  # also what was refused is recorded
             name = sql.Identifier(schema, table)
             out[f"rows of {schema}.{table}"] = c.execute(
                 sql.SQL("SELECT count(*), md5(string_agg(t::text, ',' ORDER BY t::text)) FROM ONLY {} t")

@@ -5,7 +5,7 @@ set(RANKS
     include/bascule/base=0 include/bascule/model=1 include/bascule/port=2
     replication/wire=3 replication/sqltext=3 src/base=3 src/pg=3 src/net=3 src/config=3
     replication/source=4
-    src/schema=5 replication/load=5 replication/stream=5 replication/apply=5 replication/verify=5
+    src/schema=5 src/audit=5 replication/load=5 replication/stream=5 replication/apply=5 replication/verify=5
     replication/sync=6 replication/cutover=6
     src/task=7 src/ops=8 src/cli=9 src=10)
 # The folders of replication/ that the program may enter.
