@@ -88,8 +88,6 @@ static void judge_table(VerifyRun *run, TablePlan *table)
     bool whole = run->spec.what == VERIFY_ROWS && run->spec.since_us == 0;
     if (differences(out) == 0)
         out->verdict = whole ? VERIFY_PROVEN : VERIFY_EQUAL;
-    else if (table->rel->suspended) /* since it was planned: its changes may be missing at X */
-        verify_not_verified(table, "the table is suspended: its changes are not applied");
     else if (twin_exact(run->twin))
         out->verdict = VERIFY_MISMATCH;
     else
@@ -153,6 +151,8 @@ static bool account(VerifyRun *run, Group *group, bool *out_done, Error *err)
     bool last = table->planned_all && group->next == NULL;
     if (last)
         judge_table(run, table);
+    if (last && twin_exact(run->twin) && !verify_state_same_copy(run, table, err))
+        return false;
     if (!last && run->report->failure_count == first_failure && clock_now_us() < table->save_us)
         return true;
     table->save_us = clock_now_us() + SAVE_US;

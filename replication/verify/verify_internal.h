@@ -168,6 +168,8 @@ const char *verify_name_key(Arena *arena, const Relation *rel, const char *const
 
 /* verify_state.c */
 MUST_CHECK bool verify_state_open(VerifyRun *run, Error *err);
+/* All that was read of it was of the copy that the target holds now; else it is not verified. */
+MUST_CHECK bool verify_state_same_copy(VerifyRun *run, TablePlan *table, Error *err);
 /* The table as far as it is decided, and the failures from first_failure on. */
 MUST_CHECK bool verify_state_save(VerifyRun *run, TablePlan *table, int first_failure, Error *err);
 void verify_state_close(VerifyRun *run);

@@ -84,9 +84,22 @@ static bool recall_key(VerifyRun *run, TablePlan *table, Error *err)
     return true;
 }
 
+/* What was decided of an earlier copy says nothing of this one. */
+static bool begin_table_anew(VerifyRun *run, const TablePlan *table, Error *err)
+{
+    log_info("table was copied again since it was compared table=%s", table->rel->display);
+    return pgconn_exec(run->state, SQL_VERIFY_FAILURE_FORGET,
+                       PG_PARAMS(PG_TEXT(run->spec.twin.task), PG_TEXT(table->rel->schema),
+                                 PG_TEXT(table->rel->name), PG_TEXT("0")),
+                       NULL, err);
+}
+
 static bool recall_table(VerifyRun *run, TablePlan *table, const PgRows *rows, int r, Error *err)
 {
     VerifyTable *out = table->out;
+    Lsn first_lsn = pgrows_lsn(rows, r, 16);
+    if (first_lsn != LSN_UNKNOWN && first_lsn < table->rel->start_lsn)
+        return begin_table_anew(run, table, err);
     out->verdict = verdict_of(pgrows_text(rows, r, 2));
     /* What could not be told is asked again. */
     if (out->verdict == VERIFY_NOT_VERIFIED) {
@@ -106,7 +119,7 @@ static bool recall_table(VerifyRun *run, TablePlan *table, const PgRows *rows, i
     out->representation = pgrows_i64(rows, r, 13);
     read_hash(pgrows_text(rows, r, 14), out->rows[0], &out->hash[0]);
     read_hash(pgrows_text(rows, r, 15), out->rows[1], &out->hash[1]);
-    out->first_lsn = pgrows_lsn(rows, r, 16);
+    out->first_lsn = first_lsn;
     out->last_lsn = pgrows_lsn(rows, r, 17);
     out->elapsed_us = pgrows_i64(rows, r, 18);
     out->resumed = out->verdict != VERIFY_UNDECIDED || out->chunks > 0;
@@ -182,6 +195,23 @@ static bool find_or_make(VerifyRun *run, Error *err)
                       &made, err))
         return false;
     run->report->run = pgrows_i64(made, 0, 0);
+    return true;
+}
+
+bool verify_state_same_copy(VerifyRun *run, TablePlan *table, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(run->state, SQL_VERIFY_TABLE_COPY,
+                      PG_PARAMS(PG_TEXT(run->spec.twin.task), PG_TEXT(table->rel->schema),
+                                PG_TEXT(table->rel->name)),
+                      &rows, err))
+        return err_context(err, "looking at the state of table '%s'", table->rel->display);
+    if (pgrows_count(rows) == 0)
+        verify_not_verified(table, "the table was renamed or dropped while it was read");
+    else if (pgrows_bool(rows, 0, 1))
+        verify_not_verified(table, "the table is suspended: its changes are not applied");
+    else if (pgrows_lsn(rows, 0, 0) > table->out->first_lsn)
+        verify_not_verified(table, "the table was copied again while it was read: verify again");
     return true;
 }
 
