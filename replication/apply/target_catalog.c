@@ -155,13 +155,6 @@ static bool match_table(const PgRows *rows, int first, int end, Relations *rels,
     return check_generated(rows, first, end, rel, err);
 }
 
-/* A suspended table may have any shape; one that is being copied again must have the right one. */
-static bool is_left_out(const Relation *rel)
-{
-    return atomic_load(&rel->suspended) != SUSPEND_NOT &&
-           atomic_load(&rel->load_state) == TABLE_COMPLETED;
-}
-
 static bool match_columns(PgConn *target, Relations *rels, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
@@ -174,7 +167,7 @@ static bool match_columns(PgConn *target, Relations *rels, Error *err)
         int end = first + 1;
         while (end < count && pgrows_i64(rows, end, C_PLACE) == place)
             end++;
-        ok = is_left_out(rels->all[place - 1]) ||
+        ok = relation_left_out(rels->all[place - 1]) ||
              match_table(rows, first, end, rels, rels->all[place - 1], scratch, err);
         arena_reset(scratch);
         first = end;
@@ -224,7 +217,8 @@ static bool match_keys(PgConn *target, Relations *rels, TargetMatch what, Error 
     }
     for (int i = 0; what == MATCH_STREAM && i < rels->count; i++) {
         const Relation *rel = rels->all[i];
-        if (rel->key_unique && rel->key_count > 0 && !rel->target_has_key && !is_left_out(rel))
+        if (rel->key_unique && rel->key_count > 0 && !rel->target_has_key &&
+            !relation_left_out(rel))
             return ERR(err, ERR_SCHEMA_DIFFERS,
                        "table '%s' has no valid unique index on its key columns on the target",
                        rel->display);

@@ -205,13 +205,24 @@ static void write_target_arm(SqlText *out, const FenceSet *set, const char *task
     }
 }
 
+/* A table that waits for its place on the target is fenced when it comes back. */
+static Relations without_left_out(Arena *arena, const Relations *rels)
+{
+    Relations there = {.all = arena_new_array(arena, Relation *, rels->count + 1)};
+    for (int i = 0; i < rels->count; i++)
+        if (!relation_left_out(rels->all[i]))
+            there.all[there.count++] = rels->all[i];
+    return there;
+}
+
 static bool install(PgConn *target, Arena *arena, const char *task, const Relations *rels,
                     bool *out_skipped, Error *err)
 {
     FenceSet set;
+    const Relations there = without_left_out(arena, rels);
     CLEANUP_PGROWS PgRows *role = NULL;
     CLEANUP_SQLTEXT SqlText arm = SQLTEXT_INIT;
-    if (!fence_set_read(target, arena, rels, FENCE_TARGET, &set, err))
+    if (!fence_set_read(target, arena, &there, FENCE_TARGET, &set, err))
         return false;
     for (int i = 0; i < set.count; i++) {
         if (!set.all[i].owned) {

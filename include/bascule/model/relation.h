@@ -108,6 +108,13 @@ static inline Lsn relation_begins(const Relation *rel)
     return rel->from_lsn > rel->start_lsn ? rel->from_lsn : rel->start_lsn;
 }
 
+/* It may have any shape on the target, or not be there: until its next copy begins. */
+static inline bool relation_left_out(const Relation *rel)
+{
+    return atomic_load(&rel->suspended) != SUSPEND_NOT &&
+           atomic_load(&rel->load_state) == TABLE_COMPLETED;
+}
+
 /* To be left out from here on; whoever calls makes it durable. The first reason stays. */
 static inline void relation_suspend(Relation *rel, Lsn lsn, const char *why)
 {
