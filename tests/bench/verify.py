@@ -4,6 +4,7 @@ import threading
 
 import check
 import data
+import open_keys
 from harness.daemon import Bascule
 from report import Table
 from rig import Failed, Meter, cpu_of_tree
@@ -86,3 +87,4 @@ def run(rig, options):
         rig.target.drop_database(target.name)
         rig.source.drop_database(source.name)
         yield table
+    yield from open_keys.run(rig, options)
