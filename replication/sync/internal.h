@@ -185,6 +185,8 @@ MUST_CHECK bool sync_hold_apply_wait(Sync *sync, Error *err);
 /* keys.c: between the applier's start and the reader's, and after the applier's end */
 MUST_CHECK bool sync_keys_begin(Sync *sync, Error *err);
 void sync_keys_rest(Sync *sync);
+/* Before the state says so: from now on every table notes its keys. */
+void sync_keys_caught_up(Sync *sync);
 /* recheck.c */
 StepResult sync_recheck_step(void *self, Error *err);
 /* proofs.c: what the target knows */

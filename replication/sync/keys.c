@@ -36,6 +36,34 @@ static Keylog *open_log(const Sync *sync)
     return log;
 }
 
+/* A backlog right after the load is not noted for tables that were never verified: the cutover reads
+ * them in whole as long as that is so, and there is no proof that their keys could keep true. The
+ * process that has begun to prove notes everything. */
+static void mute_unproved(Sync *sync, Keylog *log)
+{
+    const Relations *rels = sync_relations(sync);
+    if (atomic_load(&sync->state) != TASK_CATCHING_UP)
+        return;
+    int muted = 0;
+    for (int i = 0; i < rels->count; i++) {
+        if (proof_holds(&sync->proofs[i], rels->all[i], keylog_id(log)))
+            continue;
+        keylog_mute(log, rels->all[i]->oid);
+        muted++;
+    }
+    if (muted > 0)
+        log_info("changed keys are noted once the stream has caught up, of tables that were never "
+                 "verified tables=%d",
+                 muted);
+}
+
+void sync_keys_caught_up(Sync *sync)
+{
+    Keylog *log = atomic_load(&sync->keylog);
+    if (log != NULL)
+        keylog_unmute(log);
+}
+
 bool sync_keys_begin(Sync *sync, Error *err)
 {
     Lsn confirmed_lsn = LSN_UNKNOWN;
@@ -56,6 +84,8 @@ bool sync_keys_begin(Sync *sync, Error *err)
     }
     keylog_begin(log, atomic_load(&sync->progress.durable_lsn), confirmed_lsn);
     keylog_sync(log);
+    if (atomic_load(&sync->keylog) == NULL)
+        mute_unproved(sync, log);
     atomic_store(&sync->progress.keys_lsn, keylog_durable_lsn(log));
     atomic_store(&sync->keylog, log);
     return true;

@@ -97,7 +97,7 @@ void proofs_state(Sync *sync, const Relation *rel, ProofState *out)
     keylog_table(log, rel, &keys);
     out->whole = keys.whole;
     snprintf(out->why, sizeof out->why, "%s", keys.why);
-    if (!keys.whole)
+    if (!keys.whole && !keys.muted)
         out->open_keys = keys.open_keys;
     if (!proof_holds(&proof, rel, keylog_id(log)))
         return;

@@ -6,8 +6,9 @@
  *  2. both sides found equal at X
  *  3. proofs_put(): the row on the target, then the floor of the log of changed keys
  * A table whose proof took several snapshots passes the cut made before the first, and its X. A cut
- * outlives a restart (log_id and segment are all of it): proofs_put() says in *out_counts whether
- * the log is still the same.
+ * outlives the stream, not the process: the next one notes nothing of tables that are not proved
+ * until it has caught up (keylog_mute). proofs_put() says in *out_counts whether the log is still the
+ * same.
  */
 #pragma once
 

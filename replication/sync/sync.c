@@ -237,6 +237,7 @@ static bool stream_until_end(Sync *sync, Error *err)
             bool near = lag_is_short(sync);
             bool far = lag_us != PROGRESS_UNKNOWN && lag_us > 30000000;
             if (state == TASK_CATCHING_UP && near) {
+                sync_keys_caught_up(sync);
                 if (!sync_event(sync, TASK_EV_CAUGHT_UP, err))
                     return false;
                 if (sync->spec.until_caught_up)

@@ -207,7 +207,7 @@ static void note_key(Keylog *log, KeyTable *table, const Relation *rel, const Va
 static KeyTable *ready_table(Keylog *log, const Relation *rel)
 {
     KeyTable *table = keylog_table_of(log, rel->oid);
-    if (table->silent)
+    if (table->silent || (table->muted && rel->key_count > 0))
         return NULL;
     if (table->shape_segment != keylog_current(log)->number && !note_shape(log, table, rel))
         return NULL;
@@ -268,10 +268,40 @@ void keylog_mark_whole(Keylog *log, uint32_t oid, const char *why)
     pthread_mutex_unlock(&log->lock);
 }
 
+void keylog_mute(Keylog *log, uint32_t oid)
+{
+    pthread_mutex_lock(&log->lock);
+    if (!log->proving)
+        keylog_table_of(log, oid)->muted = true;
+    pthread_mutex_unlock(&log->lock);
+}
+
+static void unmute(Keylog *log)
+{
+    MapEntry *entry;
+    for (size_t i = 0; (entry = map_next(&log->tables, &i)) != NULL;) {
+        KeyTable *table = entry->value;
+        if (table->muted && log->segment_count > 0)
+            table->muted_to = keylog_current(log)->number;
+        table->muted = false;
+    }
+}
+
+void keylog_unmute(Keylog *log)
+{
+    pthread_mutex_lock(&log->lock);
+    unmute(log);
+    pthread_mutex_unlock(&log->lock);
+}
+
 void keylog_cut(Keylog *log, bool for_proof, int64_t *out_segment)
 {
     MapEntry *entry;
     pthread_mutex_lock(&log->lock);
+    if (for_proof) {
+        log->proving = true;
+        unmute(log);
+    }
     for (size_t i = 0; for_proof && !log->broken && (entry = map_next(&log->tables, &i)) != NULL;)
         if (((KeyTable *)entry->value)->silent)
             end_silence(log, entry->value);
@@ -292,6 +322,8 @@ void keylog_floor(Keylog *log, uint32_t oid, int64_t segment)
         if (table->silent) { /* since its mark nothing was noted: not proved up to now */
             table->whole_segment = keylog_current(log)->number;
             put_mark(log, table);
+        } else if (table->muted || segment <= table->muted_to) {
+            mark_whole(log, table, "its keys were not noted while it was being verified");
         }
     }
     pthread_mutex_unlock(&log->lock);

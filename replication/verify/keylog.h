@@ -59,6 +59,11 @@ void keylog_trouble(Keylog *log, char *out, size_t size);
 /* What is noted from now on lies in *out_segment or later. for_proof: tables marked WHOLE note keys
  * again, because somebody is about to read them in whole. */
 void keylog_cut(Keylog *log, bool for_proof, int64_t *out_segment);
+/* A table that nobody has proved notes no keys until keylog_unmute() or a cut for a proof: there is
+ * nothing yet that they could keep true. What marks it WHOLE does so still. Before the first flow;
+ * no effect once a cut for a proof was made. */
+void keylog_mute(Keylog *log, uint32_t oid);
+void keylog_unmute(Keylog *log); /* all tables */
 /* Everything of this table before `segment` is proved. */
 void keylog_floor(Keylog *log, uint32_t oid, int64_t segment);
 void keylog_mark_whole(Keylog *log, uint32_t oid, const char *why);
@@ -67,6 +72,7 @@ typedef struct KeylogTable {
     int64_t open_keys; /* at most: a key changed before and after a cut counts twice */
     bool whole;
     char why[96]; /* when whole */
+    bool muted;   /* keys are not noted: nothing is known of their number */
     int64_t floor;
 } KeylogTable;
 /* rel->key is compared with the columns that were noted. */

@@ -19,6 +19,8 @@ typedef struct KeyTable {
     int64_t whole_segment; /* marked there; 0 never. In force while >= floor */
     char why[96];
     bool silent;    /* notes nothing until the next cut for a proof */
+    bool muted;     /* the same, while nobody has begun to prove it (keylog_mute) */
+    int64_t muted_to; /* the last segment that lacks keys of it for that reason */
     int shape_size; /* key columns as last noted; -1 unknown */
     int16_t shape[KEYLOG_SHAPE_MOST];
     int64_t shape_segment; /* where they were written last */
@@ -58,6 +60,7 @@ struct Keylog {
     Keyset seen; /* since the last cut */
     Map tables;  /* oid -> KeyTable */
     int readers; /* files may not be removed */
+    bool proving; /* a proof may stand on what is noted from its cut on: no mute any more */
     bool broken;
     char trouble[256];
     KeyTable *last; /* of the change before */

@@ -161,7 +161,7 @@ void keylog_table(Keylog *log, const Relation *rel, KeylogTable *out)
 {
     pthread_mutex_lock(&log->lock);
     KeyTable *table = keylog_table_of(log, rel->oid);
-    *out = (KeylogTable){.floor = table->floor};
+    *out = (KeylogTable){.floor = table->floor, .muted = table->muted};
     out->whole = log->broken || keylog_whole(table);
     if (log->broken)
         snprintf(out->why, sizeof out->why, "changed keys could not be noted");

@@ -244,6 +244,56 @@ static void no_key_or_truncate_needs_a_whole_proof(void **state)
     assert_false(look(0).whole);
 }
 
+/* Nobody has proved it: nothing is noted, until somebody begins to or the stream has caught up. */
+static void a_muted_table_notes_nothing_until_it_is_proved(void **state)
+{
+    (void)state;
+    int64_t segment;
+    Relation *truncated[] = {&tables[2]};
+    Change change = {.kind = CHANGE_TRUNCATE, .truncated = truncated, .truncated_count = 1};
+    for (int i = 0; i <= TABLES; i++)
+        keylog_mute(keylog, tables[i].oid);
+    insert(0, 1);
+    insert(TABLES, 1);
+    note(&change);
+    assert_true(look(0).muted && !look(0).whole);
+    assert_true(look(2).whole && look(TABLES).whole);
+    keylog_unmute(keylog);
+    assert_false(look(0).muted);
+    insert(0, 2);
+    keylog_mute(keylog, tables[0].oid);
+    insert(0, 3);
+    keylog_cut(keylog, true, &segment);
+    keylog_mute(keylog, tables[0].oid); /* a proof is on its way: refused */
+    insert(0, 4);
+    assert_false(look(0).muted);
+    Seen seen = read_open();
+    assert_int_equal(seen.count[0][1] + seen.count[0][3], 0);
+    assert_int_equal(seen.count[0][2] + seen.count[0][4], 2);
+    keylog_floor(keylog, tables[0].oid, segment);
+    assert_false(look(0).whole);
+    assert_int_equal(look(0).open_keys, 1);
+}
+
+/* A cut of before, of an earlier process: what lies behind it is not complete. */
+static void a_proof_from_before_a_mute_does_not_hold(void **state)
+{
+    (void)state;
+    int64_t segment;
+    keylog_cut(keylog, true, &segment);
+    insert(0, 1);
+    reopen(true);
+    keylog_mute(keylog, tables[0].oid);
+    insert(0, 2);
+    keylog_unmute(keylog);
+    insert(0, 3);
+    keylog_floor(keylog, tables[0].oid, segment);
+    assert_true(look(0).whole);
+    keylog_cut(keylog, true, &segment);
+    keylog_floor(keylog, tables[0].oid, segment);
+    assert_false(look(0).whole);
+}
+
 static void a_key_of_another_shape_needs_a_whole_proof(void **state)
 {
     (void)state;
@@ -590,6 +640,8 @@ int main(void)
         T(a_floor_closes_what_was_before_the_cut),
         T(what_is_put_back_stays_open),
         T(no_key_or_truncate_needs_a_whole_proof),
+        T(a_muted_table_notes_nothing_until_it_is_proved),
+        T(a_proof_from_before_a_mute_does_not_hold),
         T(a_key_of_another_shape_needs_a_whole_proof),
         T(the_stream_begins_where_the_log_ends),
         T(a_stream_turned_back_is_not_taken_as_noted),
