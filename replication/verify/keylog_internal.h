@@ -18,10 +18,10 @@ typedef struct KeyTable {
     int64_t floor;         /* keys of older segments are proved */
     int64_t whole_segment; /* marked there; 0 never. In force while >= floor */
     char why[96];
-    bool silent;    /* notes nothing until the next cut for a proof */
-    bool muted;     /* the same, while nobody has begun to prove it (keylog_mute) */
+    bool silent;      /* notes nothing until the next cut for a proof */
+    bool muted;       /* the same, while nobody has begun to prove it (keylog_mute) */
     int64_t muted_to; /* the last segment that lacks keys of it for that reason */
-    int shape_size; /* key columns as last noted; -1 unknown */
+    int shape_size;   /* key columns as last noted; -1 unknown */
     int16_t shape[KEYLOG_SHAPE_MOST];
     int64_t shape_segment; /* where they were written last */
     int64_t in_segment;    /* the place of its count in the current segment */
@@ -57,9 +57,9 @@ struct Keylog {
     bool new_file; /* the directory has to be flushed */
     Buf pending;   /* records not written yet */
     Lsn noted_lsn, durable_lsn;
-    Keyset seen; /* since the last cut */
-    Map tables;  /* oid -> KeyTable */
-    int readers; /* files may not be removed */
+    Keyset seen;  /* since the last cut */
+    Map tables;   /* oid -> KeyTable */
+    int readers;  /* files may not be removed */
     bool proving; /* a proof may stand on what is noted from its cut on: no mute any more */
     bool broken;
     char trouble[256];

@@ -9,12 +9,14 @@ TABLE = "CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, 0 F
 
 
 def proof_of(task, table="public.t"):
-    return next(t for t in task.status()["tables"] if t["table"] == table)["proof"]
+    """None while an engine that was just started does not know its log yet: waited for."""
+    return wait_until(lambda: next(t for t in task.status()["tables"] if t["table"] == table)["proof"], 60,
+                      "the engine tells of proofs", dump=task.describe)
 
 
 def wait_noting(task, table="public.t"):
     """Caught up since the start: keys of tables that were never verified are noted too."""
-    wait_until(lambda: task.phase() == "streaming" and (proof_of(task, table) or {}).get("open_keys") is not None, 60,
+    wait_until(lambda: task.phase() == "streaming" and proof_of(task, table)["open_keys"] is not None, 60,
                "keys are noted", dump=task.describe)
 
 
