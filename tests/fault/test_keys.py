@@ -10,7 +10,7 @@ TABLE = "CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, 0 F
 
 def proof_of(task, table="public.t"):
     """None while an engine that was just started does not know its log yet: waited for."""
-    return wait_until(lambda: next(t for t in task.status()["tables"] if t["table"] == table)["proof"], 60,
+    return wait_until(lambda: next((t["proof"] for t in task.status()["tables"] if t["table"] == table), None), 60,
                       "the engine tells of proofs", dump=task.describe)
 
 
