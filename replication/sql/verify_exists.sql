@@ -1,5 +1,6 @@
--- verify_exists: were the tables of the verification made?
+-- verify_exists: were the tables of the verification made, as this version makes them?
 -- params:  none
 -- returns: exists boolean
 -- needs:   nothing; PostgreSQL 15+
-SELECT pg_catalog.to_regclass('bascule.failures') IS NOT NULL
+SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a
+               WHERE a.attrelid = pg_catalog.to_regclass('bascule.failures') AND a.attname = 'repaired_at')

@@ -71,10 +71,14 @@ CREATE TABLE IF NOT EXISTS bascule.failures (
     first_lsn    pg_lsn,
     run          bigint NOT NULL
 );
+ALTER TABLE bascule.failures
+    ADD COLUMN IF NOT EXISTS repaired_at timestamptz,
+    ADD COLUMN IF NOT EXISTS repaired_lsn pg_lsn,
+    ADD COLUMN IF NOT EXISTS repair varchar(32);
 CREATE UNIQUE INDEX IF NOT EXISTS failures_row ON bascule.failures
     (task_name, table_owner, table_name, failure_type, pg_catalog.md5(key));
 COMMENT ON TABLE bascule.failures IS
-    'Rows that differ, one a row: the columns of awsdms_validation_failures_v1 and two more.';
+    'Rows that differ, one a row: the columns of awsdms_validation_failures_v1, and where, when and how it was mended.';
 COMMENT ON COLUMN bascule.failures.table_owner IS 'Schema of the table on the source.';
 COMMENT ON COLUMN bascule.failures.failure_time IS 'When it was first seen.';
 COMMENT ON COLUMN bascule.failures.key_type IS 'Row: key is the row''s key; RowHash: the table has no key.';
@@ -85,3 +89,8 @@ COMMENT ON COLUMN bascule.failures.details IS
     'JSON array of columns with both values, masked unless they were asked for.';
 COMMENT ON COLUMN bascule.failures.first_lsn IS 'Position on the source at which it was first seen.';
 COMMENT ON COLUMN bascule.failures.run IS 'The last run of "bascule verify" that saw it.';
+COMMENT ON COLUMN bascule.failures.repaired_at IS
+    'When "bascule repair" brought the row to what the source had; NULL: it is open.';
+COMMENT ON COLUMN bascule.failures.repaired_lsn IS 'Position of the source that the row was brought to.';
+COMMENT ON COLUMN bascule.failures.repair IS
+    'insert, replace, delete, or equal (both sides were the same by then, nothing was done).';

@@ -19,6 +19,10 @@ static void separate(Buf *out)
 void arrays_put_text(Buf *out, const char *element)
 {
     separate(out);
+    if (element == NULL) {
+        buf_puts(out, "NULL");
+        return;
+    }
     buf_putc(out, '"');
     for (const char *c = element; *c != '\0'; c++) {
         if (*c == '"' || *c == '\\')

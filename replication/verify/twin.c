@@ -70,7 +70,8 @@ static bool take_source_slot(Twin *twin, const TwinSpec *spec, int64_t deadline_
     return true;
 }
 
-static bool take_with_engine(Twin *twin, const TwinSpec *spec, Error *err)
+/* standing: the applier does not go on; NULL: it does. */
+static bool take_with_engine(Twin *twin, const TwinSpec *spec, void **standing, Error *err)
 {
     const TwinEngine *engine = &spec->engine;
     int64_t begin_us = clock_now_us();
@@ -83,13 +84,16 @@ static bool take_with_engine(Twin *twin, const TwinSpec *spec, Error *err)
               export_snapshot(twin->target, twin->target_id, sizeof twin->target_id, err) &&
               read_resume(twin->target, spec->task, &twin->target_lsn, err) &&
               engine->check(hold, err);
-    engine->go_on(hold);
+    if (ok && twin->target_lsn > twin->lsn)
+        ok = ERR(err, ERR_BUG, "the target was let go to " LSN_FMT " but stands at " LSN_FMT,
+                 LSN_ARGS(twin->lsn), LSN_ARGS(twin->target_lsn));
+    if (ok && standing != NULL)
+        *standing = hold;
+    else
+        engine->go_on(hold);
     twin->held_us = clock_now_us() - begin_us;
     if (!ok)
         return false;
-    if (twin->target_lsn > twin->lsn)
-        return ERR(err, ERR_BUG, "the target was let go to " LSN_FMT " but stands at " LSN_FMT,
-                   LSN_ARGS(twin->lsn), LSN_ARGS(twin->target_lsn));
     twin->target_lsn = twin->lsn;
     twin->exact = true;
     return true;
@@ -110,12 +114,13 @@ static bool take_plain(Twin *twin, const TwinSpec *spec, Error *err)
     return true;
 }
 
-bool twin_take(const TwinSpec *spec, Twin **out_twin, Error *err)
+static bool take(const TwinSpec *spec, Twin **out_twin, void **standing, Error *err)
 {
     Twin *twin = mem_zalloc(sizeof *twin);
     twin->target = pgconn_open(&spec->target, PG_SESSION_SQL, "verify", err);
-    bool ok = twin->target != NULL && (spec->engine.self != NULL ? take_with_engine(twin, spec, err)
-                                                                 : take_plain(twin, spec, err));
+    bool ok = twin->target != NULL &&
+              (spec->engine.self != NULL ? take_with_engine(twin, spec, standing, err)
+                                         : take_plain(twin, spec, err));
     if (!ok) {
         twin_free(twin);
         return err_context(err, "taking snapshots of both sides");
@@ -125,6 +130,17 @@ bool twin_take(const TwinSpec *spec, Twin **out_twin, Error *err)
               (long long)(twin->held_us / 1000));
     *out_twin = twin;
     return true;
+}
+
+bool twin_take(const TwinSpec *spec, Twin **out_twin, Error *err)
+{
+    return take(spec, out_twin, NULL, err);
+}
+
+bool twin_take_standing(const TwinSpec *spec, Twin **out_twin, void **out_hold, Error *err)
+{
+    ASSERT(spec->engine.self != NULL);
+    return take(spec, out_twin, out_hold, err);
 }
 
 void twin_free(Twin *twin)
@@ -180,4 +196,16 @@ bool twin_begin(const Twin *twin, PgConn *conn, bool on_source, Error *err)
     sqltext_put(&st, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ");
     sqltext_string(&st, on_source ? twin->source_id : twin->target_id);
     return pgconn_script(conn, sqltext_sql(&st), err);
+}
+
+bool twin_same_file(PgConn *conn, const Relation *rel, bool on_source, bool *out_same, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(conn, SQL_VERIFY_SAME_FILE,
+                      PG_PARAMS(PG_TEXT(on_source ? rel->schema : rel->target_schema),
+                                PG_TEXT(on_source ? rel->name : rel->target_name)),
+                      &rows, err))
+        return false;
+    *out_same = pgrows_count(rows) == 1 && pgrows_bool(rows, 0, 0);
+    return true;
 }

@@ -14,10 +14,11 @@
  *          `exact` is false unless the caller knows better: nothing says that they belong together.
  * Traps    a table that is truncated or rewritten after X reads as empty or wrong under an older
  *          snapshot. Whoever reads must compare the table's file under the snapshot with the one
- *          that it has now, while it still holds its lock on the table (TWIN_FILE in read.c).
+ *          that it has now, while it still holds its lock on the table (twin_same_file).
  */
 #pragma once
 
+#include "bascule/model/relation.h"
 #include "bascule/port/pgconn.h"
 
 typedef struct TwinEngine {
@@ -40,6 +41,9 @@ typedef struct TwinSpec {
 typedef struct Twin Twin;
 
 MUST_CHECK bool twin_take(const TwinSpec *spec, Twin **out_twin, Error *err);
+/* The same with an engine whose applier goes on standing at X, until engine.go_on(*out_hold). */
+MUST_CHECK bool twin_take_standing(const TwinSpec *spec, Twin **out_twin, void **out_hold,
+                                   Error *err);
 void twin_free(Twin *twin); /* NULL is fine */
 bool twin_exact(const Twin *twin);
 /* X; without an engine the source's end of WAL when its snapshot was taken. */
@@ -53,3 +57,7 @@ MUST_CHECK bool twin_check(Twin *twin, Error *err);
 /* Begins a read-only transaction on `conn` that sees this side's snapshot. The caller ends it, and
  * soon: its locks stand in the way of TRUNCATE and DDL. */
 MUST_CHECK bool twin_begin(const Twin *twin, PgConn *conn, bool on_source, Error *err);
+/* In a transaction that has read the table: *out_same false when the table is another one now than
+ * its snapshot shows. */
+MUST_CHECK bool twin_same_file(PgConn *conn, const Relation *rel, bool on_source, bool *out_same,
+                               Error *err);

@@ -433,7 +433,9 @@ static bool run_all(VerifyRun *run, Error *err)
 bool verify_run(const VerifySpec *spec, Arena *arena, VerifyReport *out, Error *err)
 {
     VerifyRun run = {.spec = *spec, .report = out, .arena = arena, .begin_us = clock_now_us()};
-    *out = (VerifyReport){.what = verify_what_name(spec->what), .started_wall_us = clock_wall_us()};
+    *out = (VerifyReport){.what = verify_what_name(spec->what),
+                          .started_wall_us = clock_wall_us(),
+                          .mask_keys = spec->mask_keys};
     if (run.spec.jobs < 1)
         run.spec.jobs = 1;
     run.spec.twin.source.stop = run.spec.twin.target.stop = spec->stop;

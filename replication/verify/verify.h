@@ -62,7 +62,11 @@ typedef struct VerifyFailure {
     KeyDiffKind kind;
     const char *key;     /* JSON object of texts; of a table without key: {"row": digest, ...} */
     const char *details; /* JSON array of {"column","source","target"}; masked unless asked */
-    Lsn lsn;
+    Lsn lsn;             /* of this run */
+    Lsn first_lsn;       /* where it was first seen; LSN_UNKNOWN: not recorded */
+    int64_t first_us;    /* and when, since 1970; 0 */
+    /* Of a table without key: the row, a text a column. NULL: an earlier process named it. */
+    const char *const *image;
 } VerifyFailure;
 
 /* A foreign key whose rows point nowhere. */
@@ -93,7 +97,8 @@ typedef struct VerifySpec {
     int64_t max_rate_bytes;  /* a second, read on the source; 0: no limit */
     int64_t max_snapshot_us; /* then both snapshots are taken anew */
     bool show_values;
-    bool restart; /* forget what an interrupted run has decided */
+    bool mask_keys; /* in what is reported; the target's table of failures needs them */
+    bool restart;   /* forget what an interrupted run has decided */
     StopToken *stop;
     void (*on_progress)(void *arg, const VerifyProgress *progress);
     void *progress_arg;
@@ -102,7 +107,7 @@ typedef struct VerifySpec {
 typedef struct VerifyReport {
     const char *what;
     int64_t run; /* number of the run in bascule.verify_run */
-    bool exact, resumed, complete;
+    bool exact, resumed, complete, mask_keys;
     int64_t started_wall_us, elapsed_us;
     int snapshots;
     int64_t held_us;            /* the longest time that the applier stood */
@@ -120,6 +125,12 @@ typedef struct VerifyReport {
 
 #define VERIFY_NAMED_TABLE 1000
 #define VERIFY_NAMED_ALL   10000
+
+/* The columns of a row that differ, or that only one side has, as JSON: VerifyFailure.details. */
+const char *verify_details(Arena *arena, bool show_values, const Relation *rel,
+                           const KeyDiff *diff);
+/* The tables of verifications in schema bascule, as this version has them. Idempotent. */
+MUST_CHECK bool verify_tables_make(PgConn *target, Error *err);
 
 /* The report is filled as far as things came even when false is returned. */
 MUST_CHECK bool verify_run(const VerifySpec *spec, Arena *arena, VerifyReport *out_report,

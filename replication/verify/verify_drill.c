@@ -268,8 +268,8 @@ static bool ask(Drill *d, int first, int count, Error *err)
     if (!twin_begin(run->twin, source, true, err) || !twin_begin(run->twin, target, false, err) ||
         !keydiff_read(source, target, d->table->rel, d->keys + first, count, d->arena, diffs,
                       err) ||
-        !verify_read_same_file(source, d->table->rel, SIDE_SOURCE, &same[SIDE_SOURCE], err) ||
-        !verify_read_same_file(target, d->table->rel, SIDE_TARGET, &same[SIDE_TARGET], err) ||
+        !twin_same_file(source, d->table->rel, true, &same[SIDE_SOURCE], err) ||
+        !twin_same_file(target, d->table->rel, false, &same[SIDE_TARGET], err) ||
         !pgconn_exec(source, SQL("COMMIT"), PG_NO_PARAMS, NULL, err) ||
         !pgconn_exec(target, SQL("COMMIT"), PG_NO_PARAMS, NULL, err))
         return false;

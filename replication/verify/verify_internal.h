@@ -139,10 +139,6 @@ void verify_group_free(Group *group);
 
 /* verify_read.c */
 MUST_CHECK bool verify_read_unit(VerifyLane *lane, const Unit *unit, Error *err);
-/* In a transaction of twin_begin that has read the table: *out_same false when the table is another
- * one than the snapshot shows. */
-MUST_CHECK bool verify_read_same_file(PgConn *conn, const Relation *rel, int side, bool *out_same,
-                                      Error *err);
 /* FROM and WHERE of a unit (NULL: of a group alone). */
 void verify_read_put_from(SqlText *st, const VerifyRun *run, const Group *group, const Unit *unit,
                           int side);

@@ -29,14 +29,14 @@ static void put_json(Buf *out, const char *text, size_t len)
     buf_putc(out, '"');
 }
 
-static void put_value(const VerifyRun *run, Buf *out, const char *value)
+static void put_value(bool show, Buf *out, const char *value)
 {
     if (value == NULL) {
         buf_puts(out, "null");
         return;
     }
     size_t len = strlen(value), shown = len;
-    if (len > 0 && !run->spec.show_values) {
+    if (len > 0 && !show) {
         buf_printf(out, "\"*** (%zu bytes)\"", len);
         return;
     }
@@ -56,16 +56,16 @@ static void put_value(const VerifyRun *run, Buf *out, const char *value)
 }
 
 /* Only whole columns: what does not fit is counted. */
-static void put_column(const VerifyRun *run, Buf *out, int *left_out, const char *name,
-                       const char *source, const char *target)
+static void put_column(bool show, Buf *out, int *left_out, const char *name, const char *source,
+                       const char *target)
 {
     CLEANUP_BUF Buf one = BUF_INIT;
     buf_puts(&one, "{\"column\":");
     put_json(&one, name, strlen(name));
     buf_puts(&one, ",\"source\":");
-    put_value(run, &one, source);
+    put_value(show, &one, source);
     buf_puts(&one, ",\"target\":");
-    put_value(run, &one, target);
+    put_value(show, &one, target);
     buf_putc(&one, '}');
     if (out->len + one.len > DETAILS_BYTES) {
         (*left_out)++;
@@ -115,23 +115,28 @@ void verify_name_spot(VerifyRun *run, const Relation *rel, const KeyDiff *diff, 
 }
 
 /* Values of a row that only one side has are told only when they were asked for: the key names it. */
-void verify_name_keyed(VerifyRun *run, const Relation *rel, const KeyDiff *diff, VerifyFailure *out)
+const char *verify_details(Arena *arena, bool show_values, const Relation *rel, const KeyDiff *diff)
 {
     CLEANUP_BUF Buf details = BUF_INIT;
     int left_out = 0;
     bool both = diff->source != NULL && diff->target != NULL;
-    int count = both ? diff->column_count : run->spec.show_values ? rel->column_count : 0;
+    int count = both ? diff->column_count : show_values ? rel->column_count : 0;
     buf_putc(&details, '[');
     for (int i = 0; i < count; i++) {
         int c = both ? diff->columns[i] : i;
-        put_column(run, &details, &left_out, rel->columns[c].name,
+        put_column(show_values, &details, &left_out, rel->columns[c].name,
                    diff->source != NULL ? diff->source[c] : NULL,
                    diff->target != NULL ? diff->target[c] : NULL);
     }
+    return end_columns(arena, &details, left_out);
+}
+
+void verify_name_keyed(VerifyRun *run, const Relation *rel, const KeyDiff *diff, VerifyFailure *out)
+{
     *out = (VerifyFailure){.rel = rel,
                            .kind = diff->kind,
                            .key = verify_name_key(run->arena, rel, diff->key),
-                           .details = end_columns(run->arena, &details, left_out),
+                           .details = verify_details(run->arena, run->spec.show_values, rel, diff),
                            .lsn = run->twin != NULL ? twin_lsn(run->twin) : LSN_UNKNOWN};
 }
 
@@ -140,9 +145,12 @@ void verify_name_keyless(VerifyRun *run, const Relation *rel, KeyDiffKind kind, 
 {
     CLEANUP_BUF Buf details = BUF_INIT;
     int left_out = 0;
+    const char **image = arena_new_array(run->arena, const char *, rel->column_count + 1);
     buf_putc(&details, '[');
     for (int c = 0; c < rel->column_count; c++)
-        put_column(run, &details, &left_out, rel->columns[c].name,
+        image[c] = arena_strdup(run->arena, values[c]);
+    for (int c = 0; c < rel->column_count; c++)
+        put_column(run->spec.show_values, &details, &left_out, rel->columns[c].name,
                    kind == KEYDIFF_MISSING ? values[c] : NULL,
                    kind == KEYDIFF_EXTRA ? values[c] : NULL);
     *out = (VerifyFailure){.rel = rel,
@@ -152,5 +160,6 @@ void verify_name_keyless(VerifyRun *run, const Relation *rel, KeyDiffKind kind, 
                                                "\",\"copies\":\"%lld\"}",
                                                row->hi, row->lo, (long long)copies),
                            .details = end_columns(run->arena, &details, left_out),
-                           .lsn = twin_lsn(run->twin)};
+                           .lsn = twin_lsn(run->twin),
+                           .image = image};
 }

@@ -125,8 +125,8 @@ static bool spot_table(VerifyRun *run, TablePlan *table, int wanted, Error *err)
     if (!begin_transactions(run, err) ||
         !spot_side(run, table, SIDE_SOURCE, wanted - from_target, err) ||
         !spot_side(run, table, SIDE_TARGET, from_target, err) ||
-        !verify_read_same_file(run->probe[0], table->rel, SIDE_SOURCE, &same[0], err) ||
-        !verify_read_same_file(run->probe[1], table->rel, SIDE_TARGET, &same[1], err) ||
+        !twin_same_file(run->probe[0], table->rel, true, &same[0], err) ||
+        !twin_same_file(run->probe[1], table->rel, false, &same[1], err) ||
         !end_transactions(run, err))
         return false;
     if (same[0] && same[1]) {

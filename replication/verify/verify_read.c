@@ -317,19 +317,6 @@ static bool count_rows(Reading *r, const Unit *unit, Error *err)
     return true;
 }
 
-bool verify_read_same_file(PgConn *conn, const Relation *rel, int side, bool *out_same, Error *err)
-{
-    CLEANUP_PGROWS PgRows *rows = NULL;
-    bool source = side == SIDE_SOURCE;
-    if (!pgconn_query(conn, SQL_VERIFY_SAME_FILE,
-                      PG_PARAMS(PG_TEXT(source ? rel->schema : rel->target_schema),
-                                PG_TEXT(source ? rel->name : rel->target_name)),
-                      &rows, err))
-        return false;
-    *out_same = pgrows_count(rows) == 1 && pgrows_bool(rows, 0, 0);
-    return true;
-}
-
 /* Into the group, under the lock. */
 static void merge(Reading *r, const Unit *unit, bool same)
 {
@@ -388,7 +375,8 @@ static bool read_rows(Reading *r, const Unit *unit, bool *out_same, Error *err)
             sqltext_put(&lane->sql, ") TO STDOUT");
         ok = copy_rows(r, err);
     }
-    return ok && verify_read_same_file(lane->conn, r->table->rel, lane->side, out_same, err) &&
+    return ok &&
+           twin_same_file(lane->conn, r->table->rel, lane->side == SIDE_SOURCE, out_same, err) &&
            pgconn_exec(lane->conn, SQL("COMMIT"), PG_NO_PARAMS, NULL, err);
 }
 

@@ -151,7 +151,9 @@ static bool recall_failures(VerifyRun *run, Error *err)
                             .kind = kind_of(pgrows_text(rows, r, 3)),
                             .key = arena_strdup(run->arena, pgrows_text(rows, r, 2)),
                             .details = arena_strdup(run->arena, pgrows_text(rows, r, 4)),
-                            .lsn = pgrows_lsn(rows, r, 5)};
+                            .lsn = pgrows_lsn(rows, r, 5),
+                            .first_lsn = pgrows_lsn(rows, r, 5),
+                            .first_us = pgrows_i64(rows, r, 6)};
     }
     return true;
 }
@@ -215,7 +217,7 @@ bool verify_state_same_copy(VerifyRun *run, TablePlan *table, Error *err)
     return true;
 }
 
-static bool make_tables(PgConn *target, Error *err)
+bool verify_tables_make(PgConn *target, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     return pgconn_query(target, SQL_VERIFY_EXISTS, PG_NO_PARAMS, &rows, err) &&
@@ -227,7 +229,7 @@ bool verify_state_open(VerifyRun *run, Error *err)
     CLEANUP_PGROWS PgRows *rows = NULL;
     PgEndpoint endpoint = run->spec.twin.target;
     run->state = pgconn_open(&endpoint, PG_SESSION_SQL, "verify", err);
-    if (run->state == NULL || !make_tables(run->state, err) ||
+    if (run->state == NULL || !verify_tables_make(run->state, err) ||
         !pgconn_query(run->state, SQL_VERIFY_LOCK, PG_PARAMS(PG_TEXT(run->spec.twin.task)), &rows,
                       err))
         return err_context(err, "preparing the verification's tables on the target");
@@ -243,17 +245,21 @@ void verify_state_close(VerifyRun *run)
     run->state = NULL;
 }
 
-static bool write_failure(VerifyRun *run, const VerifyFailure *f, const char *number_text,
-                          Error *err)
+static bool write_failure(VerifyRun *run, VerifyFailure *f, const char *number_text, Error *err)
 {
+    CLEANUP_PGROWS PgRows *rows = NULL;
     bool keyless = strncmp(f->key, "{\"row\":", 7) == 0;
     LsnText lsn = lsn_text(f->lsn);
-    return pgconn_exec(run->state, SQL_VERIFY_FAILURE_WRITE,
-                       PG_PARAMS(PG_TEXT(run->spec.twin.task), PG_TEXT(f->rel->schema),
-                                 PG_TEXT(f->rel->name), PG_TEXT(keyless ? "RowHash" : "Row"),
-                                 PG_TEXT(f->key), PG_TEXT(FAILURE_TYPES[f->kind]),
-                                 PG_TEXT(f->details), PG_TEXT(lsn.text), PG_TEXT(number_text)),
-                       NULL, err);
+    if (!pgconn_query(run->state, SQL_VERIFY_FAILURE_WRITE,
+                      PG_PARAMS(PG_TEXT(run->spec.twin.task), PG_TEXT(f->rel->schema),
+                                PG_TEXT(f->rel->name), PG_TEXT(keyless ? "RowHash" : "Row"),
+                                PG_TEXT(f->key), PG_TEXT(FAILURE_TYPES[f->kind]),
+                                PG_TEXT(f->details), PG_TEXT(lsn.text), PG_TEXT(number_text)),
+                      &rows, err))
+        return false;
+    f->first_lsn = pgrows_lsn(rows, 0, 0);
+    f->first_us = pgrows_i64(rows, 0, 1);
+    return true;
 }
 
 static bool write_table(VerifyRun *run, const TablePlan *table, const char *number_text, Error *err)

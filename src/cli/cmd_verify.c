@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/out.h"
+#include "cli/table_list.h"
 #include "net/control_client.h"
 #include "ops/json_get.h"
 #include "ops/status_live.h"
@@ -23,21 +24,6 @@ typedef struct Client {
 } Client;
 
 /* What is asked --------------------------------------------------------------------------------- */
-
-static void split_tables(const char *text, Arena *arena, TaskVerify *out)
-{
-    const char **tables = arena_new_array(arena, const char *, strlen(text) + 2);
-    for (const char *p = text;;) {
-        const char *end = strchr(p, ',');
-        size_t len = end != NULL ? (size_t)(end - p) : strlen(p);
-        if (len > 0)
-            tables[out->table_count++] = arena_dup(arena, p, len);
-        if (end == NULL)
-            break;
-        p = end + 1;
-    }
-    out->tables = tables;
-}
 
 static bool read_since(const Config *config, TaskVerify *out, Error *err)
 {
@@ -74,6 +60,7 @@ static bool read_request(const Config *config, Arena *arena, TaskVerify *out, Er
                         .max_snapshot_us = config_duration_us(config, OPT_VERIFY_MAX_SNAPSHOT_AGE),
                         .hold_us = config_duration_us(config, OPT_VERIFY_MAX_HOLD),
                         .show_values = config_flag(config, FLAG_SHOW_VALUES),
+                        .mask_keys = config_flag(config, FLAG_MASK_KEYS),
                         .restart = config_flag(config, FLAG_RESTART)};
     if (counts + orphans + spots + (since && !counts) > 1)
         return ERR(err, ERR_USAGE,
@@ -84,7 +71,7 @@ static bool read_request(const Config *config, Arena *arena, TaskVerify *out, Er
                 : orphans ? VERIFY_ORPHANS
                           : VERIFY_ROWS;
     if (tables != NULL)
-        split_tables(tables, arena, out);
+        out->tables = table_patterns(tables, arena, &out->table_count);
     return read_since(config, out, err) && read_spots(config, out, err);
 }
 
@@ -237,7 +224,8 @@ const Command CMD_VERIFY = {
     .own = USE_VERIFY,
     .flags = FLAG_BIT(FLAG_JSON) | FLAG_BIT(FLAG_TABLES) | FLAG_BIT(FLAG_COUNTS) |
              FLAG_BIT(FLAG_SPOT_CHECK) | FLAG_BIT(FLAG_ORPHANS) | FLAG_BIT(FLAG_SINCE) |
-             FLAG_BIT(FLAG_SINCE_COLUMN) | FLAG_BIT(FLAG_SHOW_VALUES) | FLAG_BIT(FLAG_RESTART),
+             FLAG_BIT(FLAG_SINCE_COLUMN) | FLAG_BIT(FLAG_SHOW_VALUES) | FLAG_BIT(FLAG_MASK_KEYS) |
+             FLAG_BIT(FLAG_RESTART),
     .audit = COMMAND_AUDIT,
     .exits = {1, 2, 3, 4, 6},
     .run = run,

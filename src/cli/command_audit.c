@@ -10,7 +10,8 @@
 
 static bool only_looks(const Config *config)
 {
-    return config_flag(config, FLAG_DRY_RUN) || config_flag(config, FLAG_CHECK);
+    return config_flag(config, FLAG_DRY_RUN) || config_flag(config, FLAG_CHECK) ||
+           config_flag(config, FLAG_PLAN);
 }
 
 /* As whom we log in there; NULL: nothing says so. */

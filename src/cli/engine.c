@@ -136,6 +136,12 @@ static bool on_verify(void *self, const json_t *request, ControlEvents *events, 
     return engine_verify_start(engine->verify, request, events, err);
 }
 
+static bool on_repair(void *self, const json_t *request, ControlEvents *events, Error *err)
+{
+    Engine *engine = self;
+    return engine_repair_start(engine->verify, request, events, err);
+}
+
 static void free_engine(Engine *engine)
 {
     engine_verify_end(engine->verify);
@@ -157,7 +163,8 @@ bool engine_start(const Config *config, StopToken *stop, bool until_caught_up, E
                       .stop = on_stop,
                       .cutover = on_cutover,
                       .abort = on_abort,
-                      .verify = on_verify};
+                      .verify = on_verify,
+                      .repair = on_repair};
     WorkerSpec spec = {.name = "sync", .self = engine, .step = task_step};
     if (!task_open(config, stop, until_caught_up, &engine->task, err) ||
         (engine->verify = engine_verify_new(engine->task)) == NULL ||

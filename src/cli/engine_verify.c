@@ -7,6 +7,8 @@
 #include "bascule/base/log.h"
 #include "bascule/base/mem.h"
 #include "bascule/base/worker.h"
+#include "ops/repair_report.h"
+#include "ops/repair_request.h"
 #include "ops/verify_report.h"
 #include "ops/verify_request.h"
 
@@ -18,6 +20,7 @@ struct EngineVerify {
     StopToken *stop;
     Arena *arena;
     TaskVerify options;
+    TaskRepair repair; /* or this */
     ControlEvents *events;
 };
 
@@ -84,23 +87,38 @@ static StepResult step(void *self, Error *err)
     return STEP_DONE;
 }
 
-/* With the lock held. */
-static bool start(EngineVerify *verify, const json_t *request, ControlEvents *events, Error *err)
+static StepResult repair_step(void *self, Error *err)
+{
+    (void)err;
+    EngineVerify *verify = self;
+    TaskRepairReport report = {0};
+    Error failure = ERROR_INIT;
+    bool ok = task_repair(verify->task, &verify->repair, verify->arena, &report, &failure);
+    if (!ok)
+        log_error_value(LOG_WARN, &failure, "repair ended");
+    (void)control_events_line(verify->events, repair_final_json(&report, ok ? NULL : &failure),
+                              true);
+    return STEP_DONE;
+}
+
+/* With the lock held. What ran before is over, and there is an arena for the next. */
+static bool make_ready(EngineVerify *verify, ControlEvents *events, Error *err)
 {
     if (verify->ended)
         return ERR(err, ERR_WRONG_STATE, "the engine is ending");
     if (verify->worker != NULL && !worker_ended(verify->worker))
-        return ERR(err, ERR_ALREADY_RUNNING, "a verification is running already");
+        return ERR(err, ERR_ALREADY_RUNNING, "a verification or a repair is running already");
     join(verify);
     verify->arena = arena_new(0);
-    if (!verify_request_read(request, verify->arena, &verify->options, err))
-        return false;
     verify->stop = stop_new();
-    verify->options.stop = verify->stop;
-    verify->options.on_progress = on_progress;
-    verify->options.progress_arg = verify;
     verify->events = events;
-    WorkerSpec spec = {.name = "verify", .self = verify, .step = step};
+    return true;
+}
+
+static bool launch(EngineVerify *verify, const char *name,
+                   StepResult (*work)(void *self, Error *err), Error *err)
+{
+    WorkerSpec spec = {.name = name, .self = verify, .step = work};
     verify->worker = worker_start(&spec, verify->stop, err);
     return verify->worker != NULL;
 }
@@ -109,7 +127,30 @@ bool engine_verify_start(EngineVerify *verify, const json_t *request, ControlEve
                          Error *err)
 {
     pthread_mutex_lock(&verify->lock);
-    bool ok = start(verify, request, events, err);
+    bool ok = make_ready(verify, events, err) &&
+              verify_request_read(request, verify->arena, &verify->options, err);
+    if (ok) {
+        verify->options.stop = verify->stop;
+        verify->options.on_progress = on_progress;
+        verify->options.progress_arg = verify;
+        ok = launch(verify, "verify", step, err);
+    }
+    pthread_mutex_unlock(&verify->lock);
+    return ok;
+}
+
+bool engine_repair_start(EngineVerify *verify, const json_t *request, ControlEvents *events,
+                         Error *err)
+{
+    pthread_mutex_lock(&verify->lock);
+    bool ok = make_ready(verify, events, err) &&
+              repair_request_read(request, verify->arena, &verify->repair, err);
+    if (ok) {
+        verify->repair.stop = verify->stop;
+        verify->repair.on_progress = on_progress;
+        verify->repair.progress_arg = verify;
+        ok = launch(verify, "repair", repair_step, err);
+    }
     pthread_mutex_unlock(&verify->lock);
     return ok;
 }

@@ -1,5 +1,5 @@
 /*
- * engine_verify - one verification at a time on the running engine, in a thread of its own, asked
+ * engine_verify - one verification or repair at a time on the running engine, in a thread of its own, asked
  * for by the control socket. It ends when its client goes away: nobody would hear the result, and
  * the next call goes on with it.
  */
@@ -18,4 +18,7 @@ void engine_verify_end(EngineVerify *verify);
 void engine_verify_free(EngineVerify *verify); /* after the end; NULL is fine */
 /* As ControlOps.verify. */
 MUST_CHECK bool engine_verify_start(EngineVerify *verify, const json_t *request,
+                                    ControlEvents *events, Error *err);
+/* As ControlOps.repair. */
+MUST_CHECK bool engine_repair_start(EngineVerify *verify, const json_t *request,
                                     ControlEvents *events, Error *err);

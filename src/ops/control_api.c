@@ -311,9 +311,12 @@ static void handle_rollback(void *self, const HttpRequest *request, HttpReply *r
     handle_switch(self, request, reply, true);
 }
 
-static void handle_verify(void *self, const HttpRequest *request, HttpReply *reply)
+typedef bool ControlWork(void *self, const json_t *request, ControlEvents *events, Error *err);
+
+/* A request whose body is a JSON object and whose answer are events. */
+static void handle_work(ControlApi *api, const HttpRequest *request, HttpReply *reply,
+                        ControlWork *work, const char *what)
 {
-    ControlApi *api = self;
     Error err = ERROR_INIT;
     json_error_t where;
     json_t *body = json_loadb(request->body, request->body_len, JSON_REJECT_DUPLICATES, &where);
@@ -323,10 +326,10 @@ static void handle_verify(void *self, const HttpRequest *request, HttpReply *rep
         json_decref(body);
         return;
     }
-    log_info("verification requested over the control socket pid=%ld", (long)request->peer_pid);
+    log_info("%s requested over the control socket pid=%ld", what, (long)request->peer_pid);
     ControlEvents *events = events_new();
-    bool taken = api->ops.verify(api->ops.self, body, events, &err);
-    note_request(request, "verify", taken, &err);
+    bool taken = work(api->ops.self, body, events, &err);
+    note_request(request, what, taken, &err);
     if (taken) {
         events_attach(events, http_reply_stream(reply, 200, "application/x-ndjson"));
     } else {
@@ -336,12 +339,25 @@ static void handle_verify(void *self, const HttpRequest *request, HttpReply *rep
     json_decref(body);
 }
 
+static void handle_verify(void *self, const HttpRequest *request, HttpReply *reply)
+{
+    ControlApi *api = self;
+    handle_work(api, request, reply, api->ops.verify, "verify");
+}
+
+static void handle_repair(void *self, const HttpRequest *request, HttpReply *reply)
+{
+    ControlApi *api = self;
+    handle_work(api, request, reply, api->ops.repair, "repair");
+}
+
 /* Life --------------------------------------------------------------------------------------- */
 
 static const HttpRoute ROUTES[] = {
     {"GET", "/v1/status", handle_status},    {"POST", "/v1/stop", handle_stop},
     {"POST", "/v1/cutover", handle_cutover}, {"POST", "/v1/rollback", handle_rollback},
     {"POST", "/v1/abort", handle_abort},     {"POST", "/v1/verify", handle_verify},
+    {"POST", "/v1/repair", handle_repair},
 };
 
 ControlApi *control_api_start(const char *socket_path, const ControlOps *ops, Error *err)

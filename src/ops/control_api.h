@@ -7,6 +7,7 @@
  *   POST /v1/rollback  the same in the other direction, once the target is open
  *   POST /v1/abort     200, or 409 when there is nothing to abort
  *   POST /v1/verify    200 and a stream of NDJSON events; it ends when its client goes away
+ *   POST /v1/repair    the same
  *
  * Threads  callbacks come from the worker "http" and must not block for long. The events of a
  * cutover may be told from any one thread.
@@ -49,6 +50,7 @@ typedef struct ControlOps {
     bool (*abort)(void *self, Error *err);
     /* As cutover; ends with control_events_line(last). `request` is the body, borrowed. */
     bool (*verify)(void *self, const json_t *request, ControlEvents *events, Error *err);
+    bool (*repair)(void *self, const json_t *request, ControlEvents *events, Error *err);
 } ControlOps;
 
 typedef struct ControlApi ControlApi;

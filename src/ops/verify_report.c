@@ -71,15 +71,48 @@ static json_t *embedded(const char *text)
     return value != NULL ? value : json_text(text);
 }
 
-static json_t *failures_json(const VerifyFailure *failures, int count)
+json_t *report_key_json(const char *text, bool mask)
+{
+    json_t *key = embedded(text);
+    const char *name;
+    json_t *value;
+    void *next;
+    if (!mask)
+        return key;
+    if (!json_is_object(key)) {
+        json_decref(key);
+        return json_string("***");
+    }
+    json_object_foreach_safe(key, next, name, value)
+    {
+        char masked[40];
+        snprintf(masked, sizeof masked, "*** (%zu bytes)", json_string_length(value));
+        json_object_set_new(key, name, json_string(masked));
+    }
+    return key;
+}
+
+json_t *report_details_json(const char *text)
+{
+    return embedded(text);
+}
+
+static json_t *failures_json(const VerifyFailure *failures, int count, bool mask_keys)
 {
     json_t *list = json_array();
+    char seen[40];
     for (int i = 0; i < count; i++) {
         const VerifyFailure *f = &failures[i];
-        json_array_append_new(
-            list, json_pack("{s:o, s:s, s:o, s:o, s:o}", "table", json_text(f->rel->display),
-                            "kind", keydiff_kind_name(f->kind), "key", embedded(f->key), "columns",
-                            embedded(f->details), "lsn", json_text_lsn(f->lsn)));
+        json_t *one =
+            json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "table", json_text(f->rel->display), "kind",
+                      keydiff_kind_name(f->kind), "key", report_key_json(f->key, mask_keys),
+                      "columns", embedded(f->details), "lsn", json_text_lsn(f->lsn), "first_lsn",
+                      json_text_lsn(f->first_lsn));
+        json_object_set_new(one, "first_seen_at",
+                            f->first_us > 0
+                                ? json_string(clock_format_wall(f->first_us, seen, sizeof seen))
+                                : json_null());
+        json_array_append_new(list, one);
     }
     return list;
 }
@@ -115,8 +148,9 @@ json_t *verify_report_json(const VerifyReport *r)
         "applier_held_ms", json_text_ms(r->held_us), "source_lsn", json_text_lsn(r->source_lsn),
         "target_lsn", json_text_lsn(r->target_lsn));
     json_object_set_new(out, "tables", tables);
-    json_object_set_new(out, "failures", failures_json(r->failures, r->failure_count));
-    json_object_set_new(out, "spots", failures_json(r->spots, r->spot_count));
+    json_object_set_new(out, "failures",
+                        failures_json(r->failures, r->failure_count, r->mask_keys));
+    json_object_set_new(out, "spots", failures_json(r->spots, r->spot_count, r->mask_keys));
     json_object_set_new(out, "orphans", orphans_json(r));
     return out;
 }
@@ -249,13 +283,8 @@ static void put_value(Buf *out, const json_t *value)
         put_json(out, value);
 }
 
-static void put_failure(const json_t *f, Buf *out)
+void report_columns_text(const json_t *columns, Buf *out)
 {
-    const json_t *columns = json_get(f, "columns");
-    text_put_clean(out, json_get_text(f, "table", "unknown"));
-    buf_putc(out, ' ');
-    put_json(out, json_get(f, "key"));
-    buf_printf(out, " %s", json_get_text(f, "kind", "unknown"));
     for (size_t i = 0; i < json_array_size(columns); i++) {
         const json_t *c = json_array_get(columns, i);
         const char *note = json_get_text(c, "note", "");
@@ -271,6 +300,19 @@ static void put_failure(const json_t *f, Buf *out)
         put_value(out, json_object_get(c, "target"));
     }
     buf_putc(out, '\n');
+}
+
+static void put_failure(const json_t *f, Buf *out)
+{
+    const json_t *columns = json_get(f, "columns");
+    text_put_clean(out, json_get_text(f, "table", "unknown"));
+    buf_putc(out, ' ');
+    put_json(out, json_get(f, "key"));
+    buf_printf(out, " %s", json_get_text(f, "kind", "unknown"));
+    if (json_is_string(json_get(f, "first_lsn")))
+        buf_printf(out, ", first seen at %s (%s)", json_get_text(f, "first_lsn", "unknown"),
+                   json_get_text(f, "first_seen_at", "unknown"));
+    report_columns_text(columns, out);
 }
 
 static void put_list(const json_t *list, const char *title, size_t shown, Buf *out)

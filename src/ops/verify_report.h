@@ -20,3 +20,10 @@ int verify_exit_code(const VerifyReport *report, const Error *err);
 /* One line for a terminal, without \n. */
 void verify_progress_text(const json_t *progress, Buf *out);
 void verify_report_text(const json_t *report, int width, Buf *out);
+
+/* A key as it is recorded, JSON in and JSON out; masked: only the lengths of its values. */
+json_t *report_key_json(const char *text, bool mask);
+/* VerifyFailure.details as JSON. */
+json_t *report_details_json(const char *text);
+/* "details" as lines, the last line end included. */
+void report_columns_text(const json_t *columns, Buf *out);

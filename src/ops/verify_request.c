@@ -14,10 +14,10 @@ json_t *verify_request_json(const TaskVerify *o)
     json_t *tables = json_array();
     for (int i = 0; i < o->table_count; i++)
         json_array_append_new(tables, json_string(o->tables[i]));
-    json_t *out =
-        json_pack("{s:s, s:o, s:I, s:i, s:b, s:b}", "what", verify_what_name(o->what), "tables",
-                  tables, "since_seconds", (json_int_t)(o->since_us / 1000000), "spot_rows",
-                  o->spot_rows, "show_values", o->show_values, "restart", o->restart);
+    json_t *out = json_pack(
+        "{s:s, s:o, s:I, s:i, s:b, s:b, s:b}", "what", verify_what_name(o->what), "tables", tables,
+        "since_seconds", (json_int_t)(o->since_us / 1000000), "spot_rows", o->spot_rows,
+        "show_values", o->show_values, "mask_keys", o->mask_keys, "restart", o->restart);
     if (o->since_column != NULL)
         json_object_set_new(out, "since_column", json_string(o->since_column));
     set_number(out, "jobs", o->jobs, 1);
@@ -27,8 +27,8 @@ json_t *verify_request_json(const TaskVerify *o)
     return out;
 }
 
-static bool read_number(const char *key, const json_t *value, int64_t unit, int64_t max,
-                        int64_t *out, Error *err)
+bool request_number(const char *key, const json_t *value, int64_t unit, int64_t max, int64_t *out,
+                    Error *err)
 {
     if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > max)
         return ERR(err, ERR_USAGE, "'%s' must be a whole number from 0 to %lld", key,
@@ -48,7 +48,8 @@ static bool read_what(const json_t *value, VerifyWhat *out, Error *err)
     return ERR(err, ERR_USAGE, "'what' must be rows, counts, spot-check or orphans");
 }
 
-static bool read_tables(const json_t *value, Arena *arena, TaskVerify *out, Error *err)
+bool request_tables(const json_t *value, Arena *arena, const char *const **out_tables,
+                    int *out_count, Error *err)
 {
     if (!json_is_array(value))
         return ERR(err, ERR_USAGE, "'tables' must be a list of patterns");
@@ -59,12 +60,12 @@ static bool read_tables(const json_t *value, Arena *arena, TaskVerify *out, Erro
             return ERR(err, ERR_USAGE, "'tables' must be a list of patterns");
         tables[i] = arena_strdup(arena, json_string_value(one));
     }
-    out->tables = tables;
-    out->table_count = (int)json_array_size(value);
+    *out_tables = tables;
+    *out_count = (int)json_array_size(value);
     return true;
 }
 
-static bool read_bool(const char *key, const json_t *value, bool *out, Error *err)
+bool request_bool(const char *key, const json_t *value, bool *out, Error *err)
 {
     *out = json_is_true(value);
     return json_is_boolean(value) || ERR(err, ERR_USAGE, "'%s' must be true or false", key);
@@ -78,31 +79,33 @@ static bool read_key(const char *key, const json_t *value, Arena *arena, TaskVer
     if (strcmp(key, "what") == 0)
         return read_what(value, &out->what, err);
     if (strcmp(key, "tables") == 0)
-        return read_tables(value, arena, out, err);
+        return request_tables(value, arena, &out->tables, &out->table_count, err);
     if (strcmp(key, "since_seconds") == 0)
-        return read_number(key, value, 1000000, 100 * year, &out->since_us, err);
+        return request_number(key, value, 1000000, 100 * year, &out->since_us, err);
     if (strcmp(key, "spot_rows") == 0) {
-        bool ok = read_number(key, value, 1, 10000, &spot_rows, err);
+        bool ok = request_number(key, value, 1, 10000, &spot_rows, err);
         out->spot_rows = (int)spot_rows;
         return ok;
     }
     if (strcmp(key, "show_values") == 0)
-        return read_bool(key, value, &out->show_values, err);
+        return request_bool(key, value, &out->show_values, err);
+    if (strcmp(key, "mask_keys") == 0)
+        return request_bool(key, value, &out->mask_keys, err);
     if (strcmp(key, "restart") == 0)
-        return read_bool(key, value, &out->restart, err);
+        return request_bool(key, value, &out->restart, err);
     if (strcmp(key, "since_column") == 0) {
         out->since_column =
             json_is_string(value) ? arena_strdup(arena, json_string_value(value)) : "";
         return json_is_string(value) || ERR(err, ERR_USAGE, "'since_column' must be a name");
     }
     if (strcmp(key, "jobs") == 0)
-        return read_number(key, value, 1, 64, &out->jobs, err);
+        return request_number(key, value, 1, 64, &out->jobs, err);
     if (strcmp(key, "max_rate") == 0)
-        return read_number(key, value, 1, INT64_C(1) << 50, &out->max_rate_bytes, err);
+        return request_number(key, value, 1, INT64_C(1) << 50, &out->max_rate_bytes, err);
     if (strcmp(key, "max_snapshot_age_ms") == 0)
-        return read_number(key, value, 1000, year * 1000, &out->max_snapshot_us, err);
+        return request_number(key, value, 1000, year * 1000, &out->max_snapshot_us, err);
     if (strcmp(key, "max_hold_ms") == 0)
-        return read_number(key, value, 1000, year * 1000, &out->hold_us, err);
+        return request_number(key, value, 1000, year * 1000, &out->hold_us, err);
     return ERR(err, ERR_USAGE, "unknown key '%s'", key);
 }
 

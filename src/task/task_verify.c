@@ -26,18 +26,18 @@ static bool names_a_table(const RulePattern *pattern, const Relations *rels)
     return false;
 }
 
-static bool read_patterns(const TaskVerify *options, const Relations *rels, Arena *arena,
-                          Rules *out_rules, Error *err)
+bool task_table_patterns(const char *const *texts, int count, const Relations *rels, Arena *arena,
+                         Rules *out_rules, Error *err)
 {
-    *out_rules = (Rules){.patterns = arena_new_array(arena, RulePattern, options->table_count + 1)};
-    for (int i = 0; i < options->table_count; i++) {
+    *out_rules = (Rules){.patterns = arena_new_array(arena, RulePattern, count + 1)};
+    for (int i = 0; i < count; i++) {
         RulePattern *pattern = &out_rules->patterns[out_rules->count];
-        if (!rules_parse_pattern(arena, options->tables[i], false, pattern, err)) {
+        if (!rules_parse_pattern(arena, texts[i], false, pattern, err)) {
             err->cls = ERR_USAGE;
             return err_context(err, "--tables");
         }
         if (!names_a_table(pattern, rels)) {
-            ERR(err, ERR_USAGE, "--tables: '%s' names no table of this task", options->tables[i]);
+            ERR(err, ERR_USAGE, "--tables: '%s' names no table of this task", texts[i]);
             return err_hint(err, "Names are case-sensitive and as on the source; 'bascule status' "
                                  "lists the tables.");
         }
@@ -66,6 +66,7 @@ static void fill(const Config *c, const SyncSpec *s, const TaskVerify *options, 
         .max_snapshot_us =
             chosen(options->max_snapshot_us, config_duration_us(c, OPT_VERIFY_MAX_SNAPSHOT_AGE)),
         .show_values = options->show_values,
+        .mask_keys = options->mask_keys,
         .restart = options->restart,
         .stop = options->stop,
         .on_progress = options->on_progress,
@@ -86,6 +87,20 @@ static bool wait_begun(Task *task, StopToken *stop, Error *err)
         if (stop_wait(stop, LOOK_US))
             return ERR(err, ERR_STOPPED, "stopped before it began");
     }
+}
+
+bool task_wait_stream(Task *task, StopToken *stop, Sync **out_sync, const SyncSpec **out_way,
+                      Error *err)
+{
+    if (!wait_begun(task, stop, err))
+        return false;
+    *out_sync = task_running(task, out_way);
+    TaskState state = sync_state(*out_sync);
+    return state == TASK_CATCHING_UP || state == TASK_STREAMING ||
+           ERR(err, ERR_WRONG_STATE,
+               "the task is %s: nothing can be compared or repaired while the applier cannot be "
+               "held",
+               task_state_name(state));
 }
 
 /* What was found counts from now on, together with the keys changed since. A table whose first chunks
@@ -119,19 +134,15 @@ bool task_verify(Task *task, const TaskVerify *options, Arena *arena, VerifyRepo
     VerifySpec spec;
     Rules rules;
     *out_report = (VerifyReport){.what = verify_what_name(options->what)};
-    if (!wait_begun(task, options->stop, err))
-        return false;
+    Sync *sync = NULL;
     const SyncSpec *way = NULL; /* after the cutover the stream may go the other way */
-    Sync *sync = task_running(task, &way);
-    TaskState state = sync_state(sync);
-    if (state != TASK_CATCHING_UP && state != TASK_STREAMING)
-        return ERR(err, ERR_WRONG_STATE,
-                   "the task is %s: there is nothing to compare while the applier cannot be held",
-                   task_state_name(state));
-    if (!read_patterns(options, sync_relations(sync), arena, &rules, err))
+    if (!task_wait_stream(task, options->stop, &sync, &way, err))
+        return false;
+    if (!task_table_patterns(options->tables, options->table_count, sync_relations(sync), arena,
+                             &rules, err))
         return false;
     fill(task_config(task), way, options, &rules, &spec);
-    spec.rels = sync_relations(sync);
+    spec.rels = options->rels != NULL ? options->rels : sync_relations(sync);
     spec.twin.source.encoding = spec.twin.target.encoding = sync_encoding(sync);
     spec.twin.engine = gate_twin_engine(sync);
     if (!task_verify_begin(task, options->stop, err))
@@ -178,7 +189,8 @@ bool task_verify_offline(Task *task, const TaskVerify *options, Arena *arena,
         return err_hint(err, "'bascule run' begins it; after 'bascule cleanup' nothing is left to "
                              "compare by.");
     }
-    bool ok = read_patterns(options, offline.rels, arena, &rules, err);
+    bool ok = task_table_patterns(options->tables, options->table_count, offline.rels, arena,
+                                  &rules, err);
     if (ok) {
         fill(task_config(task), task_sync_spec(task), options, &rules, &spec);
         spec.rels = offline.rels;

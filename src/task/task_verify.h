@@ -14,11 +14,12 @@ typedef struct TaskVerify {
     VerifyWhat what;
     const char *const *tables; /* patterns; none: all */
     int table_count;
-    int64_t since_us; /* rows of the last so long; 0: all rows */
+    const Relations *rels; /* exactly these of the task's tables; NULL: what the patterns say */
+    int64_t since_us;      /* rows of the last so long; 0: all rows */
     const char *since_column;
     int spot_rows;
     int64_t jobs, max_rate_bytes, max_snapshot_us, hold_us;
-    bool show_values, restart;
+    bool show_values, mask_keys, restart;
     StopToken *stop;
     void (*on_progress)(void *arg, const VerifyProgress *progress);
     void *progress_arg;
@@ -31,3 +32,10 @@ MUST_CHECK bool task_verify(Task *task, const TaskVerify *options, Arena *arena,
  * *out_rels (NULL when there are none) is what the report points to: relations_free. */
 MUST_CHECK bool task_verify_offline(Task *task, const TaskVerify *options, Arena *arena,
                                     VerifyReport *out_report, Relations **out_rels, Error *err);
+/* The tables that patterns name; USAGE when one names none. */
+MUST_CHECK bool task_table_patterns(const char *const *texts, int count, const Relations *rels,
+                                    Arena *arena, Rules *out_rules, Error *err);
+/* The engine's stream is there, perhaps after a moment; WRONG_STATE when it is not. `way` is the
+ * direction that runs. */
+MUST_CHECK bool task_wait_stream(Task *task, StopToken *stop, Sync **out_sync,
+                                 const SyncSpec **out_way, Error *err);
