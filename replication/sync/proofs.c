@@ -46,6 +46,10 @@ static void keep(Sync *sync, const Relation *rel, const Proof *proof)
     if (sync->proofs != NULL && sync->proofs_of == sync_relations(sync) &&
         rel->id < (uint32_t)sync->proofs_of->count)
         sync->proofs[rel->id] = *proof;
+    /* All rows were found equal later than those that had differed. */
+    if (strcmp(proof->method, PROOF_METHOD_ROWS) == 0 && sync->recheck != NULL &&
+        sync->recheck_of == sync_relations(sync) && rel->id < (uint32_t)sync->recheck_of->count)
+        sync->recheck[rel->id] = (Recheck){0};
     pthread_mutex_unlock(&sync->lock);
 }
 
