@@ -60,6 +60,7 @@ struct Cutover {
     Compare *compare;
     double prove_us_per_byte; /* measured by the prediction; 0: it was not */
     FenceSet fences;          /* of the source */
+    bool *unguarded; /* by relation: others may write to it on the target; NULL: not known yet */
     WayBack way_back;
     Sequences sequences;
     char fingerprint[33];

@@ -229,6 +229,7 @@ static bool check_tables(Findings *f, Error *err)
     if (!read_tables(f->cut->source, rels, false, &source, err) ||
         !read_tables(f->cut->target, rels, true, &target, err))
         return false;
+    bool *unguarded = arena_new_array(f->cut->arena, bool, rels->count + 1);
     /* Both are in the order of the relations; one that is gone is another check's finding. */
     int sr = 0, tr = 0;
     for (int i = 0; i < rels->count; i++) {
@@ -239,9 +240,11 @@ static bool check_tables(Findings *f, Error *err)
         else if (there)
             finding_block(f, ERR_TARGET_STATE, "the %s has no table for '%s' any more",
                           TO_SIDE(f->cut), rels->all[i]->display);
+        unguarded[i] = !here || pgrows_text(target, tr, 6)[0] != 'A';
         sr += there;
         tr += here;
     }
+    f->cut->unguarded = unguarded;
     tell_tables(f, &lists);
     lists_done(&lists);
     return true;

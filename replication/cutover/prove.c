@@ -51,6 +51,12 @@ static void look_at_base(const Cutover *cut, const Relation *rel, CutoverBase *o
         out->proved = false;
         snprintf(out->why, sizeof out->why, "its key is none that an index finds on both sides");
     }
+    /* The changed keys are those that the stream brought, not what others wrote. */
+    if (out->proved && (cut->unguarded == NULL || cut->unguarded[rel->id])) {
+        out->proved = false;
+        snprintf(out->why, sizeof out->why, "others may write to it on the %s: it is not fenced",
+                 TO_SIDE(cut));
+    }
 }
 
 static int64_t read_us(const Cutover *cut, int table)

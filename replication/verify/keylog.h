@@ -86,8 +86,8 @@ typedef bool (*KeylogVisit)(void *arg, uint32_t oid, const char *key, size_t len
  * noted, some twice. oid 0: of all tables. Bytes live until the visit returns. */
 MUST_CHECK bool keylog_read(Keylog *log, uint32_t oid, int64_t before, KeylogVisit visit, void *arg,
                             Error *err);
-/* The same for what was noted from segment `from` on, open or not, up to now. *out_whole: tables may
- * have lost keys there; then nothing is sure. */
+/* The same for what was noted from segment `from` on, open or not, up to now. Of tables that are WHOLE by
+ * now (keylog_table) keys may be missing. */
 MUST_CHECK bool keylog_read_since(Keylog *log, int64_t from, KeylogVisit visit, void *arg,
                                   Error *err);
 /* A key that was read and is not proved: noted again, so that the floor may pass it. */

@@ -162,3 +162,15 @@ def wait_still(db, query):
         return still
     wait_until(same, 60, "statistics stand still", 1.5)
     return last[0]
+
+
+def test_a_table_that_others_may_write_to_is_read_in_whole(source, target, verified):
+    """Without its fence on the target, the keys of the stream are not all that may have changed since it was verified."""
+    target.sql("DROP TRIGGER bascule_fence ON t; UPDATE t SET w = 'of somebody else' WHERE id = 3000")
+    done = verified.cutover("--verify", "keys")
+    assert_error(done, "different", 4)
+    assert "public.t" in done.text and "public.two" not in done.text.split("differ:")[-1], repr(done)
+    target.sql("UPDATE t SET w = md5('3000') WHERE id = 3000")
+    done = cut_over(verified, args=("--verify", "keys", "--json"))
+    assert {name: t["method"] for name, t in proved_by(done).items() if name in ("t", "two")} == {"t": "full-hash",
+                                                                                                 "two": "keys"}
