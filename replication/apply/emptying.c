@@ -29,7 +29,9 @@ static bool delete_all(Session *session, Relation *const *rels, int count, Error
     for (int i = 0; i < count; i++) {
         LaneExpect expect = {.what = "emptying", .rel = rels[i], .max_rows = -1};
         sqltext_clear(&session->text);
-        sqltext_put(&session->text, "DELETE FROM ONLY ");
+        sqltext_put(&session->text, "DELETE FROM ");
+        if (!rels[i]->target_is_root)
+            sqltext_put(&session->text, "ONLY ");
         sqltext_qualified(&session->text, rels[i]->target_schema, rels[i]->target_name);
         if (!lane_send(session->lane, sqltext_sql(&session->text), PG_NO_PARAMS, &expect, err))
             return false;
@@ -62,7 +64,7 @@ static bool put_truncate(Session *session, Relation *const *rels, int count, Err
 static bool any_partition(Relation *const *rels, int count)
 {
     for (int i = 0; i < count; i++)
-        if (rels[i]->is_partition)
+        if (rels[i]->is_partition || rels[i]->target_is_root)
             return true;
     return false;
 }

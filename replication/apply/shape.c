@@ -77,6 +77,7 @@ static Shapes *shapes_new(const Relations *rels)
         shape->rel = rel;
         shape->table.schema = rel->target_schema;
         shape->table.name = rel->target_name;
+        shape->table.is_root = rel->target_is_root;
         shape->table.column_count = rel->column_count;
         shape->dml_columns = arena_new_array(arena, DmlColumn, rel->column_count + 1);
         shape->table.columns = shape->dml_columns;

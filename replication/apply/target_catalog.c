@@ -66,8 +66,6 @@ static const char *keep(Arena *arena, const char *before, const char *now)
 static const char *kind_text(char relkind)
 {
     switch (relkind) {
-    case 'p':
-        return "a partitioned table";
     case 'f':
         return "a foreign table";
     case 'v':
@@ -140,7 +138,8 @@ static bool match_table(const PgRows *rows, int first, int end, Relations *rels,
         return ERR(err, ERR_SCHEMA_DIFFERS, "table '%s.%s' is missing on the target",
                    rel->target_schema, rel->target_name);
     char relkind = *pgrows_text(rows, first, C_RELKIND);
-    if (relkind != 'r')
+    rel->target_is_root = relkind == 'p';
+    if (relkind != 'r' && relkind != 'p')
         return ERR(err, ERR_SCHEMA_DIFFERS, "table '%s' is %s on the target", rel->display,
                    kind_text(relkind));
     bool *seen = arena_new_array(scratch, bool, rel->column_count + 1);
@@ -245,7 +244,9 @@ static bool probe_rows(PgConn *target, const Relations *rels, int from, int to, 
             sqltext_put(&st, " UNION ALL ");
         sqltext_put(&st, "SELECT ");
         sqltext_i64(&st, i);
-        sqltext_put(&st, " WHERE EXISTS (SELECT FROM ONLY ");
+        sqltext_put(&st, " WHERE EXISTS (SELECT FROM ");
+        if (rel->has_children)
+            sqltext_put(&st, "ONLY ");
         sqltext_qualified(&st, rel->target_schema, rel->target_name);
         sqltext_put(&st, ")");
     }

@@ -223,7 +223,7 @@ static bool check_shape(Findings *f, Error *err)
     const CutoverSpec *spec = f->cut->spec;
     Relations *now = NULL;
     if (spec->rules != NULL) {
-        if (!catalog_read(f->cut->source, spec->rules, &now, err))
+        if (!catalog_read(f->cut->source, f->cut->target, spec->task, spec->rules, &now, err))
             return false;
         for (int i = 0; i < spec->rels->count; i++)
             check_relation(f, spec->rels->all[i], relations_by_oid(now, spec->rels->all[i]->oid));

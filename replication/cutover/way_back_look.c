@@ -130,7 +130,7 @@ static bool read_tables(Looking *look, Error *err)
     WayBack *way = &cut->way_back;
     Relations *all = NULL;
     Rules exact = exact_rules(cut->arena, cut->spec->rels);
-    if (!catalog_read(cut->target, cut->spec->rules, &all, err))
+    if (!catalog_read(cut->target, cut->source, cut->spec->task, cut->spec->rules, &all, err))
         return false;
     way->extra = arena_new_array(cut->arena, const char *, all->count + 1);
     way->extra_count = 0;
@@ -141,7 +141,7 @@ static bool read_tables(Looking *look, Error *err)
     relations_free(all);
     relations_free(way->rels);
     way->rels = NULL;
-    return catalog_read(cut->target, &exact, &way->rels, err);
+    return catalog_read(cut->target, cut->source, cut->spec->task, &exact, &way->rels, err);
 }
 
 static void look_at_identities(Looking *look)

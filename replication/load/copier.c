@@ -106,7 +106,9 @@ static CopyResult source_begin(Copier *c, const Relation *rel, Error *err)
         return COPY_SNAPSHOT;
     }
     sqltext_clear(&st);
-    sqltext_put(&st, "LOCK TABLE ONLY ");
+    sqltext_put(&st, "LOCK TABLE ");
+    if (!rel->is_root)
+        sqltext_put(&st, "ONLY ");
     sqltext_qualified(&st, rel->schema, rel->name);
     sqltext_put(&st, " IN ACCESS SHARE MODE NOWAIT");
     if (pgconn_exec(c->source, sqltext_sql(&st), PG_NO_PARAMS, NULL, err))
@@ -131,11 +133,12 @@ static void put_tid(SqlText *st, int64_t block)
 }
 
 /* COPY of a table by name reads the table alone (not its children) and needs no plan; a piece of it
- * is a range of row addresses, which the server scans without looking at the rest. */
+ * is a range of row addresses, which the server scans without looking at the rest. A partitioned table
+ * has no rows by its name; a range of addresses is one of each partition. */
 static void put_copy_out(SqlText *st, const Job *job, const Relation *rel, bool binary)
 {
     sqltext_put(st, "COPY ");
-    if (job->unit->pieces == 1) {
+    if (job->unit->pieces == 1 && !rel->is_root) {
         sqltext_qualified(st, rel->schema, rel->name);
         if (rel->column_count > 0) {
             sqltext_put(st, " (");
@@ -145,7 +148,9 @@ static void put_copy_out(SqlText *st, const Job *job, const Relation *rel, bool 
     } else {
         sqltext_put(st, "(SELECT ");
         put_columns(st, rel, false);
-        sqltext_put(st, " FROM ONLY ");
+        sqltext_put(st, " FROM ");
+        if (!rel->is_root)
+            sqltext_put(st, "ONLY ");
         sqltext_qualified(st, rel->schema, rel->name);
         sqltext_put(st, " WHERE ctid >= ");
         put_tid(st, job->first_block);

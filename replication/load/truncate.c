@@ -63,7 +63,9 @@ static bool delete_all(const LoadSpec *spec, PgConn *target, Error *err)
             continue;
         sqltext_clear(&st);
         /* Children by inheritance are relations of their own, or not in scope at all. */
-        sqltext_put(&st, "DELETE FROM ONLY ");
+        sqltext_put(&st, "DELETE FROM ");
+        if (rel->has_children)
+            sqltext_put(&st, "ONLY ");
         sqltext_qualified(&st, rel->target_schema, rel->target_name);
         if (!pgconn_exec(target, sqltext_sql(&st), PG_NO_PARAMS, NULL, err))
             return err_context(err, "deleting the rows of table '%s'", rel->display);

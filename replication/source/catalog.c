@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bascule/base/hash.h"
+#include "source/roots.h"
 #include "source/shape.h"
 #include "sql_files.h"
 
@@ -130,7 +131,6 @@ static bool read_tables(Reading *r, Rules *rules, Error *err)
     selection_init(&sel, arena, rules);
     int n = pgrows_count(rows);
     rels->all = arena_new_array(arena, Relation *, n + 1);
-    buf_putc(&r->oids, '{');
     for (int i = 0; i < n; i++) {
         const char *schema = pgrows_text(rows, i, 1), *name = pgrows_text(rows, i, 2);
         bool partition = pgrows_bool(rows, i, 5);
@@ -163,10 +163,21 @@ static bool read_tables(Reading *r, Rules *rules, Error *err)
         memcpy(key, schema, schema_len + 1);
         memcpy(key + schema_len + 1, name, name_len);
         map_put(&rels->by_name, key, schema_len + 1 + name_len, rel);
-        buf_printf(&r->oids, "%s%u", rels->count > 1 ? "," : "", rel->oid);
     }
-    buf_putc(&r->oids, '}');
     return selection_done(&sel, err);
+}
+
+static bool choose_roots(Reading *r, PgConn *target, const char *task, const Rules *rules,
+                         Error *err)
+{
+    const Relations *rels = r->rels;
+    if (target != NULL && !roots_choose(r->conn, target, task, rules, r->rels, err))
+        return false;
+    buf_putc(&r->oids, '{');
+    for (int i = 0; i < rels->count; i++)
+        buf_printf(&r->oids, "%s%u", i > 0 ? "," : "", rels->all[i]->oid);
+    buf_putc(&r->oids, '}');
+    return true;
 }
 
 static void fill_column(Arena *arena, const PgRows *rows, int i, const Rules *rules,
@@ -265,10 +276,15 @@ static bool read_foreign_keys(Reading *r, Error *err)
     Relations *rels = r->rels;
     int n = pgrows_count(rows);
     rels->foreign_keys = arena_new_array(rels->arena, ForeignKey, n + 1);
+    ForeignKey *fk = NULL;
     for (int i = 0; i < n; i++) {
-        ForeignKey *fk = &rels->foreign_keys[rels->foreign_key_count++];
         const Relation *from = relations_by_oid(rels, pgrows_u32(rows, i, 2));
-        const Relation *to = relations_by_oid(rels, pgrows_u32(rows, i, 3));
+        const Relation *to = relations_holder(rels, pgrows_u32(rows, i, 3));
+        const ForeignKey *last = fk;
+        if (last != NULL && to != NULL && last->oid == pgrows_u32(rows, i, 0) &&
+            last->to_id == (int)to->id)
+            continue; /* another partition of the same */
+        fk = &rels->foreign_keys[rels->foreign_key_count++];
         fk->oid = pgrows_u32(rows, i, 0);
         fk->name = arena_strdup(rels->arena, pgrows_text(rows, i, 1));
         fk->from_id = (int)from->id;
@@ -283,6 +299,15 @@ static bool read_foreign_keys(Reading *r, Error *err)
 static bool read_shapes(Reading *r, Error *err)
 {
     TableShapes shapes;
+    const Relations leaves = {.all = r->rels->leaves, .count = r->rels->leaf_count};
+    if (leaves.count > 0 && !shape_look(r->conn, &leaves, r->rels->arena, &shapes, err))
+        return false;
+    for (int i = 0; leaves.count > 0 && i < shapes.count; i++) {
+        Relation *leaf =
+            map_get(&r->rels->leaf_by_oid, &shapes.all[i].oid, sizeof shapes.all[i].oid);
+        if (leaf != NULL)
+            leaf->shape = shapes.all[i].text;
+    }
     if (!shape_look(r->conn, r->rels, r->rels->arena, &shapes, err))
         return false;
     for (int i = 0; i < shapes.count; i++) {
@@ -293,7 +318,8 @@ static bool read_shapes(Reading *r, Error *err)
     return true;
 }
 
-bool catalog_read(PgConn *source, Rules *rules, Relations **out_rels, Error *err)
+bool catalog_read(PgConn *source, PgConn *target, const char *task, Rules *rules,
+                  Relations **out_rels, Error *err)
 {
     Arena *arena = arena_new(64 * 1024);
     Relations *rels = arena_new_object(arena, Relations);
@@ -301,8 +327,10 @@ bool catalog_read(PgConn *source, Rules *rules, Relations **out_rels, Error *err
     Reading r = {.conn = source, .rels = rels, .oids = BUF_INIT};
     bool ok = begin(source, err);
     if (ok) {
-        ok = read_tables(&r, rules, err) && read_columns(&r, rules, err) && read_keys(&r, err) &&
-             read_foreign_keys(&r, err) && read_shapes(&r, err);
+        ok = read_tables(&r, rules, err) && choose_roots(&r, target, task, rules, err) &&
+             read_columns(&r, rules, err) && read_keys(&r, err) &&
+             roots_identify(source, rels, err) && read_foreign_keys(&r, err) &&
+             read_shapes(&r, err);
         ok = end(source, ok, err);
     }
     buf_done(&r.oids);
@@ -312,6 +340,17 @@ bool catalog_read(PgConn *source, Rules *rules, Relations **out_rels, Error *err
     }
     *out_rels = rels;
     return true;
+}
+
+/* A new partition of a table that moves as one changes that table. */
+static bool is_of_root(const Relations *rels, const char *schema, const char *name)
+{
+    for (int i = 0; i < rels->count; i++) {
+        const Relation *rel = rels->all[i];
+        if (rel->is_root && strcmp(rel->name, name) == 0 && strcmp(rel->schema, schema) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool catalog_newcomers(PgConn *source, Rules *rules, const Relations *rels, int *out_count,
@@ -327,7 +366,8 @@ bool catalog_newcomers(PgConn *source, Rules *rules, const Relations *rels, int 
     *out_hash = 0;
     for (int i = 0; i < pgrows_count(rows); i++) {
         uint32_t oid = pgrows_u32(rows, i, 0);
-        if (relations_by_oid(rels, oid) != NULL ||
+        if (relations_holder(rels, oid) != NULL ||
+            is_of_root(rels, pgrows_text(rows, i, 3), pgrows_text(rows, i, 4)) ||
             !selection_has(&sel, pgrows_text(rows, i, 1), pgrows_text(rows, i, 2),
                            pgrows_text(rows, i, 3),
                            pgrows_null(rows, i, 4) ? NULL : pgrows_text(rows, i, 4)))
@@ -345,6 +385,8 @@ void relations_free(Relations *rels)
         return;
     map_done(&rels->by_oid);
     map_done(&rels->by_name);
+    map_done(&rels->leaf_by_oid);
+    map_done(&rels->leaf_by_name);
     arena_free(rels->arena); /* rels lives in it */
 }
 

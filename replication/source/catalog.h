@@ -4,6 +4,8 @@
  * catalog_read() gives every ordinary table (relkind r, permanent or unlogged, partitions too) outside
  * pg_catalog, information_schema, pg_toast, schema bascule and extensions' own tables that the rules
  * select, with columns, key, foreign keys, sizes. Rows are read in one REPEATABLE READ transaction.
+ * Where the target is known, a partitioned table that it does not have with the same partitions is one
+ * relation (roots.h).
  */
 #pragma once
 
@@ -11,8 +13,10 @@
 #include "bascule/model/rules.h"
 #include "bascule/port/pgconn.h"
 
-/* A new Relations in its own arena: relations_free(). CONFIG when a rule without wildcard names no table. */
-MUST_CHECK bool catalog_read(PgConn *source, Rules *rules, Relations **out_rels, Error *err);
+/* A new Relations in its own arena: relations_free(). CONFIG when a rule without wildcard names no table.
+ * target: where the tables of `task` go; NULL: not known. */
+MUST_CHECK bool catalog_read(PgConn *source, PgConn *target, const char *task, Rules *rules,
+                             Relations **out_rels, Error *err);
 void relations_free(Relations *rels);
 /* Tables in scope that are not among rels: *out_count, and a hash of which they are. */
 MUST_CHECK bool catalog_newcomers(PgConn *source, Rules *rules, const Relations *rels,

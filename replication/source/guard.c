@@ -69,7 +69,8 @@ static bool lock_held(const Guard *guard, PgConn *conn, Error *err)
             continue;
         if (count++ > 0)
             sqltext_put(&st, ", ");
-        sqltext_put(&st, "ONLY ");
+        if (!rel->is_root)
+            sqltext_put(&st, "ONLY ");
         sqltext_qualified(&st, rel->schema, rel->name);
     }
     if (count == 0)
@@ -177,7 +178,7 @@ static bool find_waiters(Guard *guard, const uint32_t *our_pids, int npids, int6
                       PG_PARAMS(PG_TEXT(buf_str(&pids)), PG_TEXT(patience)), &rows, err))
         return err_context(err, "looking for sessions that wait for the guarded tables");
     for (int i = 0; i < pgrows_count(rows); i++) {
-        const Relation *rel = relations_by_oid(guard->rels, pgrows_u32(rows, i, 0));
+        const Relation *rel = relations_holder(guard->rels, pgrows_u32(rows, i, 0));
         if (rel == NULL)
             continue;
         if (guard->held[rel->id])

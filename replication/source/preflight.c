@@ -31,7 +31,8 @@ static void read_catalog(Preflight *p)
     Error err = ERROR_INIT;
     if (p->source.conn == NULL)
         return;
-    if (!catalog_read(p->source.conn, p->spec->rules, &p->rels, &err)) {
+    if (!catalog_read(p->source.conn, p->target.conn, p->spec->task, p->spec->rules, &p->rels,
+                      &err)) {
         bool rule = err.cls == ERR_CONFIG;
         PREFLIGHT_ADD(p, rule ? PREFLIGHT_BLOCKER : PREFLIGHT_UNKNOWN, .code = err_slug(err.cls),
                       .subject = "source", .what = preflight_text(p, "%s", err.message),

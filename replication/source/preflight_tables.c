@@ -21,6 +21,10 @@ static void no_identity(Preflight *p, PreflightGroup *group, const Relation *rel
 {
     const char *table = preflight_qualified(p, rel->schema, rel->name);
     const char *what, *remedy;
+    if (rel->identity_trouble != NULL) {
+        preflight_group_add(group, rel->display, rel->identity_trouble, rel->identity_remedy);
+        return;
+    }
     bool pk = !pgrows_null(tables, row, PT_PK);
     if (pk && pgrows_bool(tables, row, PT_PK_DEFERRABLE))
         what = preflight_text(p, "its primary key '%s' is DEFERRABLE, which cannot identify rows",

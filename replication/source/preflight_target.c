@@ -190,11 +190,10 @@ static void one_shape(Shape *s)
         return;
     }
     char kind = *pgrows_text(s->rows, s->first, C_RELKIND);
-    if (kind != 'r') {
+    if (kind != 'r' && kind != 'p') {
         shape_differs(s,
                       preflight_text(p, "on the target it is %s",
-                                     kind == 'p'   ? "a partitioned table"
-                                     : kind == 'v' ? "a view"
+                                     kind == 'v'   ? "a view"
                                      : kind == 'm' ? "a materialized view"
                                                    : "a foreign table"),
                       "Make it an ordinary table, or leave it out: tables.exclude");
@@ -269,7 +268,9 @@ static bool probe(Preflight *p, const int *places, int count, PgRows **out_rows)
             sqltext_put(&st, " UNION ALL ");
         sqltext_put(&st, "SELECT ");
         sqltext_i64(&st, places[i]);
-        sqltext_put(&st, " WHERE EXISTS (SELECT FROM ONLY ");
+        sqltext_put(&st, " WHERE EXISTS (SELECT FROM ");
+        if (rel->has_children)
+            sqltext_put(&st, "ONLY ");
         sqltext_qualified(&st, rel->target_schema, rel->target_name);
         sqltext_put(&st, ")");
     }
@@ -303,7 +304,8 @@ static void empty(Preflight *p, const PgRows *there)
                                 : "target.prepare: truncate destroys them");
     int places[PROBES_AT_ONCE], n = 0;
     for (int i = 0; i < pgrows_count(there); i++) {
-        if (*pgrows_text(there, i, T_RELKIND) != 'r' || pgrows_i64(there, i, T_BYTES) == 0 ||
+        char kind = *pgrows_text(there, i, T_RELKIND);
+        if ((kind != 'r' && kind != 'p') || (kind == 'r' && pgrows_i64(there, i, T_BYTES) == 0) ||
             !pgrows_bool(there, i, T_SELECT) || !pgrows_bool(there, i, T_SCHEMA) ||
             pgrows_bool(there, i, T_RLS))
             continue;
@@ -371,6 +373,42 @@ static void writable(Preflight *p, const PgRows *there)
     preflight_group_end(&policies);
 }
 
+/* The key lacks a column by which the target is partitioned: no index can help there. */
+static bool root_key(Preflight *p, PreflightGroup *group, const Relation *rel, char kind,
+                     const char *what)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    CLEANUP_BUF Buf columns = BUF_INIT;
+    bool lacks = false;
+    if (kind != 'p' ||
+        !preflight_ask(p, &p->target, "schema-differs", SQL_TARGET_PARTITION_COLUMNS,
+                       PG_PARAMS(PG_TEXT(rel->target_schema), PG_TEXT(rel->target_name)), &rows))
+        return false;
+    for (int k = 0; k < rel->key_count; k++)
+        buf_printf(&columns, "%s%s", k > 0 ? ", " : "",
+                   preflight_ident(p, rel->columns[rel->key[k]].name));
+    for (int i = 0; i < pgrows_count(rows); i++) {
+        bool found = false;
+        for (int k = 0; k < rel->key_count; k++)
+            found = found ||
+                    strcmp(rel->columns[rel->key[k]].target_name, pgrows_text(rows, i, 0)) == 0;
+        if (!found)
+            buf_printf(&columns, ", %s", preflight_ident(p, pgrows_text(rows, i, 0)));
+        lacks = lacks || !found;
+    }
+    if (lacks)
+        preflight_group_add(
+            group, rel->display, what,
+            preflight_text(
+                p,
+                "CREATE UNIQUE INDEX new_key ON %s (%s); ALTER TABLE %s REPLICA IDENTITY "
+                "USING INDEX new_key;  -- on the source, columns NOT NULL; and the same "
+                "index on the target",
+                preflight_qualified(p, rel->schema, rel->name), buf_str(&columns),
+                preflight_qualified(p, rel->schema, rel->name)));
+    return lacks;
+}
+
 /* Before the load keys may be missing; the stream needs them. */
 static void keys(Preflight *p, const PgRows *there)
 {
@@ -380,6 +418,10 @@ static void keys(Preflight *p, const PgRows *there)
     PreflightGroup group = preflight_group(
         p, p->spec->mode == PREFLIGHT_CDC ? PREFLIGHT_BLOCKER : PREFLIGHT_WARNING, "schema-differs",
         "the stream finds rows by this key: without the index it is refused when the load is done");
+    PreflightGroup parted = preflight_group(p, PREFLIGHT_BLOCKER, "schema-differs",
+                                            "the stream finds rows by this key, and a unique index "
+                                            "of a partitioned table must hold the "
+                                            "columns that it is partitioned by");
     int n = pgrows_count(rows);
     bool *has = arena_new_array(p->arena, bool, p->rels->count + 1);
     for (int first = 0, end; first < n; first = end) {
@@ -395,19 +437,22 @@ static void keys(Preflight *p, const PgRows *there)
     for (int t = 0; t < pgrows_count(there); t++) {
         const Relation *rel = p->rels->all[pgrows_i64(there, t, T_PLACE) - 1];
         CLEANUP_BUF Buf columns = BUF_INIT;
-        if (has[rel->id] || *pgrows_text(there, t, T_RELKIND) != 'r' || rel->key_count == 0 ||
-            !rel->key_unique)
+        if (has[rel->id] || strchr("rp", *pgrows_text(there, t, T_RELKIND)) == NULL ||
+            rel->key_count == 0 || !rel->key_unique)
             continue;
         for (int k = 0; k < rel->key_count; k++)
             buf_printf(&columns, "%s%s", k > 0 ? ", " : "",
                        preflight_ident(p, rel->columns[rel->key[k]].target_name));
-        preflight_group_add(
-            &group, rel->display,
-            preflight_text(p, "the target has no unique index on its key (%s)", buf_str(&columns)),
-            preflight_text(p, "CREATE UNIQUE INDEX ON %s (%s);  -- on the target",
-                           target_table(p, rel), buf_str(&columns)));
+        const char *what =
+            preflight_text(p, "the target has no unique index on its key (%s)", buf_str(&columns));
+        if (!root_key(p, &parted, rel, *pgrows_text(there, t, T_RELKIND), what))
+            preflight_group_add(&group, rel->display, what,
+                                preflight_text(p,
+                                               "CREATE UNIQUE INDEX ON %s (%s);  -- on the target",
+                                               target_table(p, rel), buf_str(&columns)));
     }
     preflight_group_end(&group);
+    preflight_group_end(&parted);
 }
 
 void preflight_target_tables(Preflight *p)

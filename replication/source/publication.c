@@ -6,10 +6,15 @@
 #include "sql_files.h"
 #include "sqltext/sqltext.h"
 
-/* Unlogged tables write no WAL and may not be published. */
+/* Unlogged tables write no WAL and may not be published; a root has its partitions' rows. */
 static bool publishable(const Relation *rel)
 {
-    return rel->persistence == 'p';
+    return rel->persistence == 'p' && !rel->is_root;
+}
+
+static const Relation *table_at(const Relations *rels, int i)
+{
+    return i < rels->count ? rels->all[i] : rels->leaves[i - rels->count];
 }
 
 /* *out_found false: there is none of that name. SLOT when it publishes something else. */
@@ -19,9 +24,10 @@ static bool publication_fits(PgConn *source, const char *name, const Relations *
     CLEANUP_BUF Buf oids = BUF_INIT;
     int count = 0;
     buf_putc(&oids, '{');
-    for (int i = 0; i < rels->count; i++) {
-        if (publishable(rels->all[i]))
-            buf_printf(&oids, "%s%u", count++ > 0 ? "," : "", rels->all[i]->oid);
+    for (int i = 0; i < rels->count + rels->leaf_count; i++) {
+        const Relation *rel = table_at(rels, i);
+        if (publishable(rel))
+            buf_printf(&oids, "%s%u", count++ > 0 ? "," : "", rel->oid);
     }
     buf_putc(&oids, '}');
     CLEANUP_PGROWS PgRows *rows = NULL;
@@ -56,8 +62,8 @@ static bool create_publication(PgConn *source, const char *name, const Relations
     /* Each table gets a SHARE UPDATE EXCLUSIVE lock for a moment: never queue for long. */
     sqltext_put(&st, "BEGIN; SET LOCAL lock_timeout = '15s'; CREATE PUBLICATION ");
     sqltext_ident(&st, name);
-    for (int i = 0; i < rels->count; i++) {
-        const Relation *rel = rels->all[i];
+    for (int i = 0; i < rels->count + rels->leaf_count; i++) {
+        const Relation *rel = table_at(rels, i);
         if (!publishable(rel))
             continue;
         if (count++ == 0)
@@ -91,7 +97,7 @@ bool publication_create(PgConn *source, const char *name, const Relations *rels,
     return true;
 }
 
-bool publication_add(PgConn *source, const char *name, const Relation *rel, Error *err)
+static bool add_table(PgConn *source, const char *name, const Relation *rel, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
@@ -111,6 +117,14 @@ bool publication_add(PgConn *source, const char *name, const Relation *rel, Erro
     if (pgconn_script(source, sqltext_sql(&st), err))
         return true;
     return err_context(err, "adding table '%s' to publication '%s'", rel->display, name);
+}
+
+bool publication_add(PgConn *source, const char *name, const Relation *rel, Error *err)
+{
+    for (int i = 0; i < rel->leaf_count; i++)
+        if (!add_table(source, name, rel->leaves[i], err))
+            return false;
+    return add_table(source, name, rel, err);
 }
 
 bool publication_drop(PgConn *source, const char *name, Error *err)

@@ -9,7 +9,7 @@ SELECT s.place, a.attname, t.oid::pg_catalog.int8 AS type_oid,
 FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
          WITH ORDINALITY AS s (schema_name, table_name, place)
 JOIN pg_catalog.pg_namespace n ON n.nspname = s.schema_name
-JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.table_name AND c.relkind = 'r'
+JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.table_name AND c.relkind IN ('r', 'p')
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 CROSS JOIN LATERAL (

@@ -17,6 +17,20 @@ FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = ANY ($1::pg_catalog.oid[])
 UNION ALL
+SELECT pg_catalog.concat_ws(E'\x01', 'place', up.oid, i.inhparent, pg_catalog.pg_get_expr(u.relpartbound, u.oid))
+FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS t (oid)
+CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(t.oid) AS up (oid)
+JOIN pg_catalog.pg_class u ON u.oid = up.oid AND u.relispartition
+JOIN pg_catalog.pg_inherits i ON i.inhrelid = u.oid
+UNION ALL
+SELECT pg_catalog.concat_ws(E'\x01', 'partition', c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,
+                            c.relreplident, p.parentrelid, pg_catalog.pg_get_expr(c.relpartbound, c.oid))
+FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS t (oid)
+JOIN pg_catalog.pg_class r ON r.oid = t.oid AND r.relkind = 'p'
+CROSS JOIN LATERAL pg_catalog.pg_partition_tree(r.oid) AS p
+JOIN pg_catalog.pg_class c ON c.oid = p.relid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+UNION ALL
 SELECT pg_catalog.concat_ws(E'\x01', 'column', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod,
                             a.attnotnull, a.attidentity, a.attgenerated, a.attcollation)
 FROM pg_catalog.pg_attribute a

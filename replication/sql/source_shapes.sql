@@ -5,15 +5,23 @@
 --          text (a hash of the labels of enums)
 -- needs:   pg_catalog only; PostgreSQL 14+
 -- A TRUNCATE, VACUUM FULL or CLUSTER gives a new file and leaves the columns' rows alone; an ALTER that
--- rewrites values writes both, whether the type changes or not.
+-- rewrites values writes both, whether the type changes or not. A partition's place is a fact; of a
+-- partitioned table that moves as one, its partitions' names, places and identities are, and its file and
+-- writers are theirs.
 WITH RECURSIVE tables AS (
-    SELECT c.oid, n.nspname, c.relname, c.relpersistence, c.relreplident, c.relfilenode,
-           c.xmin::text AS class_xmin, n.xmin::text AS space_xmin
+    SELECT c.oid, n.nspname, c.relname, c.relpersistence, c.relreplident, c.relfilenode, c.relispartition,
+           c.relkind, c.xmin::text AS class_xmin, n.xmin::text AS space_xmin
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.oid = ANY ($1::pg_catalog.oid[]) AND c.relkind = 'r'
+    WHERE c.oid = ANY ($1::pg_catalog.oid[]) AND c.relkind IN ('r', 'p')
+), members (tab, oid) AS ( -- whose rows count as the table's
+    SELECT oid, oid FROM tables
+  UNION
+    SELECT tables.oid, t.relid
+    FROM tables CROSS JOIN LATERAL pg_catalog.pg_partition_tree(tables.oid) t
+    WHERE tables.relkind = 'p'
 ), att AS (
-    SELECT a.*, a.xmin::text AS written_by
+    SELECT a.*
     FROM pg_catalog.pg_attribute a
     WHERE a.attrelid IN (SELECT oid FROM tables) AND a.attnum > 0 AND NOT a.attisdropped
 ), parts (tab, oid) AS (
@@ -29,10 +37,29 @@ WITH RECURSIVE tables AS (
                                           attnotnull, attgenerated)
     FROM att
   UNION ALL
-    SELECT i.indrelid, pg_catalog.concat_ws(E'\x01', 'key', i.indkey, i.indnkeyatts, i.indisprimary,
-                                            i.indisreplident, i.indimmediate, i.indisvalid)
+    SELECT members.tab,
+           pg_catalog.concat_ws(E'\x01', 'key', NULLIF(members.oid, members.tab), i.indkey, i.indnkeyatts,
+                                i.indisprimary, i.indisreplident, i.indimmediate, i.indisvalid)
     FROM pg_catalog.pg_index i
-    WHERE i.indrelid IN (SELECT oid FROM tables) AND (i.indisprimary OR i.indisreplident)
+    JOIN members ON members.oid = i.indrelid
+    WHERE i.indisprimary OR i.indisreplident
+  UNION ALL
+    SELECT tables.oid, pg_catalog.concat_ws(E'\x01', 'place', up.n, c.oid, i.inhparent,
+                                            pg_catalog.pg_get_expr(c.relpartbound, c.oid))
+    FROM tables
+    CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(tables.oid) WITH ORDINALITY AS up (oid, n)
+    JOIN pg_catalog.pg_class c ON c.oid = up.oid AND c.relispartition
+    JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
+    WHERE tables.relispartition
+  UNION ALL
+    SELECT members.tab, pg_catalog.concat_ws(E'\x01', 'partition', c.oid, n.nspname, c.relname, c.relkind,
+                                             c.relpersistence, c.relreplident, i.inhparent,
+                                             pg_catalog.pg_get_expr(c.relpartbound, c.oid))
+    FROM members
+    JOIN pg_catalog.pg_class c ON c.oid = members.oid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
+    WHERE members.oid <> members.tab
   UNION ALL
     SELECT parts.tab, pg_catalog.concat_ws(E'\x01', 'field', t.oid, f.attnum, f.attname, f.atttypid,
                                            f.atttypmod)
@@ -54,11 +81,22 @@ WITH RECURSIVE tables AS (
     FROM facts
     GROUP BY tab
 ), written AS (
-    SELECT attrelid, pg_catalog.hashtextextended(
-               pg_catalog.string_agg(attnum || ':' || written_by, ',' ORDER BY attnum) COLLATE "C",
+    SELECT members.tab, pg_catalog.hashtextextended(
+               pg_catalog.string_agg(a.attnum || ':' || a.xmin::text, ','
+                                     ORDER BY a.attrelid, a.attnum) COLLATE "C",
                0) AS a
-    FROM att
-    GROUP BY attrelid
+    FROM members
+    JOIN pg_catalog.pg_attribute a
+      ON a.attrelid = members.oid AND a.attnum > 0 AND NOT a.attisdropped
+    GROUP BY members.tab
+), files AS (
+    SELECT members.tab, pg_catalog.hashtextextended(
+               pg_catalog.string_agg(c.relfilenode::text, ',' ORDER BY c.oid) COLLATE "C", 0)
+               & 4294967295 AS a
+    FROM members
+    JOIN pg_catalog.pg_class c ON c.oid = members.oid
+    WHERE members.oid <> members.tab
+    GROUP BY members.tab
 ), labels AS (
     SELECT parts.tab, pg_catalog.hashtextextended(
                pg_catalog.string_agg(e.enumtypid || ':' || e.enumlabel, E'\x02'
@@ -68,10 +106,12 @@ WITH RECURSIVE tables AS (
     GROUP BY parts.tab
 )
 SELECT tables.oid, tables.nspname, tables.relname,
-       pg_catalog.to_hex(hashed.a) || pg_catalog.to_hex(hashed.b), tables.relfilenode,
+       pg_catalog.to_hex(hashed.a) || pg_catalog.to_hex(hashed.b),
+       COALESCE(files.a, tables.relfilenode::pg_catalog.int8),
        pg_catalog.to_hex(COALESCE(written.a, 0)), tables.class_xmin, tables.space_xmin,
        pg_catalog.to_hex(COALESCE(labels.a, 0))
 FROM tables
 JOIN hashed ON hashed.tab = tables.oid
-LEFT JOIN written ON written.attrelid = tables.oid
+LEFT JOIN written ON written.tab = tables.oid
+LEFT JOIN files ON files.tab = tables.oid
 LEFT JOIN labels ON labels.tab = tables.oid

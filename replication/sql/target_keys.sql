@@ -8,7 +8,7 @@ SELECT s.place, i.indexrelid::pg_catalog.int8 AS index_oid, a.attname, e.nspname
 FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
          WITH ORDINALITY AS s (schema_name, table_name, place)
 JOIN pg_catalog.pg_namespace n ON n.nspname = s.schema_name
-JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.table_name AND c.relkind = 'r'
+JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.table_name AND c.relkind IN ('r', 'p')
 JOIN pg_catalog.pg_index i
   ON i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indisready
  AND i.indpred IS NULL AND i.indexprs IS NULL

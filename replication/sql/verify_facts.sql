@@ -4,8 +4,8 @@
 --          correlation float4 of the column (NULL unknown), row estimate int8 (-1 unknown)
 -- needs:   nothing but the catalog; PostgreSQL 15+
 SELECT c.relkind,
-       CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END AS heap_bytes,
-       CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END AS bytes,
+       CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE parts.heap END AS heap_bytes,
+       CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_table_size(c.oid) ELSE parts.bytes END AS bytes,
        pg_catalog.current_setting('block_size')::pg_catalog.int8 AS block_bytes,
        s.correlation,
        c.reltuples::pg_catalog.int8 AS row_estimate
@@ -15,6 +15,7 @@ FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::
 LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema_name
 LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.table_name
                                AND c.relkind IN ('r', 'p')
+-- include parts_size
 LEFT JOIN pg_catalog.pg_stats s ON s.schemaname = w.schema_name AND s.tablename = w.table_name
-                               AND s.attname = w.column_name AND NOT s.inherited
+                               AND s.attname = w.column_name AND s.inherited = (c.relkind = 'p')
 ORDER BY w.place

@@ -183,6 +183,14 @@ static void put_set_nothing(SqlText *st, const DmlTable *table)
     }
 }
 
+/* The rows of this table alone, not those of tables that inherit from it. */
+static void put_table(SqlText *st, const DmlTable *table)
+{
+    if (!table->is_root)
+        sqltext_put(st, "ONLY ");
+    sqltext_qualified(st, table->schema, table->name);
+}
+
 void dml_update_set(SqlText *st, const DmlTable *table, const bool *set)
 {
     Source source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
@@ -191,8 +199,8 @@ void dml_update_set(SqlText *st, const DmlTable *table, const bool *set)
         source_add(&source, &table->columns[table->key[k]]);
     for (int k = 0; k < table->pinned_count; k++)
         source_add(&source, &table->columns[table->pinned[k]]);
-    sqltext_put(st, "UPDATE ONLY ");
-    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, "UPDATE ");
+    put_table(st, table);
     sqltext_put(st, " AS t SET ");
     for (int i = 0; i < table->column_count; i++) {
         if (!may_set(table, set, i, false))
@@ -215,8 +223,8 @@ void dml_delete_set(SqlText *st, const DmlTable *table)
     Source source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
     for (int k = 0; k < table->key_count; k++)
         source_add(&source, &table->columns[table->key[k]]);
-    sqltext_put(st, "DELETE FROM ONLY ");
-    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, "DELETE FROM ");
+    put_table(st, table);
     sqltext_put(st, " AS t USING ");
     put_source(st, &source);
     put_set_where(st, table, false);
@@ -259,8 +267,8 @@ static int put_row_set(SqlText *st, const DmlTable *table, const bool *set, int 
 void dml_update_row(SqlText *st, const DmlTable *table, const bool *set, bool moved)
 {
     int before = table->key_count + table->pinned_count;
-    sqltext_put(st, "UPDATE ONLY ");
-    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, "UPDATE ");
+    put_table(st, table);
     sqltext_put(st, " AS t SET ");
     int last = put_row_set(st, table, set, before);
     sqltext_put(st, " WHERE (");
@@ -268,8 +276,8 @@ void dml_update_row(SqlText *st, const DmlTable *table, const bool *set, bool mo
     if (moved) {
         sqltext_put(st, " OR (");
         put_row_key(st, table, "t", last + 1);
-        sqltext_put(st, " AND NOT EXISTS (SELECT FROM ONLY ");
-        sqltext_qualified(st, table->schema, table->name);
+        sqltext_put(st, " AND NOT EXISTS (SELECT FROM ");
+        put_table(st, table);
         sqltext_put(st, " AS o WHERE ");
         put_row_key(st, table, "o", 1);
         sqltext_put(st, "))");
@@ -280,8 +288,8 @@ void dml_update_row(SqlText *st, const DmlTable *table, const bool *set, bool mo
 
 void dml_delete_row(SqlText *st, const DmlTable *table)
 {
-    sqltext_put(st, "DELETE FROM ONLY ");
-    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, "DELETE FROM ");
+    put_table(st, table);
     sqltext_put(st, " AS t WHERE ");
     put_row_key(st, table, "t", 1);
 }
@@ -315,8 +323,12 @@ void dml_replace_row(SqlText *st, const DmlTable *table, const bool *set)
 static int put_one_ctid(SqlText *st, const DmlTable *table, const DmlMatch *match)
 {
     int n = 0, done = 0;
-    sqltext_put(st, " WHERE ctid = (SELECT m.ctid FROM ONLY ");
-    sqltext_qualified(st, table->schema, table->name);
+    /* A row's address is one of its partition. */
+    if (table->is_root)
+        sqltext_put(st, " WHERE (tableoid, ctid) = (SELECT m.tableoid, m.ctid FROM ");
+    else
+        sqltext_put(st, " WHERE ctid = (SELECT m.ctid FROM ");
+    put_table(st, table);
     sqltext_put(st, " AS m");
     for (int i = 0; i < table->column_count; i++) {
         const DmlColumn *col = &table->columns[i];
@@ -362,8 +374,8 @@ static int count_values(const DmlTable *table, const DmlMatch *match)
 
 void dml_update_match(SqlText *st, const DmlTable *table, const DmlMatch *match, const bool *set)
 {
-    sqltext_put(st, "UPDATE ONLY ");
-    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, "UPDATE ");
+    put_table(st, table);
     sqltext_put(st, " AS t SET ");
     put_row_set(st, table, set, count_values(table, match));
     put_one_ctid(st, table, match);
@@ -371,8 +383,8 @@ void dml_update_match(SqlText *st, const DmlTable *table, const DmlMatch *match,
 
 void dml_delete_match(SqlText *st, const DmlTable *table, const DmlMatch *match)
 {
-    sqltext_put(st, "DELETE FROM ONLY ");
-    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, "DELETE FROM ");
+    put_table(st, table);
     put_one_ctid(st, table, match);
 }
 
@@ -447,8 +459,8 @@ static void put_pairs(SqlText *st, const DmlTable *table, const bool *join, Sour
                     "pg_catalog.row_number() OVER (PARTITION BY r.image) AS n FROM (SELECT "
                     "t.tableoid AS part, t.ctid AS at, ");
     put_image(st, table, false);
-    sqltext_put(st, " AS image FROM ONLY ");
-    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, " AS image FROM ");
+    put_table(st, table);
     sqltext_put(st, " AS t");
     put_candidates(st, table, join);
     sqltext_put(st, " OFFSET 0) AS r WHERE r.image IN (SELECT s.image FROM s)), "
@@ -483,8 +495,8 @@ void dml_update_match_set(SqlText *st, const DmlTable *table, const bool *join, 
     if (sets.buf.len == 0)
         put_set_nothing(&sets, table);
     put_pairs(st, table, join, &source);
-    sqltext_put(st, "UPDATE ONLY ");
-    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, "UPDATE ");
+    put_table(st, table);
     sqltext_put(st, " AS t SET ");
     sqltext_append(st, sqltext_sql(&sets));
     sqltext_put(st, " FROM p JOIN s ON s.o = p.o WHERE t.ctid = p.at AND t.tableoid = p.part");
@@ -495,8 +507,8 @@ void dml_delete_match_set(SqlText *st, const DmlTable *table, const bool *join)
     Source source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
     add_all_columns(&source, table);
     put_pairs(st, table, join, &source);
-    sqltext_put(st, "DELETE FROM ONLY ");
-    sqltext_qualified(st, table->schema, table->name);
+    sqltext_put(st, "DELETE FROM ");
+    put_table(st, table);
     sqltext_put(st,
                 " AS t USING p WHERE t.ctid = p.at AND t.tableoid = p.part AND p.o IS NOT NULL");
 }

@@ -37,6 +37,7 @@ typedef struct DmlTable {
      * are no key (identity always): an update that really changes one finds no row. */
     int pinned_count;
     const int *pinned;
+    bool is_root; /* partitioned: its partitions hold the rows, so without ONLY */
 } DmlTable;
 
 /* Parameters, in this order (each an array in set forms):

@@ -4,6 +4,8 @@
  */
 #include "stream/assembly.h"
 
+#include <string.h>
+
 #include "wire/row.h"
 
 void assembly_init(Assembly *assembly, size_t part_bytes, Lsn start_lsn)
@@ -70,23 +72,6 @@ static bool begin(Assembly *assembly, const Decoded *decoded, Error *err)
     return true;
 }
 
-static bool commit(Assembly *assembly, const Decoded *decoded, Flow **out_flow, Error *err)
-{
-    if (!assembly->open)
-        return out_of_order("a commit without a transaction", err);
-    if (decoded->commit_lsn != assembly->commit_lsn || decoded->end_lsn <= decoded->commit_lsn)
-        return out_of_order("a commit whose position does not fit its begin", err);
-    assembly->open = false;
-    if (assembly->flow == NULL && !assembly->begun)
-        return true; /* nothing for us */
-    if (assembly->flow == NULL)
-        assembly->flow = new_part(assembly);
-    assembly->flow->ends = true;
-    assembly->flow->end_lsn = decoded->end_lsn;
-    *out_flow = take_part(assembly);
-    return true;
-}
-
 static bool join_truncate(Flow *flow, const Change *change)
 {
     Change *last = flow->last;
@@ -99,13 +84,25 @@ static bool join_truncate(Flow *flow, const Change *change)
     return true;
 }
 
-static void append(Assembly *assembly, Change *change)
+static int leaves_of(const Change *change, const Relation *root)
 {
-    Flow *flow = assembly->flow;
-    if (flow == NULL)
-        flow = assembly->flow = new_part(assembly);
-    else if (join_truncate(flow, change))
-        return;
+    int count = 0;
+    for (int i = 0; i < change->truncated_count; i++)
+        count += change->truncated[i]->root == root;
+    return count;
+}
+
+static Change *suspend_change(Arena *arena, Relation *rel, const char *why)
+{
+    Change *change = arena_new_object(arena, Change);
+    *change = (Change){.kind = CHANGE_SUSPEND, .rel = rel};
+    change->content = (Value){.kind = VALUE_TEXT, .data = why, .len = (uint32_t)strlen(why)};
+    rel->unread = true;
+    return change;
+}
+
+static void link_change(Flow *flow, Change *change)
+{
     change->next = NULL;
     if (flow->last == NULL)
         flow->first = change;
@@ -113,6 +110,67 @@ static void append(Assembly *assembly, Change *change)
         flow->last->next = change;
     flow->last = change;
     flow->change_count++;
+}
+
+/* The TRUNCATE is complete: all leaves of a root are the root. The rows of some of them are not to be
+ * told from the others on the target: there the table comes back by a copy. */
+static bool settle_truncate(const Assembly *assembly, Error *err)
+{
+    static const char WHY[] = "one of its partitions was emptied, and the target does not have it";
+    Flow *flow = assembly->flow;
+    Change *change = flow->last;
+    if (change == NULL || change->kind != CHANGE_TRUNCATE)
+        return true;
+    Relation **leaves = change->truncated;
+    int count = change->truncated_count;
+    const Change all = *change;
+    change->truncated = NULL;
+    change->truncated_count = 0;
+    for (int i = 0; i < count; i++) {
+        Relation *root = leaves[i]->root;
+        if (root == NULL) {
+            row_truncate_add(change, leaves[i], flow->arena);
+        } else if (leaves_of(&all, root) == root->leaf_count) {
+            row_truncate_add(change, root, flow->arena);
+        } else if (!root->unread) {
+            if (!assembly->may_suspend)
+                return ERR(err, ERR_SCHEMA_CHANGED, "table '%s': %s", root->display, WHY);
+            link_change(flow, suspend_change(flow->arena, root, WHY));
+        }
+    }
+    return true;
+}
+
+static bool append(Assembly *assembly, Change *change, Error *err)
+{
+    Flow *flow = assembly->flow;
+    if (flow == NULL)
+        flow = assembly->flow = new_part(assembly);
+    else if (join_truncate(flow, change))
+        return true;
+    if (!settle_truncate(assembly, err))
+        return false;
+    link_change(flow, change);
+    return true;
+}
+
+static bool commit(Assembly *assembly, const Decoded *decoded, Flow **out_flow, Error *err)
+{
+    if (!assembly->open)
+        return out_of_order("a commit without a transaction", err);
+    if (decoded->commit_lsn != assembly->commit_lsn || decoded->end_lsn <= decoded->commit_lsn)
+        return out_of_order("a commit whose position does not fit its begin", err);
+    assembly->open = false;
+    if (assembly->flow == NULL && !assembly->begun)
+        return true; /* nothing for us */
+    if (assembly->flow == NULL)
+        assembly->flow = new_part(assembly);
+    if (!settle_truncate(assembly, err))
+        return false;
+    assembly->flow->ends = true;
+    assembly->flow->end_lsn = decoded->end_lsn;
+    *out_flow = take_part(assembly);
+    return true;
 }
 
 static bool is_ours(const Change *change)
@@ -141,8 +199,8 @@ bool assembly_add(Assembly *assembly, const Decoded *decoded, Flow **out_flow, E
     case DECODED_CHANGE:
         if (!assembly->open)
             return out_of_order("a change outside any transaction", err);
-        if (!assembly->skip && is_ours(decoded->change))
-            append(assembly, decoded->change);
+        if (!assembly->skip && is_ours(decoded->change) && !append(assembly, decoded->change, err))
+            return false;
         break;
     case DECODED_NOTHING:
     case DECODED_MESSAGE:

@@ -5,6 +5,7 @@
  * Place    replication/stream; called by the reader only.
  * Cheap    a transaction without changes for us makes no flow.
  * Joins    consecutive TRUNCATEs of a transaction (wal2json sends one a table) into one change.
+ * Roots    leaves in a TRUNCATE become their root, or a SUSPEND of it when others were not emptied.
  * Drops    transactions that lie before the start position, logical messages that are not ours.
  * Errors   PROTOCOL when messages come in an order that cannot be.
  */
@@ -17,10 +18,11 @@
 
 typedef struct Assembly {
     size_t part_bytes;
-    Lsn start_lsn; /* transactions with an older commit are on the target */
-    bool open;     /* between BEGIN and COMMIT */
-    bool skip;     /* the open one lies before start_lsn */
-    bool begun;    /* a part of the open one was given out */
+    Lsn start_lsn;    /* transactions with an older commit are on the target */
+    bool may_suspend; /* else a partition emptied alone is an error */
+    bool open;        /* between BEGIN and COMMIT */
+    bool skip;        /* the open one lies before start_lsn */
+    bool begun;       /* a part of the open one was given out */
     uint32_t xid;
     Lsn commit_lsn;
     int64_t commit_time_us;

@@ -198,6 +198,7 @@ static void init_positions(Reader *reader, Lsn resume_lsn, int64_t silence_us)
     for (int i = 0; i < spec->rels->count; i++)
         spec->rels->all[i]->unread = atomic_load(&spec->rels->all[i]->suspended) != SUSPEND_NOT;
     assembly_init(&reader->assembly, spec->part_bytes, resume_lsn);
+    reader->assembly.may_suspend = spec->may_suspend;
     spec->decoder->reset(spec->decoder);
     atomic_store(&spec->progress->received_lsn, resume_lsn);
 }

@@ -26,7 +26,7 @@ struct Names {
     const Relations *rels;
     StopToken *stop;
     PgConn *conn;
-    Known *tables;  /* by relation id */
+    Known *tables;  /* by relation id; leaves behind the relations */
     char *snapshot; /* of the last look; NULL: none yet */
 };
 
@@ -37,10 +37,12 @@ Names *names_new(const PgEndpoint *source, const Relations *rels, StopToken *sto
     names->source.stop = stop;
     names->rels = rels;
     names->stop = stop;
-    names->tables = mem_zalloc(sizeof *names->tables * ((size_t)rels->count + 1));
-    for (int i = 0; i < rels->count; i++) {
+    names->tables =
+        mem_zalloc(sizeof *names->tables * ((size_t)rels->count + (size_t)rels->leaf_count + 1));
+    for (int i = 0; i < rels->count + rels->leaf_count; i++) {
+        const Relation *rel = i < rels->count ? rels->all[i] : rels->leaves[i - rels->count];
         Known *k = &names->tables[i];
-        k->known = shape_writers(rels->all[i]->shape, &k->class_xmin, &k->space_xmin);
+        k->known = shape_writers(rel->shape, &k->class_xmin, &k->space_xmin);
     }
     return names;
 }
@@ -119,17 +121,19 @@ static void compare(const Names *names, const Relation *rel, const char *snapsho
 static void take(Names *names, const PgRows *rows)
 {
     const char *snapshot = pgrows_text(rows, 0, 0);
-    bool *seen = mem_zalloc((size_t)names->rels->count + 1);
+    int count = names->rels->count + names->rels->leaf_count;
+    bool *seen = mem_zalloc((size_t)count + 1);
     for (int row = 0; row < pgrows_count(rows); row++) {
-        const Relation *rel = pgrows_null(rows, row, 2)
-                                  ? NULL
-                                  : relations_by_oid(names->rels, pgrows_u32(rows, row, 2));
+        uint32_t oid = pgrows_null(rows, row, 2) ? 0 : pgrows_u32(rows, row, 2);
+        const Relation *rel = relations_by_oid(names->rels, oid);
+        if (rel == NULL)
+            rel = map_get(&names->rels->leaf_by_oid, &oid, sizeof oid);
         if (rel == NULL)
             continue;
         seen[rel->id] = true;
         compare(names, rel, snapshot, rows, row);
     }
-    for (int i = 0; i < names->rels->count; i++) {
+    for (int i = 0; i < count; i++) {
         Known *k = &names->tables[i];
         if (seen[i])
             continue;
@@ -159,6 +163,8 @@ static bool look(Names *names, Error *err)
     buf_putc(&oids, '{');
     for (int i = 0; i < names->rels->count; i++)
         buf_printf(&oids, "%s%u", i > 0 ? "," : "", names->rels->all[i]->oid);
+    for (int i = 0; i < names->rels->leaf_count; i++)
+        buf_printf(&oids, ",%u", names->rels->leaves[i]->oid);
     buf_putc(&oids, '}');
     if (!pgconn_query(names->conn, SQL_SOURCE_NAMES, PG_PARAMS(PG_TEXT(buf_str(&oids))), &rows,
                       err))
@@ -199,6 +205,15 @@ static bool suspected(const Known *k, uint32_t xid)
     return k->renamed || precedes(xid, k->before);
 }
 
+/* Rows of a root come under its leaves' names. */
+static bool is_suspect(const Names *names, const Relation *rel, uint32_t xid)
+{
+    for (int i = 0; i < rel->leaf_count; i++)
+        if (suspected(&names->tables[rel->leaves[i]->id], xid))
+            return true;
+    return !rel->is_root && suspected(&names->tables[rel->id], xid);
+}
+
 /* A TRUNCATE names the partitioned tables above as well; they hold no rows, and none of ours is one. */
 static bool is_partitioned(Names *names, const Decoder *decoder, bool *out_is, Error *err)
 {
@@ -228,7 +243,7 @@ bool names_foreign_row(void *arg, const Decoder *decoder, uint32_t xid, Relation
     }
     for (int i = 0; i < names->rels->count && *out_rel == NULL; i++) {
         Relation *rel = names->rels->all[i];
-        if (!rel->unread && suspected(&names->tables[i], xid) && fits(decoder, rel))
+        if (!rel->unread && is_suspect(names, rel, xid) && fits(decoder, rel))
             *out_rel = rel;
     }
     bool partitioned = false;

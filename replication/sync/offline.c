@@ -32,7 +32,8 @@ static bool read_tables(const SyncSpec *spec, PgConn *source, SyncOffline *out, 
     PgEndpoint endpoint = spec->target;
     endpoint.encoding = out->encoding;
     CLEANUP_PGCONN PgConn *target = pgconn_open(&endpoint, PG_SESSION_SQL, "offline", err);
-    return target != NULL && catalog_read(source, spec->rules, &out->rels, err) &&
+    return target != NULL &&
+           catalog_read(source, target, spec->task, spec->rules, &out->rels, err) &&
            control_read_tables(target, spec->task, out->rels, err);
 }
 

@@ -56,8 +56,12 @@ bool sync_plan(const SyncSpec *spec, Arena *arena, SyncPlan *out, Error *err)
 {
     *out = (SyncPlan){.plugin = "", .plugin_why = ""};
     Relations *rels = NULL;
+    Error unreachable = ERROR_INIT;
     CLEANUP_PGCONN PgConn *source = pgconn_open(&spec->source, PG_SESSION_SQL, "plan", err);
-    if (source == NULL || !catalog_read(source, spec->rules, &rels, err))
+    /* A target that is not there yet does not stand in the way of a plan. */
+    CLEANUP_PGCONN PgConn *target =
+        source == NULL ? NULL : pgconn_open(&spec->target, PG_SESSION_SQL, "plan", &unreachable);
+    if (source == NULL || !catalog_read(source, target, spec->task, spec->rules, &rels, err))
         return false;
     FkPlan *fk = fk_plan_new(arena, rels);
     out->table_count = rels->count;

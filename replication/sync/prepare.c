@@ -47,7 +47,7 @@ static bool read_catalog(Sync *sync, PgConn *source, Error *err)
             return false;
         rules = &sync->reverse_rules;
     }
-    if (!catalog_read(source, rules, &rels, err)) {
+    if (!catalog_read(source, sync->control, sync->spec.task, rules, &rels, err)) {
         if (sync->spec.reverse && err->cls == ERR_CONFIG) {
             err->cls = ERR_SCHEMA_CHANGED;
             err_context(err, "a table was dropped or renamed since its side was opened");

@@ -355,6 +355,11 @@ static void match_identity(Finder *f)
     if (f->now->replica_identity == 'f' || f->now->key_count > 0)
         return;
     CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
+    if (f->now->identity_trouble != NULL) {
+        words(f, f->now->identity_trouble);
+        words(f, f->now->identity_remedy);
+        return;
+    }
     sqltext_put(&st, "on the source: ALTER TABLE ");
     sqltext_qualified(&st, f->now->schema, f->now->name);
     sqltext_put(&st, " REPLICA IDENTITY FULL; or give it a primary key");
@@ -394,6 +399,73 @@ static bool match_rest(Finder *f, Error *err)
     return true;
 }
 
+/* Partitions ----------------------------------------------------------------------------------- */
+
+static bool has_place(const PgRows *rows, const PgRows *of, int at)
+{
+    for (int i = 0; i < pgrows_count(rows); i++) {
+        bool same = true;
+        for (int c = 0; same && c < 5; c++)
+            same = strcmp(pgrows_text(rows, i, c), pgrows_text(of, at, c)) == 0;
+        if (same)
+            return true;
+    }
+    return false;
+}
+
+static SqlText *alter_parent(Finder *f, const PgRows *places, int at)
+{
+    SqlText *st = statement(f);
+    sqltext_put(st, "ALTER TABLE ");
+    sqltext_qualified(st, pgrows_text(places, at, 2), pgrows_text(places, at, 3));
+    return st;
+}
+
+/* A table that is an ordinary one on the target, where its parent is none, takes its rows as it is. */
+static bool attach(Finder *f, const PgRows *source, int at, Error *err)
+{
+    CLEANUP_PGROWS PgRows *parent = NULL;
+    if (!pgconn_query(
+            f->target, SQL_SOURCE_IS_PARTITIONED,
+            PG_PARAMS(PG_TEXT(pgrows_text(source, at, 2)), PG_TEXT(pgrows_text(source, at, 3))),
+            &parent, err))
+        return false;
+    if (!pgrows_bool(parent, 0, 0))
+        return true;
+    SqlText *st = alter_parent(f, source, at);
+    sqltext_put(st, " ATTACH PARTITION ");
+    sqltext_qualified(st, pgrows_text(source, at, 0), pgrows_text(source, at, 1));
+    sqltext_put(st, " ");
+    sqltext_deparsed(st, pgrows_text(source, at, 4));
+    return true;
+}
+
+/* Only where the tables are called the same on both sides. */
+static bool match_places(Finder *f, Error *err)
+{
+    const Relation *now = f->now;
+    CLEANUP_PGROWS PgRows *source = NULL;
+    CLEANUP_PGROWS PgRows *target = NULL;
+    if (now->is_root || *pgrows_text(f->have, 0, T_RELKIND) != 'r' ||
+        strcmp(now->schema, now->target_schema) != 0 || strcmp(now->name, now->target_name) != 0)
+        return true;
+    const PgParam names[] = {PG_TEXT(now->schema), PG_TEXT(now->name)};
+    if (!pgconn_query(f->source, SQL_REMEDY_PLACES, names, 2, &source, err) ||
+        !pgconn_query(f->target, SQL_REMEDY_PLACES, names, 2, &target, err))
+        return false;
+    for (int i = 0; i < pgrows_count(target); i++) {
+        if (has_place(source, target, i))
+            continue;
+        SqlText *st = alter_parent(f, target, i);
+        sqltext_put(st, " DETACH PARTITION ");
+        sqltext_qualified(st, pgrows_text(target, i, 0), pgrows_text(target, i, 1));
+    }
+    for (int i = 0; i < pgrows_count(source); i++)
+        if (!has_place(target, source, i) && !attach(f, source, i, err))
+            return false;
+    return true;
+}
+
 static bool find_all(Finder *f, Error *err)
 {
     Relation *all[] = {(Relation *)f->now};
@@ -409,7 +481,7 @@ static bool find_all(Finder *f, Error *err)
         return rename_table(f, &renamed, err) && (renamed || create_table(f, err));
     }
     match_columns(f);
-    if (!match_enums(f, err))
+    if (!match_enums(f, err) || !match_places(f, err))
         return false;
     return !remedy_fits(f->out) || match_rest(f, err);
 }

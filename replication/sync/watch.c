@@ -116,7 +116,10 @@ static const char *misfit(const Relation *rel, const TableShape *now, char *buf,
     }
     switch (shape_compare(rel->shape, now->text)) {
     case SHAPE_OTHER:
-        return "its columns, types or replica identity changed";
+        return rel->is_root ? "its columns, types, replica identity or partitions changed"
+               : rel->is_partition
+                   ? "its columns, types, replica identity or place as a partition changed"
+                   : "its columns, types or replica identity changed";
     case SHAPE_REWRITTEN:
         return "an ALTER TABLE rewrote its values";
     case SHAPE_LABELS:
@@ -335,7 +338,8 @@ static bool judge(Sync *sync, Error *err)
     for (int i = 0; i < rels->count; i++)
         suspended[i] = atomic_load(&rels->all[i]->suspended) == SUSPENDED;
     if (!open_source(sync, err) || !sync_keep_control(sync, err) ||
-        !catalog_read(sync->watch_conn, sync->spec.rules, &now, err)) {
+        !catalog_read(sync->watch_conn, sync->control, sync->spec.task, sync->spec.rules, &now,
+                      err)) {
         arena_free(scratch);
         return false;
     }

@@ -20,6 +20,7 @@
 typedef struct SentRelation {
     uint32_t oid;     /* key of the map */
     Relation *rel;    /* NULL: not ours */
+    Relation *leaf;   /* the partition that it is, when rel is its root; else NULL */
     Error *misfit;    /* why rows of it cannot be read; NULL: they can */
     int count;        /* columns of a row */
     int *column;      /* index in rel->columns, or COLUMN_SKIPPED */
@@ -146,6 +147,9 @@ static Relation *match_relation(Pgoutput *g, uint32_t oid, const char *schema, c
                                 Error *misfit)
 {
     Relation *rel = relations_by_oid(g->rels, oid);
+    Relation *leaf = map_get(&g->rels->leaf_by_oid, &oid, sizeof oid);
+    if (leaf != NULL)
+        return leaf->root;
     if (rel != NULL) {
         if (strcmp(rel->schema, schema) != 0 || strcmp(rel->name, name) != 0)
             ERR(misfit, ERR_SCHEMA_CHANGED, "table '%s' was renamed to '%s.%s'", rel->display,
@@ -226,6 +230,7 @@ static bool read_relation(Pgoutput *g, Bytes *b, Error *err)
     }
     Error misfit = ERROR_INIT;
     sent->rel = match_relation(g, oid, schema, name, &misfit);
+    sent->leaf = map_get(&g->rels->leaf_by_oid, &oid, sizeof oid);
     if (sent->rel != NULL && misfit.cls == ERR_NONE)
         (void)match_columns(sent, names, &misfit);
     if (misfit.cls != ERR_NONE) {
@@ -392,7 +397,7 @@ static bool read_truncate(Pgoutput *g, Bytes *b, Arena *arena, Change **out_chan
         if (!wanted(g, oid, &sent, err))
             return false;
         if (sent != NULL)
-            row_truncate_add(change, sent->rel, arena);
+            row_truncate_add(change, sent->leaf != NULL ? sent->leaf : sent->rel, arena);
     }
     if (!at_end(b, err))
         return false;

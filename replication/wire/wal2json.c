@@ -34,7 +34,7 @@ typedef struct Wal2json {
     Arena *arena;         /* of the texts below */
     ColumnText **columns; /* by relation id, made when a relation is first seen */
     Value *identity;      /* room for one row, used again for each message */
-    Relation *last;       /* the relation of the last row message */
+    Relation *last;       /* the table of the last row message: a relation, or a leaf of one */
     Lsn commit_lsn;       /* of the transaction that is open */
 } Wal2json;
 
@@ -45,6 +45,7 @@ typedef struct Message {
     JsonText schema, table, prefix, content; /* data NULL: not seen */
     JsonText timestamp, lsn, next_lsn;
     Relation *rel;
+    Relation *leaf; /* of rel, when the message names one */
     uint32_t xid;
     RowTuple columns, identity;       /* values NULL: not seen */
     Json late_columns, late_identity; /* seen before the names: read when those are known */
@@ -249,7 +250,7 @@ static bool text_is(const JsonText *text, const char *known)
 }
 
 /* The relation of a message, once both its names are known; NULL when it is not ours. */
-static Relation *find_relation(Wal2json *w, const Message *m, Arena *arena)
+static Relation *find_relation(Wal2json *w, Message *m, Arena *arena)
 {
     Relation *rel = w->last;
     char small[NAME_BYTES], *key = small;
@@ -262,16 +263,25 @@ static Relation *find_relation(Wal2json *w, const Message *m, Arena *arena)
         memcpy(key + m->schema.len + 1, m->table.data, m->table.len);
         rel = relations_by_name(w->rels, key, len);
         if (rel == NULL)
+            rel = map_get(&w->rels->leaf_by_name, key, len);
+        if (rel == NULL)
             return NULL;
         w->last = rel;
     }
-    return rel;
+    m->leaf = rel->root != NULL ? rel : NULL;
+    return m->leaf != NULL ? rel->root : rel;
 }
 
 /* Its rows are in the copy, or the table is suspended. */
 static bool left_out(const Wal2json *w, const Relation *rel)
 {
     return rel->unread || w->commit_lsn < relation_begins(rel);
+}
+
+/* A TRUNCATE names the root as well as its partitions, which have the rows. */
+static bool is_root_itself(const Message *m)
+{
+    return m->rel->is_root && m->leaf == NULL;
 }
 
 static bool read_columns(Wal2json *w, Json *json, Message *m, Arena *arena, Error *err)
@@ -410,7 +420,7 @@ static bool read_message(Wal2json *w, Json *json, Message *m, Arena *arena, bool
         if (!looked && m->schema.data != NULL && m->table.data != NULL) {
             looked = true;
             m->rel = find_relation(w, m, arena);
-            *out_foreign = m->rel == NULL || left_out(w, m->rel);
+            *out_foreign = m->rel == NULL || left_out(w, m->rel) || is_root_itself(m);
             if (*out_foreign)
                 return true;
         }
@@ -510,7 +520,7 @@ static bool make_decoded(Wal2json *w, const Message *m, Arena *arena, Decoded *o
         return incomplete(m, "schema and table", err);
     if (m->action == 'T') {
         change->kind = CHANGE_TRUNCATE;
-        row_truncate_add(change, m->rel, arena);
+        row_truncate_add(change, m->leaf != NULL ? m->leaf : m->rel, arena);
     } else if (!make_row(m, arena, change, err)) {
         return false;
     }

@@ -273,7 +273,7 @@ static bool prepare(PgEndpoint *endpoint, const char *slot, Lsn *out_start, Sour
     if (conn == NULL || !slot_state(conn, slot, &state, &err))
         return false;
     *out_start = state.confirmed_lsn;
-    return catalog_read(conn, &rules, out_rels, &err);
+    return catalog_read(conn, NULL, "changes", &rules, out_rels, &err);
 }
 
 int main(int argc, char **argv)

@@ -8,7 +8,8 @@
  *            old_values is NULL when the key did not change under identity default/index. Otherwise
  *            it holds the old key (other columns UNCHANGED), or under identity full the whole old row.
  *  DELETE    new_values NULL; old_values as above, never NULL.
- *  TRUNCATE  truncate_count relations in one statement; values NULL.
+ *  TRUNCATE  truncate_count relations in one statement; values NULL. From a decoder it may hold leaves of a
+ *            root; the assembly makes the root of them, or a SUSPEND when only some were emptied.
  *  MESSAGE   a logical message (prefix, content); transactional ones stand inside their transaction.
  *  SUSPEND   not of the source: what follows of this relation cannot be read; content says why.
  * All memory is of the Flow's arena.

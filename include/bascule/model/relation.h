@@ -1,8 +1,9 @@
 /*
  * relation - one table that moves, as read from the source's catalog, with its place on the target.
  *
- * Only tables that hold rows (relkind 'r', partitions included) are relations; partitioned roots are
- * kept apart because they carry names and constraints but no rows.
+ * Only tables that hold rows (relkind 'r', partitions included) are relations; partitioned roots carry
+ * names and constraints but no rows. Where the target partitions a table otherwise (or not at all), the
+ * root is the relation, and its partitions are its `leaves`: they say under which names its rows come.
  * `columns` are the columns that travel: live, not generated. Their index is the index of Value
  * arrays in a Change. Immutable while a stream runs, but for the fields marked (state).
  */
@@ -70,7 +71,13 @@ typedef struct Relation {
     char persistence;      /* p, u (unlogged) */
     bool is_partition;
     uint32_t parent_oid; /* partition root or inheritance parent, 0 */
-    bool has_children;   /* inheritance: COPY and LOCK need ONLY */
+    bool is_root;        /* a partitioned table that moves as one: no ONLY, no file of its own */
+    int leaf_count;      /* of a root */
+    struct Relation **leaves;
+    struct Relation *root;        /* of a leaf: it stands in Relations.leaves, not in .all */
+    const char *identity_trouble; /* of a root: why its rows cannot be identified; NULL: they can */
+    const char *identity_remedy;
+    bool has_children; /* inheritance: COPY and LOCK need ONLY */
     bool row_security;
     const char **generated; /* names of stored generated columns: decoders skip them */
     int generated_count;
@@ -78,6 +85,7 @@ typedef struct Relation {
     int64_t bytes;          /* heap and toast, without indexes */
     int64_t heap_blocks;
     bool target_has_key; /* (state) the target has a usable index on key[] */
+    bool target_is_root; /* (state) the target's table is a partitioned one: no ONLY there */
     Lsn start_lsn;       /* (state) changes of transactions with commit_lsn >= this apply */
     /* (state) it has what was committed before this; above start_lsn when the stream was turned back for
      * other tables, else LSN_UNKNOWN. Ask relation_begins(). */
@@ -151,6 +159,10 @@ typedef struct Relations {
     GoneTable *gone;
     Map by_oid;  /* key: &rel->oid */
     Map by_name; /* key: schema '\0' name */
+    /* Of the roots among `all`, with ids from `count` on; found by oid and name in these maps only. */
+    int leaf_count;
+    Relation **leaves;
+    Map leaf_by_oid, leaf_by_name;
 } Relations;
 
 static inline Relation *relations_by_oid(const Relations *rels, uint32_t oid)
@@ -161,6 +173,14 @@ static inline Relation *relations_by_oid(const Relations *rels, uint32_t oid)
 static inline Relation *relations_by_name(const Relations *rels, const char *key, size_t len)
 {
     return map_get(&rels->by_name, key, len);
+}
+
+/* The relation that has the rows of this table: itself, or the root of a leaf. */
+static inline Relation *relations_holder(const Relations *rels, uint32_t oid)
+{
+    Relation *rel = relations_by_oid(rels, oid);
+    Relation *leaf = rel != NULL ? NULL : map_get(&rels->leaf_by_oid, &oid, sizeof oid);
+    return leaf != NULL ? leaf->root : rel;
 }
 
 static inline const char *table_state_name(int state)

@@ -45,7 +45,7 @@ static bool read_catalog(Rules *rules, Relations **out_rels, Error *err)
         {"COMMIT", 0, 0, NULL, ERR_NONE, NULL, NULL},
     };
     FAKE_SCRIPT(SCRIPT);
-    return catalog_read(&fake_conns[0], rules, out_rels, err);
+    return catalog_read(&fake_conns[0], NULL, "t", rules, out_rels, err);
 }
 
 static void everything(void **state)
@@ -113,7 +113,7 @@ static int count_selected(const char *const *patterns, int count, char *out_name
     *rules = (Rules){.patterns = parsed, .count = count};
     FAKE_SCRIPT(SCRIPT);
     out_names[0] = '\0';
-    assert_true(catalog_read(&fake_conns[0], rules, &rels, &err));
+    assert_true(catalog_read(&fake_conns[0], NULL, "t", rules, &rels, &err));
     for (int i = 0; i < rels->count; i++) {
         strcat(out_names, rels->all[i]->name);
         strcat(out_names, " ");
@@ -165,7 +165,7 @@ static void a_name_that_is_not_there(void **state)
     assert_true(rules_parse_pattern(arena, "app.Users", false, &patterns[1], &err));
     Rules rules = {.patterns = patterns, .count = 2};
     FAKE_SCRIPT(SCRIPT);
-    assert_false(catalog_read(&fake_conns[0], &rules, &rels, &err));
+    assert_false(catalog_read(&fake_conns[0], NULL, "t", &rules, &rels, &err));
     assert_int_equal(err.cls, ERR_CONFIG);
     assert_non_null(strstr(err.message, "'app.Users'"));
     assert_null(rels);
@@ -195,7 +195,7 @@ static void a_name_in_another_encoding(void **state)
     RulePattern pattern = {.text = "app.caf\xc3\xa9", .schema = "app", .table = "caf\xc3\xa9"};
     Rules rules = {.patterns = &pattern, .count = 1};
     FAKE_SCRIPT(SCRIPT);
-    assert_true(catalog_read(&fake_conns[0], &rules, &rels, &err));
+    assert_true(catalog_read(&fake_conns[0], NULL, "t", &rules, &rels, &err));
     assert_int_equal(rels->count, 1);
     assert_string_equal(rels->all[0]->name, "caf\xe9");
     assert_string_equal(rels->all[0]->display, "app.caf\xc3\xa9");
@@ -214,7 +214,7 @@ static void an_error_ends_the_transaction(void **state)
     Rules rules = {0};
     Relations *rels = NULL;
     FAKE_SCRIPT(SCRIPT);
-    assert_false(catalog_read(&fake_conns[0], &rules, &rels, &err));
+    assert_false(catalog_read(&fake_conns[0], NULL, "t", &rules, &rels, &err));
     assert_int_equal(err.cls, ERR_LOCK_TIMEOUT);
     fake_all_used();
 }

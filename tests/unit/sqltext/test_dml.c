@@ -24,9 +24,9 @@ static const DmlColumn COLUMNS[] = {
 };
 static const int KEY[] = {0, 1};
 static const int PINNED[] = {3};
-static const DmlTable TABLE = {"s", "t", 4, COLUMNS, 1, KEY, 0, NULL};
-static const DmlTable WIDE_KEY = {"s", "t", 4, COLUMNS, 2, KEY, 1, PINNED};
-static const DmlTable EMPTY = {"s", "t", 0, COLUMNS, 0, NULL, 0, NULL};
+static const DmlTable TABLE = {"s", "t", 4, COLUMNS, 1, KEY, 0, NULL, false};
+static const DmlTable WIDE_KEY = {"s", "t", 4, COLUMNS, 2, KEY, 1, PINNED, false};
+static const DmlTable EMPTY = {"s", "t", 0, COLUMNS, 0, NULL, 0, NULL, false};
 static const bool ALL[] = {true, true, true, true};
 static const bool SOME[] = {false, false, true, false};
 static const bool NONE[] = {false, false, false, false};
