@@ -359,7 +359,7 @@ static void hold_against_copy(Sync *sync, Relation *rel)
         relation_suspend(rel, since, "an enum of its columns has other labels");
         break;
     case SHAPE_OTHER:
-        relation_suspend(rel, since, "its columns, types or replica identity changed");
+        relation_suspend(rel, since, "its columns, types, replica identity or partitions changed");
         break;
     case SHAPE_REWRITTEN:
         relation_suspend(rel, since, "an ALTER TABLE rewrote its values");

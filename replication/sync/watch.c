@@ -116,10 +116,7 @@ static const char *misfit(const Relation *rel, const TableShape *now, char *buf,
     }
     switch (shape_compare(rel->shape, now->text)) {
     case SHAPE_OTHER:
-        return rel->is_root ? "its columns, types, replica identity or partitions changed"
-               : rel->is_partition
-                   ? "its columns, types, replica identity or place as a partition changed"
-                   : "its columns, types or replica identity changed";
+        return "its columns, types, replica identity or partitions changed";
     case SHAPE_REWRITTEN:
         return "an ALTER TABLE rewrote its values";
     case SHAPE_LABELS:
