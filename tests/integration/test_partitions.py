@@ -189,3 +189,31 @@ def test_partitions_attached_and_detached(source, target, make_task, plugin, ddl
         caught_up_and_equal(task, source, target)
     assert target.value("SELECT xmin::text FROM other WHERE id = 50") == loaded
     cut_over(task)
+
+
+REFUSED = {
+    "a key without the target's partition columns":
+        ("CREATE TABLE t (id int PRIMARY KEY, at date NOT NULL)",
+         "CREATE TABLE t (id int, at date NOT NULL) PARTITION BY RANGE (at); CREATE TABLE t_1 PARTITION OF t DEFAULT",
+         ['REPLICA IDENTITY USING INDEX new_key', 'CREATE UNIQUE INDEX new_key ON']),
+    "a key of each partition only":
+        ("CREATE TABLE t (id int, at date NOT NULL) PARTITION BY RANGE (at); CREATE TABLE t_1 PARTITION OF t DEFAULT;"
+         "ALTER TABLE t_1 ADD PRIMARY KEY (id)", "CREATE TABLE t (id int PRIMARY KEY, at date)", ["key of the whole table", "ADD PRIMARY KEY"]),
+    "some partitions out of scope":
+        ("CREATE TABLE t (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (0) TO (10);"
+         "CREATE TABLE away PARTITION OF t DEFAULT", "CREATE TABLE t (id int PRIMARY KEY)", ["only some of its partitions", 'tables.include']),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_cannot_be_carried_is_refused_with_the_remedy(source, target, make_task, kind):
+    ours, theirs, words = REFUSED[kind]
+    source.sql(ours)
+    target.sql(theirs)
+    task = make_task(target={"prepare": "truncate"}, **({"tables": {"include": ["public.t_1"]}} if "scope" in kind else {}))
+    found = task.cmd("check")
+    assert found.code == 3, repr(found)
+    for word in words:
+        assert word in " ".join(found.out.split()), f"{word}\n{found!r}"
+    assert task.cmd("run", "--until", "caught-up", timeout=60).code == 3
+    assert target.value("SELECT to_regnamespace('bascule') IS NULL")

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -132,6 +133,56 @@ static void a_part_is_not_cut_between_truncates(void **state)
                                         "TRUNCATE public.two public.par\nEND 0/6E\n");
 }
 
+static Relation leaf[2], *both[] = {&leaf[0], &leaf[1]};
+
+static const char *truncate_leaf(int n)
+{
+    Relation *root = fixture_find(rels, "par");
+    root->is_root = true;
+    root->leaves = both;
+    root->leaf_count = 2;
+    leaf[n].root = root;
+    leaf[n].id = (uint32_t)(1000 + n);
+    Relation **all = arena_new_array(assembly_arena(&assembly), Relation *, 1);
+    all[0] = &leaf[n];
+    return change((Change){.kind = CHANGE_TRUNCATE, .truncated = all, .truncated_count = 1});
+}
+
+static void all_leaves_are_their_root(void **state)
+{
+    (void)state;
+    begin(100);
+    truncate_leaf(1);
+    truncate("two");
+    truncate_leaf(0);
+    truncate_leaf(1);
+    insert(1);
+    commit(100, 110);
+    assert_string_equal(buf_str(&seen), "BEGIN xid=5 commit=0/64 time=9\n"
+                                        "TRUNCATE public.two public.par\n"
+                                        "INSERT public.par NEW id=null p=null\nEND 0/6E\n");
+}
+
+static void one_leaf_suspends_its_root(void **state)
+{
+    (void)state;
+    begin(100);
+    truncate_leaf(1);
+    truncate("two");
+    assert_non_null(commit(100, 110)); /* one table alone cannot be left out */
+    assembly_done(&assembly);
+    assembly_init(&assembly, 100000, 100);
+    assembly.may_suspend = true;
+    begin(100);
+    truncate_leaf(1);
+    truncate_leaf(1);
+    truncate("two");
+    assert_null(commit(100, 110));
+    assert_true(fixture_find(rels, "par")->unread);
+    assert_non_null(strstr(buf_str(&seen), "TRUNCATE public.two\n"));
+    assert_non_null(strstr(buf_str(&seen), "SUSPEND public.par"));
+}
+
 static void empty_transactions_make_nothing(void **state)
 {
     (void)state;
@@ -213,10 +264,16 @@ static void impossible_orders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_small_transaction_is_one_part),       TEST(a_large_one_is_cut),
-        TEST(a_part_is_not_cut_between_truncates),   TEST(empty_transactions_make_nothing),
-        TEST(messages_without_meaning_stay_bounded), TEST(only_our_messages_pass),
-        TEST(what_lies_before_the_start_is_skipped), TEST(impossible_orders),
+        TEST(a_small_transaction_is_one_part),
+        TEST(a_large_one_is_cut),
+        TEST(a_part_is_not_cut_between_truncates),
+        TEST(all_leaves_are_their_root),
+        TEST(one_leaf_suspends_its_root),
+        TEST(empty_transactions_make_nothing),
+        TEST(messages_without_meaning_stay_bounded),
+        TEST(only_our_messages_pass),
+        TEST(what_lies_before_the_start_is_skipped),
+        TEST(impossible_orders),
     };
     return cmocka_run_group_tests_name("assembly", tests, NULL, NULL);
 }

@@ -185,7 +185,8 @@ static inline void fixture_put_row(Buf *out, const Relation *rel, const Value *v
 
 static inline void fixture_put_change(Buf *out, const Change *change)
 {
-    static const char *const KINDS[] = {"INSERT", "UPDATE", "DELETE", "TRUNCATE", "MESSAGE"};
+    static const char *const KINDS[] = {"INSERT",   "UPDATE",  "DELETE",
+                                        "TRUNCATE", "MESSAGE", "SUSPEND"};
     buf_puts(out, KINDS[change->kind]);
     if (change->kind == CHANGE_TRUNCATE) {
         for (int i = 0; i < change->truncated_count; i++)
