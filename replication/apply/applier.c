@@ -306,7 +306,7 @@ static bool execute_whole(Applier *applier, const PlanStep *steps, bool durable,
     const Waiting *w = &applier->waiting;
     if (FAULT_ERROR(APPLY_BEGIN, err) ||
         !session_begin(&applier->session, applier->applied_lsn, w->end_lsn, w->commit_time_us,
-                       durable, err))
+                       steps != NULL ? SESSION_ROWS : SESSION_NO_ROWS, durable, err))
         return false;
     if (plan_odd(applier->plan))
         return ERR(err, ERR_APPLY_CONFLICT, "%s", ODD);
@@ -318,7 +318,7 @@ static bool replay_whole(Applier *applier, bool durable, Error *err)
 {
     const Waiting *w = &applier->waiting;
     return session_begin(&applier->session, applier->applied_lsn, w->end_lsn, w->commit_time_us,
-                         durable, err) &&
+                         SESSION_ROWS, durable, err) &&
            rowwise_replay(&applier->session, w->flows, w->whole, applier->deleted, err) &&
            commit(applier, err);
 }
@@ -441,8 +441,8 @@ static bool apply_parts(Applier *applier, Error *err)
             return fail(applier, err);
         applier->part_open = true;
         memset(applier->deleted, 0, (size_t)applier->spec.rels->count);
-        if (!session_begin(&applier->session, applier->applied_lsn, applier->applied_lsn, 0, true,
-                           err))
+        if (!session_begin(&applier->session, applier->applied_lsn, applier->applied_lsn, 0,
+                           SESSION_ROWS_IN_PARTS, true, err))
             return fail(applier, err);
     }
     if (!execute_parts(applier, err) || FAULT_ERROR(APPLY_MID, err))
@@ -457,7 +457,8 @@ static bool finish_parts(Applier *applier, const Flow *last, Error *err)
     Lsn end_lsn = last->end_lsn;
     int64_t commit_time_us = last->commit_time_us;
     if (!execute_parts(applier, err) ||
-        !session_move(&applier->session, applier->applied_lsn, end_lsn, commit_time_us, err) ||
+        !session_move(&applier->session, applier->applied_lsn, end_lsn, commit_time_us,
+                      SESSION_ROWS_IN_PARTS, err) ||
         !lane_drain(applier->session.lane, err) || !commit(applier, err))
         return fail_parts(applier, err);
     applier->part_open = false;
@@ -570,8 +571,8 @@ bool applier_put(Applier *applier, Flow **flow, Error *err)
 /* Makes what was committed asynchronously durable: a synchronous commit flushes all before it. */
 static bool make_durable(Applier *applier, Error *err)
 {
-    if (!session_begin(&applier->session, applier->applied_lsn, applier->applied_lsn, 0, true,
-                       err) ||
+    if (!session_begin(&applier->session, applier->applied_lsn, applier->applied_lsn, 0,
+                       SESSION_NO_ROWS, true, err) ||
         !lane_drain(applier->session.lane, err) || !write_suspensions(applier, err) ||
         !session_commit(&applier->session, err)) {
         session_reclass(err);

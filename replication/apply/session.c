@@ -110,12 +110,14 @@ void session_close(Session *session)
     *session = (Session){0};
 }
 
-bool session_move(Session *session, Lsn from_lsn, Lsn to_lsn, int64_t commit_time_us, Error *err)
+bool session_move(Session *session, Lsn from_lsn, Lsn to_lsn, int64_t commit_time_us,
+                  SessionRows rows, Error *err)
 {
     LaneStatement *statement;
     bool made;
     LsnText from = lsn_text(from_lsn), to = lsn_text(to_lsn);
-    char time[24];
+    char time[24], written[8];
+    snprintf(written, sizeof written, "%d", (int)rows);
     snprintf(time, sizeof time, "%lld", (long long)commit_time_us);
     LaneExpect expect = {.what = RESUME, .min_rows = 1, .max_rows = 1};
     if (!lane_statement(session->lane, RESUME, sizeof RESUME, &statement, &made, err) ||
@@ -123,12 +125,12 @@ bool session_move(Session *session, Lsn from_lsn, Lsn to_lsn, int64_t commit_tim
         return false;
     return lane_execute(session->lane, statement,
                         PG_PARAMS(PG_TEXT(session->task), PG_TEXT(from.text), PG_TEXT(to.text),
-                                  PG_TEXT(commit_time_us != 0 ? time : NULL)),
+                                  PG_TEXT(commit_time_us != 0 ? time : NULL), PG_TEXT(written)),
                         &expect, err);
 }
 
-bool session_begin(Session *session, Lsn from_lsn, Lsn to_lsn, int64_t commit_time_us, bool durable,
-                   Error *err)
+bool session_begin(Session *session, Lsn from_lsn, Lsn to_lsn, int64_t commit_time_us,
+                   SessionRows rows, bool durable, Error *err)
 {
     LaneExpect any = {.what = "beginning a transaction", .max_rows = -1};
     lane_forget_failure(session->lane);
@@ -138,7 +140,7 @@ bool session_begin(Session *session, Lsn from_lsn, Lsn to_lsn, int64_t commit_ti
     if (durable && !lane_send(session->lane, SQL("SET LOCAL synchronous_commit = on"), PG_NO_PARAMS,
                               &any, err))
         return false;
-    return session_move(session, from_lsn, to_lsn, commit_time_us, err);
+    return session_move(session, from_lsn, to_lsn, commit_time_us, rows, err);
 }
 
 bool session_commit(Session *session, Error *err)

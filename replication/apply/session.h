@@ -26,6 +26,9 @@ typedef struct Session {
     Buf bytes;
 } Session;
 
+/* What the transaction writes besides the resume row: told there (column wrote), for verify/origin.h. */
+typedef enum SessionRows { SESSION_NO_ROWS, SESSION_ROWS, SESSION_ROWS_IN_PARTS } SessionRows;
+
 /* Connects, reads the resume row and makes it durable (what an earlier session committed may not
  * have been flushed). TARGET_STATE when the row is missing. */
 MUST_CHECK bool session_open(Session *session, const PgEndpoint *endpoint, const char *task,
@@ -35,10 +38,10 @@ void session_close(Session *session);
 /* Queues BEGIN, and for `durable` the synchronous commit of this transaction, and the resume row.
  * With to_lsn == from_lsn the row is only marked as ours. */
 MUST_CHECK bool session_begin(Session *session, Lsn from_lsn, Lsn to_lsn, int64_t commit_time_us,
-                              bool durable, Error *err);
+                              SessionRows rows, bool durable, Error *err);
 /* Queues a further change of the resume row inside the transaction. */
 MUST_CHECK bool session_move(Session *session, Lsn from_lsn, Lsn to_lsn, int64_t commit_time_us,
-                             Error *err);
+                             SessionRows rows, Error *err);
 /* The lane must have been drained. */
 MUST_CHECK bool session_commit(Session *session, Error *err);
 /* False when the session is of no use any more. */

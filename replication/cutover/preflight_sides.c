@@ -250,6 +250,33 @@ static bool check_tables(Findings *f, Error *err)
     return true;
 }
 
+/* What verifications found; the proof in the freeze looks for itself. */
+static bool check_failures(Findings *f, Error *err)
+{
+    CLEANUP_PGROWS PgRows *there = NULL;
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(f->cut->target, SQL_VERIFY_EXISTS, PG_NO_PARAMS, &there, err))
+        return false;
+    if (!pgrows_bool(there, 0, 0))
+        return true;
+    if (!pgconn_query(f->cut->target, SQL_CUTOVER_OPEN_FAILURES,
+                      PG_PARAMS(PG_TEXT(f->cut->spec->task)), &rows, err))
+        return false;
+    int64_t others = pgrows_i64(rows, 0, 2);
+    if (pgrows_i64(rows, 0, 0) > 0)
+        finding_warn(f,
+                     "verify found %lld rows of %lld tables that differ (one is %s), and they are "
+                     "not repaired: bascule repair --plan",
+                     (long long)pgrows_i64(rows, 0, 0), (long long)pgrows_i64(rows, 0, 1),
+                     pgrows_text(rows, 0, 3));
+    if (others > 0)
+        finding_warn(f,
+                     "somebody else than bascule wrote to the %s: %lld of the rows that differ are "
+                     "newer than what bascule wrote last",
+                     TO_SIDE(f->cut), (long long)others);
+    return true;
+}
+
 bool preflight_sides(Findings *f, Error *err)
 {
     finding_check(f, "running commands");
@@ -259,5 +286,8 @@ bool preflight_sides(Findings *f, Error *err)
     if (!check_databases(f, err))
         return false;
     finding_check(f, "tables of the target");
-    return check_tables(f, err);
+    if (!check_tables(f, err))
+        return false;
+    finding_check(f, "verified rows");
+    return check_failures(f, err);
 }

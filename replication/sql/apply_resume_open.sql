@@ -1,9 +1,10 @@
--- apply_resume_open: reads the resume row and makes it durable, after whoever still writes it
+-- apply_resume_open: reads the resume row and makes it durable, after whoever still writes it; when nothing was applied
+--          since tables were copied, what is newer than this is not of the copy
 -- params:  $1 text task
 -- returns: lsn pg_lsn, commit_time_us int8
 -- needs:   UPDATE, SELECT on bascule.resume; PostgreSQL 15+
 UPDATE bascule.resume AS r
-SET lsn = r.lsn
+SET lsn = r.lsn, wrote = COALESCE(r.wrote, pg_catalog.pg_current_xact_id())
 FROM (SELECT pg_catalog.set_config('synchronous_commit',
              CASE pg_catalog.current_setting('synchronous_commit')
                  WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true) AS level) AS durable

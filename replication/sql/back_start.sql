@@ -9,4 +9,4 @@ WITH shown AS (
 )
 INSERT INTO bascule.resume AS r (task, lsn)
 VALUES ($1::pg_catalog.text, $3::pg_catalog.pg_lsn)
-ON CONFLICT (task) DO UPDATE SET lsn = EXCLUDED.lsn, commit_time = NULL
+ON CONFLICT (task) DO UPDATE SET lsn = EXCLUDED.lsn, commit_time = NULL, wrote = NULL

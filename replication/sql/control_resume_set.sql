@@ -8,4 +8,4 @@ FROM (SELECT pg_catalog.set_config('synchronous_commit',
              CASE pg_catalog.current_setting('synchronous_commit')
                  WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true) AS level) AS durable
 WHERE durable.level IS NOT NULL
-ON CONFLICT (task) DO UPDATE SET lsn = EXCLUDED.lsn
+ON CONFLICT (task) DO UPDATE SET lsn = EXCLUDED.lsn, wrote = NULL

@@ -38,12 +38,19 @@ COMMENT ON COLUMN bascule.task.epoch IS 'Number of the cutover attempt; only eve
 CREATE TABLE IF NOT EXISTS bascule.resume (
     task        text PRIMARY KEY,
     lsn         pg_lsn NOT NULL,
-    commit_time timestamptz
+    commit_time timestamptz,
+    wrote       xid8,
+    wrote_parts boolean
 ) WITH (fillfactor = 10);
+ALTER TABLE bascule.resume ADD COLUMN IF NOT EXISTS wrote xid8, ADD COLUMN IF NOT EXISTS wrote_parts boolean;
 COMMENT ON TABLE bascule.resume IS
     'Where the stream goes on: written in the same transaction as the changes that it covers.';
 COMMENT ON COLUMN bascule.resume.lsn IS
     'Position on the source: every transaction that ends at or before it is applied here, no other is.';
+COMMENT ON COLUMN bascule.resume.wrote IS
+    'Transaction here in which bascule wrote rows last: rows of the task''s tables that are newer are not of bascule. NULL: not known.';
+COMMENT ON COLUMN bascule.resume.wrote_parts IS
+    'It had subtransactions, whose numbers are higher: until the row is written again nothing is known.';
 COMMENT ON COLUMN bascule.resume.commit_time IS
     'Commit time on the source of the last transaction applied; NULL when none has been.';
 

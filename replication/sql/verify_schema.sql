@@ -74,7 +74,8 @@ CREATE TABLE IF NOT EXISTS bascule.failures (
 ALTER TABLE bascule.failures
     ADD COLUMN IF NOT EXISTS repaired_at timestamptz,
     ADD COLUMN IF NOT EXISTS repaired_lsn pg_lsn,
-    ADD COLUMN IF NOT EXISTS repair varchar(32);
+    ADD COLUMN IF NOT EXISTS repair varchar(32),
+    ADD COLUMN IF NOT EXISTS writer varchar(32);
 CREATE UNIQUE INDEX IF NOT EXISTS failures_row ON bascule.failures
     (task_name, table_owner, table_name, failure_type, pg_catalog.md5(key));
 COMMENT ON TABLE bascule.failures IS
@@ -92,5 +93,7 @@ COMMENT ON COLUMN bascule.failures.run IS 'The last run of "bascule verify" that
 COMMENT ON COLUMN bascule.failures.repaired_at IS
     'When "bascule repair" brought the row to what the source had; NULL: it is open.';
 COMMENT ON COLUMN bascule.failures.repaired_lsn IS 'Position of the source that the row was brought to.';
+COMMENT ON COLUMN bascule.failures.writer IS
+    'Who wrote the row that the target has: others (not bascule), unknown, or NULL (it has none, or it was not asked).';
 COMMENT ON COLUMN bascule.failures.repair IS
     'insert, replace, delete, or equal (both sides were the same by then, nothing was done).';

@@ -141,7 +141,7 @@ static bool lock_the_stream(Repair *repair, void *hold, Error *err)
         return ERR(err, ERR_TARGET_STATE, "the target has no resume position for task '%s'",
                    repair->spec->twin.task);
     Lsn lsn = pgrows_lsn(rows, 0, 0);
-    if (!session_begin(&repair->session, lsn, lsn, 0, true, err) ||
+    if (!session_begin(&repair->session, lsn, lsn, 0, SESSION_ROWS, true, err) ||
         !lane_drain(repair->session.lane, err)) {
         if (session_failed_at_resume(&repair->session) && err->cls == ERR_APPLY_MISSING_ROW)
             ERR(err, ERR_LAG, "the applier went on before the rows could be repaired");

@@ -131,6 +131,12 @@ static void put_join(SqlText *st, const Relation *rel, bool on_source)
     }
 }
 
+void keydiff_put_rows(SqlText *st, const Relation *rel, bool on_source)
+{
+    put_wanted(st, rel);
+    put_join(st, rel, on_source);
+}
+
 static void build(SqlText *st, const Relation *rel, bool on_source)
 {
     sqltext_put(st, "SELECT w.place");
@@ -138,8 +144,21 @@ static void build(SqlText *st, const Relation *rel, bool on_source)
         sqltext_put(st, ", t.");
         sqltext_ident(st, column_name(&rel->columns[c], on_source));
     }
-    put_wanted(st, rel);
-    put_join(st, rel, on_source);
+    keydiff_put_rows(st, rel, on_source);
+}
+
+PgParam *keydiff_params(const Relation *rel, const char *const *const *keys, int count,
+                        Arena *arena, int more)
+{
+    PgParam *params = arena_new_array(arena, PgParam, rel->key_count + more);
+    for (int k = 0; k < rel->key_count; k++) {
+        CLEANUP_BUF Buf array = BUF_INIT;
+        arrays_begin(&array);
+        for (int i = 0; i < count; i++)
+            arrays_put_text(&array, keys[i][k]);
+        params[k] = PG_TEXT(arena_strdup(arena, arrays_end(&array)));
+    }
+    return params;
 }
 
 static const char **take_row(const PgRows *rows, int r, const Relation *rel, Arena *arena)
@@ -157,14 +176,7 @@ bool keydiff_rows(PgConn *conn, bool on_source, const Relation *rel, const char 
 {
     CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
     CLEANUP_PGROWS PgRows *rows = NULL;
-    PgParam *params = arena_new_array(arena, PgParam, rel->key_count);
-    for (int k = 0; k < rel->key_count; k++) {
-        CLEANUP_BUF Buf array = BUF_INIT;
-        arrays_begin(&array);
-        for (int i = 0; i < count; i++)
-            arrays_put_text(&array, keys[i][k]);
-        params[k] = PG_TEXT(arena_strdup(arena, arrays_end(&array)));
-    }
+    PgParam *params = keydiff_params(rel, keys, count, arena, 0);
     build(&st, rel, on_source);
     if (!pgconn_query(conn, sqltext_sql(&st), params, rel->key_count, &rows, err))
         return err_context(err, "reading rows of table '%s' by key on the %s", rel->display,

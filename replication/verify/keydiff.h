@@ -13,6 +13,7 @@
 
 #include "bascule/model/relation.h"
 #include "bascule/port/pgconn.h"
+#include "sqltext/sqltext.h"
 
 typedef enum KeyDiffKind {
     KEYDIFF_EQUAL,          /* both have it and every column is the same; or neither has it */
@@ -46,3 +47,9 @@ bool keydiff_same_number(uint32_t base_type_oid, const char *a, const char *b);
 MUST_CHECK bool keydiff_rows(PgConn *conn, bool on_source, const Relation *rel,
                              const char *const *const *keys, int count, Arena *arena,
                              const char ***out_rows, Error *err);
+
+/* For other questions about rows named by their keys: " FROM <keys> w JOIN <table> t ON ...", with w.place
+ * the number of the key from 1, and its parameters, with room for `more` behind them. */
+void keydiff_put_rows(SqlText *st, const Relation *rel, bool on_source);
+PgParam *keydiff_params(const Relation *rel, const char *const *const *keys, int count,
+                        Arena *arena, int more);

@@ -27,6 +27,7 @@
 #include "bascule/model/relation.h"
 #include "bascule/model/rules.h"
 #include "verify/keydiff.h"
+#include "verify/origin.h"
 #include "verify/twin.h"
 
 typedef enum VerifyWhat { VERIFY_ROWS, VERIFY_COUNTS, VERIFY_SPOT, VERIFY_ORPHANS } VerifyWhat;
@@ -51,6 +52,7 @@ typedef struct VerifyTable {
     bool at_least;                              /* the counts of differences are lower bounds */
     int64_t rows[2], bytes, chunks, elapsed_us; /* rows: source, target */
     int64_t missing, extra, different, representation;
+    int64_t by_others; /* of the rows that were named: surely not written by bascule */
     RowsHash hash[2];
     Lsn first_lsn, last_lsn; /* positions at which its chunks were decided */
     bool resumed;            /* decided by an earlier process of this run */
@@ -67,6 +69,7 @@ typedef struct VerifyFailure {
     int64_t first_us;    /* and when, since 1970; 0 */
     /* Of a table without key: the row, a text a column. NULL: an earlier process named it. */
     const char *const *image;
+    RowOrigin origin; /* of the target's row */
 } VerifyFailure;
 
 /* A foreign key whose rows point nowhere. */

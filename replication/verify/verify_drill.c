@@ -250,24 +250,31 @@ static void walk(Drill *d)
 
 /* Naming ------------------------------------------------------------------------------------------- */
 
-static void name_one(Drill *d, KeyDiff *diff, KeyDiffKind seen)
+static void name_one(Drill *d, KeyDiff *diff, KeyDiffKind seen, const RowOrigin *origin)
 {
     /* The same texts, other bytes: only the binary form tells them apart. */
     if (diff->kind == KEYDIFF_EQUAL)
         diff->kind = seen == KEYDIFF_DIFFERENT ? KEYDIFF_REPRESENTATION : seen;
     count_kind(d->table, diff->kind, 1);
-    verify_name_keyed(d->run, d->table->rel, diff, new_failure(d));
+    VerifyFailure *failure = new_failure(d);
+    verify_name_keyed(d->run, d->table->rel, diff, failure);
+    failure->origin = *origin;
+    failure->origin.replication_origin = arena_strdup(d->run->arena, origin->replication_origin);
+    d->table->out->by_others += origin->others;
 }
 
 static bool ask(Drill *d, int first, int count, Error *err)
 {
     VerifyRun *run = d->run;
     KeyDiff *diffs = arena_new_array(d->arena, KeyDiff, count);
+    RowOrigin *origins = arena_new_array(d->arena, RowOrigin, count);
     PgConn *source = run->probe[SIDE_SOURCE], *target = run->probe[SIDE_TARGET];
     bool same[SIDE_COUNT] = {true, true};
     if (!twin_begin(run->twin, source, true, err) || !twin_begin(run->twin, target, false, err) ||
         !keydiff_read(source, target, d->table->rel, d->keys + first, count, d->arena, diffs,
                       err) ||
+        !origin_read(target, run->spec.twin.task, d->table->rel, d->keys + first, count, d->arena,
+                     origins, err) ||
         !twin_same_file(source, d->table->rel, true, &same[SIDE_SOURCE], err) ||
         !twin_same_file(target, d->table->rel, false, &same[SIDE_TARGET], err) ||
         !pgconn_exec(source, SQL("COMMIT"), PG_NO_PARAMS, NULL, err) ||
@@ -278,7 +285,7 @@ static bool ask(Drill *d, int first, int count, Error *err)
         return true;
     }
     for (int i = 0; i < count; i++)
-        name_one(d, &diffs[i], d->kinds[first + i]);
+        name_one(d, &diffs[i], d->kinds[first + i], &origins[i]);
     return true;
 }
 

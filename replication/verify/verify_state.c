@@ -153,7 +153,10 @@ static bool recall_failures(VerifyRun *run, Error *err)
                             .details = arena_strdup(run->arena, pgrows_text(rows, r, 4)),
                             .lsn = pgrows_lsn(rows, r, 5),
                             .first_lsn = pgrows_lsn(rows, r, 5),
-                            .first_us = pgrows_i64(rows, r, 6)};
+                            .first_us = pgrows_i64(rows, r, 6),
+                            .origin = {.known = !pgrows_null(rows, r, 7),
+                                       .others = strcmp(pgrows_text(rows, r, 7), "others") == 0}};
+        table->out->by_others += strcmp(pgrows_text(rows, r, 7), "others") == 0;
     }
     return true;
 }
@@ -245,6 +248,11 @@ void verify_state_close(VerifyRun *run)
     run->state = NULL;
 }
 
+static const char *writer_of(const VerifyFailure *f)
+{
+    return !f->origin.known ? NULL : f->origin.others ? "others" : "unknown";
+}
+
 static bool write_failure(VerifyRun *run, VerifyFailure *f, const char *number_text, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
@@ -254,7 +262,8 @@ static bool write_failure(VerifyRun *run, VerifyFailure *f, const char *number_t
                       PG_PARAMS(PG_TEXT(run->spec.twin.task), PG_TEXT(f->rel->schema),
                                 PG_TEXT(f->rel->name), PG_TEXT(keyless ? "RowHash" : "Row"),
                                 PG_TEXT(f->key), PG_TEXT(FAILURE_TYPES[f->kind]),
-                                PG_TEXT(f->details), PG_TEXT(lsn.text), PG_TEXT(number_text)),
+                                PG_TEXT(f->details), PG_TEXT(lsn.text), PG_TEXT(number_text),
+                                PG_TEXT(writer_of(f))),
                       &rows, err))
         return false;
     f->first_lsn = pgrows_lsn(rows, 0, 0);

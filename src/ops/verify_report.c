@@ -51,10 +51,11 @@ static json_t *table_json(const VerifyTable *t)
         "why", json_text(t->why), "method", json_text(t->method), "source", side_json(t, 0),
         "target", side_json(t, 1));
     json_object_set_new(out, "differences",
-                        json_pack("{s:I, s:I, s:I, s:I, s:b}", "missing", (json_int_t)t->missing,
-                                  "extra", (json_int_t)t->extra, "different",
-                                  (json_int_t)t->different, "representation",
-                                  (json_int_t)t->representation, "at_least", t->at_least));
+                        json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "missing",
+                                  (json_int_t)t->missing, "extra", (json_int_t)t->extra,
+                                  "different", (json_int_t)t->different, "representation",
+                                  (json_int_t)t->representation, "by_others",
+                                  (json_int_t)t->by_others, "at_least", t->at_least));
     json_object_set_new(out, "chunks", json_integer((json_int_t)t->chunks));
     json_object_set_new(out, "bytes", json_integer((json_int_t)t->bytes));
     json_object_set_new(out, "first_lsn", json_text_lsn(t->first_lsn));
@@ -97,6 +98,19 @@ json_t *report_details_json(const char *text)
     return embedded(text);
 }
 
+/* Of the row that the target has; null: it has none, or nobody asked. */
+static json_t *origin_json(const RowOrigin *o)
+{
+    char at[40];
+    if (!o->known)
+        return json_null();
+    return json_pack("{s:s, s:o, s:o}", "by", o->others ? "others" : "unknown", "at",
+                     o->written_us > 0
+                         ? json_string(clock_format_wall(o->written_us, at, sizeof at))
+                         : json_null(),
+                     "replication_origin", json_text(o->replication_origin));
+}
+
 static json_t *failures_json(const VerifyFailure *failures, int count, bool mask_keys)
 {
     json_t *list = json_array();
@@ -112,6 +126,7 @@ static json_t *failures_json(const VerifyFailure *failures, int count, bool mask
                             f->first_us > 0
                                 ? json_string(clock_format_wall(f->first_us, seen, sizeof seen))
                                 : json_null());
+        json_object_set_new(one, "written", origin_json(&f->origin));
         json_array_append_new(list, one);
     }
     return list;
@@ -257,6 +272,10 @@ static void put_table(const json_t *t, int name_width, Buf *out)
         text_put_clean(out, why);
         buf_putc(out, '\n');
     }
+    int64_t others = count_of(t, "differences.by_others");
+    if (others > 0)
+        buf_printf(out, "    %lld of the rows named below were not written by bascule\n",
+                   (long long)others);
     if (missing + extra + different + number > 0)
         buf_printf(out, "    writes of others on the target are %s\n",
                    json_get_true(t, "guarded")
@@ -302,6 +321,19 @@ void report_columns_text(const json_t *columns, Buf *out)
     buf_putc(out, '\n');
 }
 
+static void put_origin(const json_t *written, Buf *out)
+{
+    const char *at = json_get_text(written, "at", "");
+    const char *origin = json_get_text(written, "replication_origin", "");
+    bool others = strcmp(json_get_text(written, "by", "unknown"), "others") == 0;
+    buf_printf(out, "\n    target's row written%s%s by %s", at[0] != '\0' ? " at " : "", at,
+               others ? "somebody else than bascule" : "bascule or somebody else (unknown)");
+    if (origin[0] != '\0') {
+        buf_puts(out, ", replication origin ");
+        text_put_clean(out, origin);
+    }
+}
+
 static void put_failure(const json_t *f, Buf *out)
 {
     const json_t *columns = json_get(f, "columns");
@@ -312,6 +344,8 @@ static void put_failure(const json_t *f, Buf *out)
     if (json_is_string(json_get(f, "first_lsn")))
         buf_printf(out, ", first seen at %s (%s)", json_get_text(f, "first_lsn", "unknown"),
                    json_get_text(f, "first_seen_at", "unknown"));
+    if (json_is_object(json_get(f, "written")))
+        put_origin(json_get(f, "written"), out);
     report_columns_text(columns, out);
 }
 
