@@ -94,8 +94,9 @@ typedef struct CutoverReport {
     CutoverCheck *checks; /* in the arena given */
     int check_count;
     CutoverPrediction prediction;
-    int terminated;   /* sessions that were in the way and were ended */
-    int most_waiting; /* sessions that waited behind the freeze, the most that was seen */
+    int64_t paused_us; /* clients were held back by a pooler for so long; -1: by none */
+    int terminated;    /* sessions that were in the way and were ended */
+    int most_waiting;  /* sessions that waited behind the freeze, the most that was seen */
     char plan_hash[CUTOVER_PLAN_HASH]; /* "" not made */
     const char *plan_text;             /* lines; NULL not made */
     bool back;                         /* a rollback */
@@ -115,10 +116,19 @@ typedef struct CutoverMoment {
     int64_t deadline_us; /* monotonic; be back by then; 0: no hurry */
     bool may_abort;      /* false from the fence's COMMIT on: what fails then is only told */
     const char *plan_hash;
-    const char *outcome; /* "" before the end */
+    const char *outcome;         /* "" before the end */
+    const CutoverReport *report; /* as far as it has come */
     void (*tell)(void *tell_arg, bool failed, const char *fmt, ...) PRINTF_LIKE(3, 4);
     void *tell_arg;
 } CutoverMoment;
+
+/* How the program tells what it found: text with the remedy behind the last colon. */
+typedef struct CutoverFindings {
+    void *self;
+    void (*block)(void *self, const char *text);
+    void (*warn)(void *self, const char *text);
+    void (*fine)(void *self, const char *text);
+} CutoverFindings;
 
 typedef struct CutoverSpec {
     PgEndpoint source, target;
@@ -172,6 +182,12 @@ typedef struct CutoverSpec {
     /* Before and after every phase, and at the end; not in a dry run. false gives up, where that is
      * still possible. May be NULL. */
     bool (*on_phase)(void *arg, const CutoverMoment *moment, Error *err);
+    /* Since when (monotonic) clients have been held back by what on_phase did; 0: they are not. It
+     * counts against max_downtime. May be NULL. */
+    int64_t (*waiting_since)(void *traffic_arg);
+    /* What the program adds to the preflight; may be NULL. */
+    bool (*check_more)(void *traffic_arg, const CutoverFindings *findings, Error *err);
+    void *traffic_arg;
     void *phase_arg;
 } CutoverSpec;
 

@@ -215,6 +215,30 @@ void freeze_give_back(Cutover *cut)
     pthread_mutex_unlock(&cut->lock);
 }
 
+/* Since when applications have waited: for the locks, or before that behind a pooler. */
+static int64_t waited_since_us(const Cutover *cut, int64_t begun_us)
+{
+    const CutoverSpec *spec = cut->spec;
+    int64_t since_us = spec->waiting_since != NULL ? spec->waiting_since(spec->traffic_arg) : 0;
+    return since_us != 0 && since_us < begun_us ? since_us : begun_us;
+}
+
+static int64_t budget_end_us(const Cutover *cut, int64_t begun_us)
+{
+    return waited_since_us(cut, begun_us) + cut->spec->max_downtime_us / 100 * BUDGET_PERCENT;
+}
+
+/* Applications that wait elsewhere do not wait for as many attempts as we like. */
+static bool time_for_another(const Cutover *cut, Error *err)
+{
+    int64_t now_us = clock_now_us();
+    return now_us < budget_end_us(cut, now_us) ||
+           ERR(err, ERR_DEADLINE,
+               "%d %% of the downtime budget are used up: clients have waited behind the pooler, "
+               "and the tables could not be locked",
+               BUDGET_PERCENT);
+}
+
 /* The session ---------------------------------------------------------------------------------- */
 
 bool freeze_open_session(Cutover *cut, Error *err)
@@ -359,7 +383,7 @@ static bool lock_tables(Cutover *cut, Error *err)
             return false;
         if (i < cut->spec->lock_tries)
             stop_wait(cut->give_up, jitter_us());
-        if (cutover_given_up(cut, err))
+        if (cutover_given_up(cut, err) || !time_for_another(cut, err))
             return false;
     }
     ERR(err, ERR_LOCK_TIMEOUT, "the tables could not be locked in %d attempts; held by: %s",
@@ -388,7 +412,7 @@ CutoverFsmEvent cutover_freeze(Cutover *cut, Error *err)
     cut->step_us = clock_now_us();
     if (!lock_tables(cut, err))
         return cutover_fail(cut, err);
-    freeze->watchdog_us = freeze->begun_us + cut->spec->max_downtime_us / 100 * BUDGET_PERCENT;
+    freeze->watchdog_us = budget_end_us(cut, freeze->begun_us);
     cut->report->frozen_wall_us = clock_wall_us();
     /* Held from here on: the triggers are a quick write of ours, then the watcher may use the
      * session. */

@@ -51,6 +51,7 @@ static bool moment(Cutover *cut, const char *phase, bool before, bool may_abort,
         .may_abort = may_abort,
         .plan_hash = cut->report->plan_hash,
         .outcome = outcome,
+        .report = cut->report,
         .tell = tell,
         .tell_arg = cut,
     };

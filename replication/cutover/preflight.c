@@ -265,6 +265,29 @@ static bool check_target(Findings *f, Error *err)
     return true;
 }
 
+static void block_text(void *self, const char *text)
+{
+    finding_block(self, ERR_BLOCKED, "%s", text);
+}
+
+static void warn_text(void *self, const char *text)
+{
+    finding_warn(self, "%s", text);
+}
+
+static void fine_text(void *self, const char *text)
+{
+    finding_fine(self, "%s", text);
+}
+
+/* What the program is to do at the moments of the walk. */
+static bool check_more(Findings *f, Error *err)
+{
+    const CutoverFindings findings = {f, block_text, warn_text, fine_text};
+    return f->cut->spec->check_more == NULL ||
+           f->cut->spec->check_more(f->cut->spec->traffic_arg, &findings, err);
+}
+
 typedef struct PreflightCheck {
     const char *name;
     bool (*run)(Findings *f, Error *err);
@@ -296,6 +319,7 @@ static bool run_checks(Findings *f, Error *err)
         {"holders", check_holders},
         {"unlogged tables", check_persistence},
         {"way back", preflight_way_back},
+        {"traffic", check_more},
     };
     if (f->cut->spec->rels == NULL || f->cut->spec->rels->count == 0)
         return ERR(err, ERR_WRONG_STATE, "no table is in scope");

@@ -11,6 +11,7 @@
 #include "bascule/base/worker.h"
 #include "cli/engine_verify.h"
 #include "ops/control_api.h"
+#include "ops/report.h"
 
 struct Engine {
     Task *task;
@@ -114,6 +115,7 @@ static bool on_cutover(void *self, const ControlCutoverRequest *request, Control
             .peer = {request->peer_uid, request->peer_pid},
             .on_event = control_events_on_event,
             .event_arg = events,
+            .report_json = report_json,
         };
         WorkerSpec spec = {.name = "cutover", .self = job, .step = cutover_step};
         engine->cutover = worker_start(&spec, engine->stop, err);

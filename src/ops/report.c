@@ -111,6 +111,7 @@ json_t *report_json(const CutoverReport *report)
         (json_int_t)report->epoch, "started_at", wall_json(report->started_wall_us), "frozen_at",
         wall_json(report->frozen_wall_us), "opened_at", wall_json(report->opened_wall_us));
     json_object_set_new(out, "downtime_ms", ms_or_null(report->downtime_us));
+    json_object_set_new(out, "paused_ms", ms_or_null(report->paused_us));
     json_object_set_new(out, "lag_before",
                         json_pack("{s:o, s:o}", "bytes", json_text_number(report->lag_bytes_before),
                                   "seconds", json_text_seconds(report->lag_us_before)));

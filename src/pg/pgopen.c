@@ -245,6 +245,8 @@ static bool set_pins(PgConn *conn, PgSession session, Error *err)
 
 static bool pin_session(PgConn *conn, PgSession session, Error *err)
 {
+    if (session == PG_SESSION_CONSOLE)
+        return true;
     if (!set_pins(conn, session, err))
         return err_context(err, "pinning the session's settings");
     for (size_t i = 0; i < sizeof NEWER_PINS / sizeof *NEWER_PINS; i++) {
@@ -269,6 +271,7 @@ static bool attempt(const PgEndpoint *endpoint, const PQconninfoOption *parsed, 
     bool fine;
 
     conn->stop = endpoint->stop;
+    conn->console = session == PG_SESSION_CONSOLE;
     snprintf(conn->side, sizeof conn->side, "%s", endpoint->side);
     keywords_fill(&keywords, parsed, endpoint, session, what, with_pins);
     fine = connect_now(conn, &keywords, session, timeout_of(endpoint, &keywords), err) &&
@@ -305,8 +308,8 @@ PgConn *pgconn_open(const PgEndpoint *endpoint, PgSession session, const char *w
         ERR(err, ERR_CONFIG, "the connection string of the %s cannot be parsed", endpoint->side);
         return NULL;
     }
-    fine = attempt(endpoint, parsed, session, what, true, &conn, err);
-    if (!fine && blames_options(err)) {
+    fine = attempt(endpoint, parsed, session, what, session != PG_SESSION_CONSOLE, &conn, err);
+    if (!fine && session != PG_SESSION_CONSOLE && blames_options(err)) {
         Error second;
         fine = attempt(endpoint, parsed, session, what, false, &conn, &second);
         if (!fine && second.sqlstate[0] == '\0')
@@ -316,6 +319,12 @@ PgConn *pgconn_open(const PgEndpoint *endpoint, PgSession session, const char *w
     if (!fine)
         err_context(err, "cannot connect to the %s (%s)", endpoint->side, endpoint->shown);
     return conn;
+}
+
+void pgconn_set_deadline(PgConn *conn, int64_t deadline_us)
+{
+    ASSERT(conn->console);
+    conn->deadline_us = deadline_us;
 }
 
 void pgconn_close(PgConn *conn)

@@ -51,6 +51,14 @@ bool pg_input_held(const PgConn *conn)
     return conn->tls != NULL && SSL_pending(conn->tls) > 0;
 }
 
+static bool console_gave_up(PgConn *conn, Error *err)
+{
+    conn->broken = true;
+    if (stop_requested(conn->stop))
+        return ERR(err, ERR_STOPPED, "%s: stopped", conn->side);
+    return ERR(err, ERR_DEADLINE, "%s: no answer in time", conn->side);
+}
+
 bool pg_wait(PgConn *conn, bool for_output, Error *err)
 {
     short events = (short)(POLLIN | (for_output ? POLLOUT : 0));
@@ -59,8 +67,11 @@ bool pg_wait(PgConn *conn, bool for_output, Error *err)
         return PQconsumeInput(conn->pq) || pg_fail_lost(conn, err);
     for (;;) {
         bool cancelled = conn->cancel_deadline_us != 0;
+        int64_t deadline_us = conn->deadline_us != 0 ? conn->deadline_us : CLOCK_NEVER;
         int revents = stop_poll(cancelled ? NULL : conn->stop, PQsocket(conn->pq), events,
-                                cancelled ? conn->cancel_deadline_us : CLOCK_NEVER);
+                                cancelled ? conn->cancel_deadline_us : deadline_us);
+        if (revents == 0 && conn->console)
+            return console_gave_up(conn, err);
         if (revents == 0 && !cancelled) {
             pg_cancel_for_stop(conn);
             continue;

@@ -25,6 +25,8 @@ struct PgConn {
     char side[32];
     PgMode mode;
     bool broken;
+    bool console;
+    int64_t deadline_us;        /* a console's; 0: none */
     int64_t cancel_deadline_us; /* 0: the running statement was not cancelled by us */
     void (*notice)(void *arg, const char *sqlstate, const char *message);
     void *notice_arg;

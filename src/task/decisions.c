@@ -49,7 +49,7 @@ bool decisions_phase(void *arg, const CutoverMoment *moment, Error *err)
             decided(decisions, moment, "fenced", decisions->fenced_us);
         decided(decisions, moment, "opened", opened_us);
     }
-    if (decisions->hooks->count > 0 && !hooks_run(decisions->hooks, moment, err))
+    if (decisions->next != NULL && !decisions->next(decisions->next_arg, moment, err))
         return false;
     /* Behind the hooks, which may still give up. */
     if (is(moment, true, "commit"))

@@ -5,10 +5,11 @@
 #pragma once
 
 #include "audit/audit.h"
-#include "task/hooks.h"
+#include "cutover/cutover.h"
 
 typedef struct Decisions {
-    Hooks *hooks;
+    bool (*next)(void *arg, const CutoverMoment *moment, Error *err); /* NULL: nothing else */
+    void *next_arg;
     const char *mode; /* "cutover", "rehearsal", "rollback", "rollback-rehearsal" */
     AuditPeer peer;
     int64_t fenced_us; /* when the fence was committed; 0: not */

@@ -9,13 +9,17 @@
 #include "audit/audit.h"
 #include "bascule/base/clock.h"
 #include "bascule/base/log.h"
+#include "bascule/base/sha256.h"
 #include "bascule/base/subprocess.h"
 #include "bascule/port/conninfo.h"
+#include "net/webhook.h"
+#include "task/webhooks.h"
 
 #define TIMEOUT_US  10000000
 #define LONGEST_US  3600000000LL
 #define VARIABLES   20
 #define WORDS_LIMIT 64
+#define EVERY       "every"
 
 static const char *const PHASES[] = {"preflight", "arm",   "freeze", "drain",
                                      "sequences", "prove", "commit", "open"};
@@ -30,7 +34,7 @@ static bool known_point(const char *point)
     for (size_t i = 0; i < sizeof PHASES / sizeof *PHASES; i++)
         if (strcmp(phase, PHASES[i]) == 0)
             return true;
-    return strcmp(point, "end") == 0;
+    return strcmp(point, "end") == 0 || strcmp(point, EVERY) == 0;
 }
 
 /* One word, quotes taken off; NULL at the end or when a quote is not closed. */
@@ -71,16 +75,27 @@ static bool read_time(const char *word, int64_t *out_us)
     return true;
 }
 
-static bool parse_line(const char *line, Arena *arena, Hook *out, Error *err)
+/* What a webhook's line is about without what may be a secret of it. */
+static void hide_url(Hook *hook, const char *option_words, Arena *arena)
+{
+    char hex[SHA256_HEX_SIZE];
+    sha256_hex(hook->line, strlen(hook->line), hex);
+    hook->name = webhook_shown(hook->argv[0], arena);
+    hook->line = arena_printf(arena, "%s%s (%.12s)", option_words, hook->name, hex);
+}
+
+static bool parse_line(const char *line, bool web, Arena *arena, Hook *out, Error *err)
 {
     bool bad = false;
     int count = 0;
+    const char *option = web ? "hooks.webhooks" : "hooks.commands";
     const char *rest = line, *word = next_word(&rest, arena, &bad);
-    *out = (Hook){.line = line, .timeout_us = TIMEOUT_US, .abort = true, .point = word};
+    *out = (Hook){.line = line, .timeout_us = TIMEOUT_US, .abort = true, .web = web, .point = word};
     if (word == NULL || !known_point(word)) {
-        ERR(err, ERR_CONFIG, "hooks.commands: '%s' names no point of a cutover", line);
-        return err_hint(err, "Write before-PHASE, after-PHASE or end; phases: preflight, arm, "
-                             "freeze, drain, sequences, prove, commit, open.");
+        ERR(err, ERR_CONFIG, "%s: '%s' names no point of a cutover", option,
+            web && word != NULL ? word : line);
+        return err_hint(err, "Write before-PHASE, after-PHASE, end or every; phases: preflight, "
+                             "arm, freeze, drain, sequences, prove, commit, open.");
     }
     word = next_word(&rest, arena, &bad);
     if (word != NULL && read_time(word, &out->timeout_us))
@@ -92,21 +107,31 @@ static bool parse_line(const char *line, Arena *arena, Hook *out, Error *err)
     out->argv = arena_new_array(arena, const char *, WORDS_LIMIT + 1);
     for (; word != NULL && count < WORDS_LIMIT; word = next_word(&rest, arena, &bad))
         out->argv[count++] = word;
+    if (web && (bad || count != 1 || !webhook_is_url(out->argv[0])))
+        return ERR(err, ERR_CONFIG, "%s: the line for %s does not end with one http or https URL",
+                   option, out->point);
     if (bad || count == 0 || word != NULL)
-        return ERR(err, ERR_CONFIG, "hooks.commands: '%s' %s", line,
+        return ERR(err, ERR_CONFIG, "%s: '%s' %s", option, line,
                    bad          ? "has a quote that is not closed"
                    : count == 0 ? "names no command"
                                 : "has too many arguments");
+    out->name = out->argv[0];
+    if (web)
+        hide_url(out, arena_printf(arena, "%s %s ", out->point, out->abort ? "abort" : "warn"),
+                 arena);
     return true;
 }
 
-bool hooks_parse(const char *const *lines, int count, Arena *arena, Hooks *out_hooks, Error *err)
+bool hooks_parse(const char *const *lines, int count, bool web, Arena *arena, Hooks *hooks,
+                 Error *err)
 {
-    Hooks hooks = {.all = arena_new_array(arena, Hook, count + 1)};
+    Hook *all = arena_new_array(arena, Hook, hooks->count + count + 1);
+    for (int i = 0; i < hooks->count; i++)
+        all[i] = hooks->all[i];
+    hooks->all = all;
     for (int i = 0; i < count; i++)
-        if (!parse_line(lines[i], arena, &hooks.all[hooks.count++], err))
+        if (!parse_line(lines[i], web, arena, &hooks->all[hooks->count++], err))
             return false;
-    *out_hooks = hooks;
     return true;
 }
 
@@ -161,22 +186,28 @@ static void fill(Env *env, const Hooks *hooks, const CutoverMoment *moment, cons
     put_place(env, "TO", hooks->to_conninfo);
 }
 
-static bool run_one(const Hooks *hooks, const Hook *hook, const CutoverMoment *moment, Error *err)
+int64_t hook_time_us(const Hook *hook, const CutoverMoment *moment)
+{
+    int64_t left_us = moment->deadline_us - clock_now_us();
+    if (moment->deadline_us == 0 || left_us >= hook->timeout_us)
+        return hook->timeout_us;
+    return left_us > 1000 ? left_us : 1000;
+}
+
+static bool run_command(const Hooks *hooks, const Hook *hook, const CutoverMoment *moment,
+                        const char *point, Error *err)
 {
     Env env = {.arena = arena_new(0)};
-    int64_t left_us = moment->deadline_us - clock_now_us();
-    fill(&env, hooks, moment, hook->point);
+    fill(&env, hooks, moment, point);
     Subprocess spec = {
         .argv = hook->argv,
         .env = env.all,
-        .timeout_us = moment->deadline_us != 0 && left_us < hook->timeout_us
-                          ? (left_us > 1000 ? left_us : 1000)
-                          : hook->timeout_us,
+        .timeout_us = hook_time_us(hook, moment),
         .stop = moment->may_abort ? hooks->stop : NULL,
     };
     bool ok = subprocess_run(&spec, NULL, err);
     arena_free(env.arena);
-    return ok || err_context(err, "hook %s '%s'", hook->point, hook->argv[0]);
+    return ok || err_context(err, "hook %s '%s'", point, hook->name);
 }
 
 /* Not flushed while writes wait: the record of the cutover's next decision does it. */
@@ -204,13 +235,14 @@ bool hooks_run(void *arg, const CutoverMoment *moment, Error *err)
         const Hook *hook = &hooks->all[i];
         char took[32];
         int64_t began_us = clock_now_us();
-        if (strcmp(hook->point, point) != 0)
+        if (strcmp(hook->point, point) != 0 && strcmp(hook->point, EVERY) != 0)
             continue;
         note_hook(hook, moment, "begin", NULL);
-        bool went_well = run_one(hooks, hook, moment, err);
+        bool went_well = hook->web ? webhook_send(hooks, hook, moment, point, err)
+                                   : run_command(hooks, hook, moment, point, err);
         note_hook(hook, moment, "end", went_well ? "done" : "failed");
         if (went_well) {
-            moment->tell(moment->tell_arg, false, "%s: '%s' done after %s", point, hook->argv[0],
+            moment->tell(moment->tell_arg, false, "%s: '%s' done after %s", point, hook->name,
                          clock_format_duration(clock_now_us() - began_us, took, sizeof took));
             continue;
         }

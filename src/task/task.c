@@ -16,7 +16,7 @@
 #include "source/preflight.h"
 #include "sync/proofs.h"
 #include "task/decisions.h"
-#include "task/hooks.h"
+#include "task/moments.h"
 #include "task/plans.h"
 #include "task/schedule.h"
 #include "task/way.h"
@@ -25,7 +25,7 @@ struct Task {
     const Config *config;
     Arena *arena;
     Rules rules;
-    Hooks hooks;         /* the lines: immutable; the rest belongs to the cutover under way */
+    Moments moments;     /* what was read: immutable; the rest belongs to the cutover under way */
     Decisions decisions; /* of the cutover under way */
     SyncSpec spec;
     SchemaPort schema;
@@ -109,12 +109,10 @@ bool task_open(const Config *config, StopToken *stop, bool until_caught_up, Task
     task->arena = arena_new(0);
     pthread_mutex_init(&task->lock, NULL);
     SyncSpec *spec = &task->spec;
-    int hook_count = 0;
-    const char *const *hook_lines = config_list(config, OPT_HOOKS_COMMANDS, &hook_count);
-    if (!hooks_parse(hook_lines, hook_count, task->arena, &task->hooks, err) ||
-        !config_rules(config, &task->rules, task->arena, err) ||
+    if (!config_rules(config, &task->rules, task->arena, err) ||
         !config_endpoint(config, true, &spec->source, task->arena, err) ||
-        !config_endpoint(config, false, &spec->target, task->arena, err)) {
+        !config_endpoint(config, false, &spec->target, task->arena, err) ||
+        !moments_read(config, task->arena, &spec->source, &spec->target, &task->moments, err)) {
         task_free(task);
         return false;
     }
@@ -299,6 +297,15 @@ static void begin_way(Task *task, const Situation *situation)
     pthread_mutex_unlock(&task->lock);
 }
 
+/* A run that was killed may have left clients waiting at a pooler. */
+static void settle_traffic(const Task *task, const Situation *now)
+{
+    bool decided = (now->forward == DECISION_NONE || now->forward == DECISION_OPENED) &&
+                   now->back != DECISION_FENCED && now->back != DECISION_REVOKED;
+    if (now->known && decided)
+        traffic_settle(&task->moments.traffic, now->forward == DECISION_OPENED);
+}
+
 bool task_run(Task *task, Error *err)
 {
     SyncSpec *s = &task->spec;
@@ -317,6 +324,7 @@ bool task_run(Task *task, Error *err)
     Situation now;
     if (!look(task, false, &now, err))
         return false;
+    settle_traffic(task, &now);
     for (;;) {
         begin_way(task, &now);
         if (!sync_run(task->sync, err)) {
@@ -418,7 +426,7 @@ static void base_of(void *engine, const Relation *rel, CutoverBase *out)
         snprintf(out->why, sizeof out->why, "%s", state.whole ? state.why : "never verified");
 }
 
-static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *options)
+static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *options, Arena *arena)
 {
     const Config *c = task->config;
     const SyncSpec *from = options->back ? &task->back : &task->spec;
@@ -467,15 +475,14 @@ static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *optio
         .ready = sync_ready,
         .wait_message = sync_wait_message,
         .stop_apply = sync_stop_apply,
-        .on_phase = decisions_phase,
-        .phase_arg = &task->decisions,
-        .plan_extra = hooks_plan(&task->hooks, task->arena),
         .keylog = proofs_keylog(sync),
         .base = base_of,
         .on_event = options->on_event,
         .event_arg = options->event_arg,
     };
     spec.source.encoding = spec.target.encoding = sync_encoding(sync);
+    task->moments.hooks.report_json = options->report_json;
+    moments_begin(&task->moments, &spec, arena);
     return spec;
 }
 
@@ -488,18 +495,17 @@ bool task_cutover(Task *task, const TaskCutover *options, Arena *arena, CutoverR
         .window_us =
             chosen(options->at_window_us, config_duration_us(task->config, OPT_CUTOVER_AT_WINDOW)),
     };
-    if (!begin_cutover(task, options, &sync, err))
+    if (!begin_cutover(task, options, &sync, err)) {
+        cutover_report_nothing(out_report, err);
         return false;
-    CutoverSpec spec = cutover_spec(task, sync, options);
-    task->hooks.task = spec.task;
-    task->hooks.stop = spec.abort;
-    task->hooks.from_conninfo = spec.source.conninfo;
-    task->hooks.to_conninfo = spec.target.conninfo;
-    task->hooks.mode = options->rehearse ? (options->back ? "rollback-rehearsal" : "rehearsal")
-                       : options->back   ? "rollback"
-                                         : "cutover";
-    task->decisions =
-        (Decisions){.hooks = &task->hooks, .mode = task->hooks.mode, .peer = options->peer};
+    }
+    CutoverSpec spec = cutover_spec(task, sync, options, arena);
+    task->decisions = (Decisions){.next = spec.on_phase,
+                                  .next_arg = spec.phase_arg,
+                                  .mode = task->moments.hooks.mode,
+                                  .peer = options->peer};
+    spec.on_phase = decisions_phase;
+    spec.phase_arg = &task->decisions;
     if (!options->dry_run)
         decisions_begin(&task->decisions, options->confirm);
     bool ok = schedule.at_wall_us == 0 || options->dry_run || schedule_wait(&schedule, &spec, err);
@@ -509,6 +515,7 @@ bool task_cutover(Task *task, const TaskCutover *options, Arena *arena, CutoverR
         ok = cutover_run(&spec, arena, out_report, err);
     else
         cutover_report_nothing(out_report, err);
+    moments_report(&task->moments, out_report);
     if (!options->dry_run)
         decisions_end(&task->decisions, out_report, ok ? NULL : err);
     end_cutover(task, sync, begun, ok && begun && !options->rehearse);
@@ -538,14 +545,15 @@ bool task_revoke(Task *task, Error *err)
         return false;
     /* A rollback that stopped half way: the target takes writes again. */
     bool back = now.back == DECISION_FENCED || now.back == DECISION_REVOKED;
-    bool ok = back ? cutover_revoke(target, source, task->spec.task, err)
-                   : cutover_revoke(source, target, task->spec.task, err);
-    if (ok && (back || now.forward == DECISION_FENCED || now.forward == DECISION_REVOKED))
+    if (!cutover_revoke(back ? target : source, back ? source : target, task->spec.task, err))
+        return false;
+    if (back || now.forward == DECISION_FENCED || now.forward == DECISION_REVOKED)
         audit_note(&(AuditNote){.action = back ? "rollback" : "cutover",
                                 .event = "decision",
                                 .result = "revoked",
                                 .epoch = back ? now.back_epoch : now.forward_epoch});
-    return ok;
+    traffic_settle(&task->moments.traffic, back);
+    return true;
 }
 
 /* Asked at most every few seconds: status is polled often, and both sides must answer for it. */

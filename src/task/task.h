@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "audit/audit.h"
 #include "config/config.h"
 #include "cutover/cutover.h"
@@ -54,6 +56,7 @@ typedef struct TaskCutover {
     int64_t max_downtime_us, max_lag_us, max_lag_bytes;
     void (*on_event)(void *arg, const CutoverEvent *event);
     void *event_arg;
+    json_t *(*report_json)(const CutoverReport *report); /* for the webhooks; may be NULL */
 } TaskCutover;
 
 /* On the running engine. Blocks; one at a time (WRONG_STATE). */

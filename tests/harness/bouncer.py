@@ -1,11 +1,13 @@
 """A real PgBouncer in transaction mode, and clients that write through it without a pause and count every failure."""
+import contextlib
+import json
 import os
 import subprocess
 import threading
 
 import psycopg
 
-from . import place
+from . import oracle, place
 from .waiting import wait_until
 
 INI = """[databases]
@@ -68,6 +70,20 @@ class Bouncer:
     def hooks(self):
         return [f"{point} 20s abort {self.script}" for point in ("before-freeze", "after-open", "end")]
 
+    def line(self, databases="app"):
+        """The same as an item of traffic.pgbouncer: bascule does it all."""
+        return f"host=127.0.0.1 port={self.port} user=operator databases={databases} file={self.dir}/bouncer.ini"
+
+    def entry(self):
+        """The row of SHOW DATABASES."""
+        admin = psycopg.connect(f"host=127.0.0.1 port={self.port} user=operator dbname=pgbouncer", autocommit=True,
+                                cursor_factory=psycopg.ClientCursor, row_factory=psycopg.rows.dict_row)
+        with contextlib.closing(admin):
+            return next(r for r in admin.execute("SHOW DATABASES") if r["name"] == "app")
+
+    def is_paused(self):
+        return int(self.entry()["paused"]) != 0
+
     def read(self, name):
         path = os.path.join(self.dir, name)
         if not os.path.exists(path):
@@ -83,8 +99,8 @@ class Bouncer:
 class Clients:
     """Threads that insert into `ledger` through the pooler; what is acknowledged and what fails is kept."""
 
-    def __init__(self, conninfo, count=4):
-        self.conninfo, self.acknowledged, self.failures = conninfo, [], []
+    def __init__(self, conninfo, count=4, prefix="client"):
+        self.conninfo, self.prefix, self.acknowledged, self.failures = conninfo, prefix, [], []
         self.ending = threading.Event()
         self.threads = [threading.Thread(target=self.loop, args=(n,)) for n in range(count)]
 
@@ -104,7 +120,7 @@ class Clients:
         with psycopg.connect(self.conninfo, autocommit=True, prepare_threshold=None) as c:
             while not self.ending.is_set():
                 n += 1
-                ident = f"client {number}/{n}"
+                ident = f"{self.prefix} {number}/{n}"
                 try:
                     with c.transaction():
                         c.execute("INSERT INTO ledger (id, writer, kind) VALUES (%s, %s, 'pooled')", (ident, number))
@@ -117,3 +133,28 @@ class Clients:
     def wait_more(self, commits):
         goal = len(self.acknowledged) + commits
         wait_until(lambda: self.failures or len(self.acknowledged) >= goal, 60, f"{commits} more commits")
+
+
+def switch_rounds(task, clients, rounds, commits=50, dump=lambda: ""):
+    """Cutover and rollback, one command each, while the clients go on. Returns the reports."""
+    reports = []
+    for _ in range(rounds):
+        for command, ready in ((task.cutover, task.wait_ready), (task.rollback, task.wait_back)):
+            clients.wait_more(commits)
+            ready()
+            done = command("--json", "--max-lag", "30s", "--max-downtime", "20s")
+            assert done.code == 0, f"{done!r}\n{dump()}"
+            reports.append(json.loads(done.out.splitlines()[-1])["report"])
+    clients.wait_more(commits)
+    return reports
+
+
+def assert_nothing_failed(task, clients, source, target):
+    """On the source again: no transaction failed, none is lost, none is there twice."""
+    assert clients.failures == [], clients.failures
+    task.wait_streaming()
+    task.wait_applied(source)
+    for side in (source, target):
+        there = [r[0] for r in side.sql("SELECT id FROM ledger WHERE kind = 'pooled'")]
+        assert sorted(there) == sorted(clients.acknowledged), "lost or twice"
+    oracle.assert_equal(source, target, schema=False, sequences=False)

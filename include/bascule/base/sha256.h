@@ -10,3 +10,6 @@
 
 /* 64 lower-case hex digits and a NUL; returns out. */
 char *sha256_hex(const void *data, size_t len, char out[SHA256_HEX_SIZE]);
+/* HMAC with that digest, the same way. */
+char *sha256_hmac_hex(const void *key, size_t key_len, const void *data, size_t len,
+                      char out[SHA256_HEX_SIZE]);

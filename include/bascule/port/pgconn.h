@@ -37,7 +37,11 @@ typedef struct PgEndpoint {
     int64_t connect_timeout_us; /* 0: 10 s */
 } PgEndpoint;
 
-typedef enum PgSession { PG_SESSION_SQL, PG_SESSION_WALSENDER } PgSession;
+typedef enum PgSession {
+    PG_SESSION_SQL,
+    PG_SESSION_WALSENDER,
+    PG_SESSION_CONSOLE, /* a pooler's admin console: no settings, no parameters, no cancel */
+} PgSession;
 
 MUST_CHECK PgConn *pgconn_open(const PgEndpoint *endpoint, PgSession session, const char *what,
                                Error *err);
@@ -62,6 +66,9 @@ void pgconn_cancel(PgConn *conn);
 /* Replaces the endpoint's stop token; NULL: later calls do not end early. For what must still be said
  * to the server after a stop. */
 void pgconn_set_stop(PgConn *conn, StopToken *stop);
+/* A call that is not answered by then (monotonic; 0: never) fails with DEADLINE, and the session is
+ * broken. For a console, whose commands cannot be cancelled. */
+void pgconn_set_deadline(PgConn *conn, int64_t deadline_us);
 /* Notices are handed to this; default: logged at debug. */
 void pgconn_on_notice(PgConn *conn,
                       void (*fn)(void *arg, const char *sqlstate, const char *message), void *arg);

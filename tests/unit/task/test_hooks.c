@@ -15,10 +15,10 @@ static void lines_are_read(void **state)
                                         "after-open 2min warn /bin/tell 'two words' \"a'b\" c",
                                         "end  500ms   /bin/x abort"};
     Error err = ERROR_INIT;
-    Hooks hooks;
+    Hooks hooks = {0};
     Arena *arena = arena_new(0);
     (void)state;
-    assert_true(hooks_parse(LINES, 3, arena, &hooks, &err));
+    assert_true(hooks_parse(LINES, 3, false, arena, &hooks, &err));
     assert_int_equal(hooks.count, 3);
     assert_true(hooks.all[0].abort && hooks.all[0].timeout_us == 10000000);
     assert_string_equal(hooks.all[0].argv[0], "/bin/pause");
@@ -48,8 +48,8 @@ static void wrong_lines_are_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
         Error err = ERROR_INIT;
-        Hooks hooks;
-        if (hooks_parse(&BAD[i], 1, arena, &hooks, &err))
+        Hooks hooks = {0};
+        if (hooks_parse(&BAD[i], 1, false, arena, &hooks, &err))
             fail_msg("'%s' was taken", BAD[i]);
         assert_int_equal(err.cls, ERR_CONFIG);
     }
