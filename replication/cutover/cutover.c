@@ -328,6 +328,7 @@ void cutover_report_nothing(CutoverReport *out_report, const Error *err)
         .lag_us_before = PROGRESS_UNKNOWN,
         .downtime_us = -1,
         .paused_us = -1,
+        .drained_bytes = PROGRESS_UNKNOWN,
         .started_wall_us = clock_wall_us(),
         .prediction =
             {.lock_us = -1, .drain_us = -1, .prove_us = -1, .prove_bytes = -1, .total_us = -1},

@@ -66,6 +66,20 @@ typedef struct CutoverCheck {
     const char *name, *text; /* text: "" when there is nothing to say */
 } CutoverCheck;
 
+/* A session that is still connected to the side that was left. */
+typedef struct CutoverSession {
+    int64_t pid;
+    const char *role, *application, *address, *state; /* "" unknown */
+    int64_t since_us;                                 /* its last statement; PROGRESS_UNKNOWN */
+} CutoverSession;
+
+/* What the program ran at a moment. */
+typedef struct CutoverHookRun {
+    char point[40];
+    const char *name, *why; /* why: "" it went well */
+    int64_t elapsed_us;
+} CutoverHookRun;
+
 #define CUTOVER_CHECKS_MAX 256
 #define CUTOVER_PLAN_HASH  17 /* 16 hex digits and a NUL */
 
@@ -89,6 +103,13 @@ typedef struct CutoverReport {
     CompareTable *tables; /* in the arena given */
     int64_t rows_compared, bytes_compared, keys_compared;
     int sequences_raised, sequences_total;
+    int64_t drained_bytes; /* of WAL: from what was applied at the freeze to the barrier;
+                              PROGRESS_UNKNOWN */
+    bool left_known;
+    CutoverSession *left; /* in the arena given */
+    int left_count;
+    CutoverHookRun *hooks; /* filled by the program; in the arena given */
+    int hook_count;
     Views views; /* materialized views: what became of each once the target was open */
     int64_t started_wall_us, frozen_wall_us, opened_wall_us;
     CutoverCheck *checks; /* in the arena given */

@@ -65,6 +65,7 @@ struct Cutover {
     Sequences sequences;
     char fingerprint[33];
     char barrier[128]; /* content of the barrier message */
+    Lsn applied_at_freeze;
     int64_t epoch, newest_known;
     bool opening_prepared; /* the target's transaction is complete but for its COMMIT */
     bool rolling_forward;

@@ -8,6 +8,27 @@
 
 #define SHOWN 20
 
+static void keep(Cutover *cut, const PgRows *rows)
+{
+    CutoverReport *report = cut->report;
+    report->left = arena_new_array(cut->arena, CutoverSession, pgrows_count(rows) + 1);
+    for (int r = 0; r < pgrows_count(rows); r++)
+        report->left[report->left_count++] = (CutoverSession){
+            .pid = pgrows_i64(rows, r, 0),
+            .role = arena_strdup(cut->arena, pgrows_text(rows, r, 1)),
+            .application = arena_strdup(cut->arena, pgrows_text(rows, r, 2)),
+            .address = arena_strdup(cut->arena, pgrows_text(rows, r, 3)),
+            .state = arena_strdup(cut->arena, pgrows_text(rows, r, 4)),
+            .since_us = pgrows_null(rows, r, 5) ? PROGRESS_UNKNOWN : pgrows_i64(rows, r, 5),
+        };
+    report->left_known = true;
+}
+
+static const char *or_unknown(const char *text, const char *unknown)
+{
+    return text[0] != '\0' ? text : unknown;
+}
+
 void left_behind_tell(Cutover *cut)
 {
     Error err = ERROR_INIT;
@@ -17,18 +38,19 @@ void left_behind_tell(Cutover *cut)
         log_debug("looking for sessions left behind: %s", err.message);
         return;
     }
-    for (int r = 0; r < pgrows_count(rows) && r < SHOWN; r++) {
+    keep(cut, rows);
+    for (int r = 0; r < cut->report->left_count && r < SHOWN; r++) {
+        const CutoverSession *session = &cut->report->left[r];
         char since[32] = "unknown";
-        if (!pgrows_null(rows, r, 5))
-            clock_format_duration(pgrows_i64(rows, r, 5), since, sizeof since);
+        if (session->since_us != PROGRESS_UNKNOWN)
+            clock_format_duration(session->since_us, since, sizeof since);
         cutover_tell(cut, "left", false,
-                     "still on the %s: pid %s, role %s, application %s, from %s, %s for %s",
-                     FROM_SIDE(cut), pgrows_text(rows, r, 0), pgrows_text(rows, r, 1),
-                     pgrows_length(rows, r, 2) > 0 ? pgrows_text(rows, r, 2) : "unnamed",
-                     pgrows_length(rows, r, 3) > 0 ? pgrows_text(rows, r, 3) : "unknown",
-                     pgrows_length(rows, r, 4) > 0 ? pgrows_text(rows, r, 4) : "in unknown state",
-                     since);
+                     "still on the %s: pid %lld, role %s, application %s, from %s, %s for %s",
+                     FROM_SIDE(cut), (long long)session->pid, session->role,
+                     or_unknown(session->application, "unnamed"),
+                     or_unknown(session->address, "unknown"),
+                     or_unknown(session->state, "in unknown state"), since);
     }
-    if (pgrows_count(rows) > SHOWN)
-        cutover_tell(cut, "left", false, "and %d more sessions", pgrows_count(rows) - SHOWN);
+    if (cut->report->left_count > SHOWN)
+        cutover_tell(cut, "left", false, "and %d more sessions", cut->report->left_count - SHOWN);
 }

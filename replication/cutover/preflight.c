@@ -332,6 +332,11 @@ static bool run_checks(Findings *f, Error *err)
     }
     if (!preflight_sides(f, err))
         return false;
+    finding_check(f, "last minute");
+    preflight_rates(f);
+    finding_check(f, "disk");
+    if (!preflight_room(f, err))
+        return false;
     finding_check(f, "prediction");
     if ((f->blockers.len == 0 || f->cut->spec->dry_run) && !preflight_prediction(f, err))
         return false;

@@ -84,6 +84,8 @@ static bool write_barrier(Cutover *cut, Error *err)
                       err))
         return err_context(err, "writing the barrier message");
     cut->report->barrier_lsn = pgrows_lsn(rows, 0, 0);
+    if (cut->applied_at_freeze != LSN_UNKNOWN && cut->report->barrier_lsn >= cut->applied_at_freeze)
+        cut->report->drained_bytes = (int64_t)(cut->report->barrier_lsn - cut->applied_at_freeze);
     return true;
 }
 

@@ -23,7 +23,8 @@
 /* Positions of the source's WAL end over time, for lag in seconds without trusting two clocks. */
 typedef struct LagSample {
     int64_t at_us;
-    Lsn end_lsn;
+    Lsn end_lsn, reached_lsn;
+    int64_t lag_us;
 } LagSample;
 #define LAG_SAMPLES 1024
 

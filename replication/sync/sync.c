@@ -47,6 +47,9 @@ Sync *sync_new(const SyncSpec *spec)
     atomic_store(&p->lag_bytes, PROGRESS_UNKNOWN);
     atomic_store(&p->capture_lag_bytes, PROGRESS_UNKNOWN);
     atomic_store(&p->apply_lag_us, PROGRESS_UNKNOWN);
+    atomic_store(&p->lag_p99_us, PROGRESS_UNKNOWN);
+    atomic_store(&p->wal_rate, PROGRESS_UNKNOWN);
+    atomic_store(&p->apply_rate, PROGRESS_UNKNOWN);
     return sync;
 }
 

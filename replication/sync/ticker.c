@@ -9,17 +9,21 @@
  * still to be applied: the resume row follows an idle source in steps of a second.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bascule/base/clock.h"
 #include "bascule/base/log.h"
 #include "sync/internal.h"
 
-#define TICK_US 500000
+#define TICK_US     500000
+#define MINUTE_US   60000000
+#define MEASURED_US 10000000
 
 static void note_sample(Sync *sync, Lsn end_lsn)
 {
-    sync->samples[sync->sample_next] = (LagSample){clock_now_us(), end_lsn};
+    sync->samples[sync->sample_next] =
+        (LagSample){.at_us = clock_now_us(), .end_lsn = end_lsn, .lag_us = PROGRESS_UNKNOWN};
     sync->sample_next = (sync->sample_next + 1) % LAG_SAMPLES;
     if (sync->sample_count < LAG_SAMPLES)
         sync->sample_count++;
@@ -49,6 +53,45 @@ static int64_t lag_us(const Sync *sync, Lsn applied_lsn)
         return commit > 0 ? clock_wall_us() - commit : PROGRESS_UNKNOWN;
     }
     return clock_now_us() - sync->samples[sync->sample_next].at_us;
+}
+
+static const LagSample *sample(const Sync *sync, int back)
+{
+    return &sync->samples[(sync->sample_next - back + LAG_SAMPLES) % LAG_SAMPLES];
+}
+
+static int by_size(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The last minute's lag and rates, with the newest sample complete. */
+static void publish_minute(const Sync *sync, Progress *p)
+{
+    int64_t lags[2 * MINUTE_US / TICK_US];
+    int count = 0, room = (int)(sizeof lags / sizeof *lags);
+    const LagSample *newest = sample(sync, 1), *oldest = newest;
+    for (int back = 1; back <= sync->sample_count && count < room; back++) {
+        const LagSample *s = sample(sync, back);
+        /* Behind a gap, or a stream that was turned back, nothing is measured in one piece. */
+        if (newest->at_us - s->at_us > MINUTE_US || s->lag_us == PROGRESS_UNKNOWN ||
+            s->reached_lsn > newest->reached_lsn)
+            break;
+        oldest = s;
+        lags[count++] = s->lag_us;
+    }
+    int64_t span_us = newest->at_us - oldest->at_us;
+    bool known = span_us >= MEASURED_US;
+    qsort(lags, (size_t)count, sizeof *lags, by_size);
+    atomic_store(&p->lag_p99_us, known ? lags[count * 99 / 100] : PROGRESS_UNKNOWN);
+    atomic_store(&p->wal_rate, known ? (int64_t)((double)(newest->end_lsn - oldest->end_lsn) * 1e6 /
+                                                 (double)span_us)
+                                     : PROGRESS_UNKNOWN);
+    atomic_store(&p->apply_rate,
+                 known ? (int64_t)((double)(newest->reached_lsn - oldest->reached_lsn) * 1e6 /
+                                   (double)span_us)
+                       : PROGRESS_UNKNOWN);
 }
 
 static int64_t distance(Lsn from, Lsn to)
@@ -83,7 +126,12 @@ static void publish(Sync *sync, const SlotState *slot)
     Lsn reached = reached_lsn(p, &received);
     atomic_store(&p->lag_bytes, distance(reached, end));
     atomic_store(&p->capture_lag_bytes, distance(received, end));
-    atomic_store(&p->apply_lag_us, lag_us(sync, reached));
+    int64_t lag = lag_us(sync, reached);
+    atomic_store(&p->apply_lag_us, lag);
+    LagSample *newest = &sync->samples[(sync->sample_next - 1 + LAG_SAMPLES) % LAG_SAMPLES];
+    newest->reached_lsn = reached;
+    newest->lag_us = lag;
+    publish_minute(sync, p);
     atomic_store(&p->measured_at_us, clock_now_us());
     pthread_mutex_lock(&sync->lock);
     snprintf(sync->wal_status, sizeof sync->wal_status, "%s", slot->wal_status);
@@ -131,6 +179,7 @@ void sync_ticker_reset(void *self)
     atomic_store(&p->lag_bytes, PROGRESS_UNKNOWN);
     atomic_store(&p->capture_lag_bytes, PROGRESS_UNKNOWN);
     atomic_store(&p->apply_lag_us, PROGRESS_UNKNOWN);
+    atomic_store(&p->lag_p99_us, PROGRESS_UNKNOWN);
     atomic_store(&p->wal_retained_bytes, PROGRESS_UNKNOWN);
     atomic_store(&p->wal_left_bytes, PROGRESS_UNKNOWN);
 }

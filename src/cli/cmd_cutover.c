@@ -47,15 +47,33 @@ typedef struct Wish {
 } Wish;
 
 /* Events ------------------------------------------------------------------------------------- */
+/* What goes back, as this operator would type it; null where nothing does. */
+static json_t *rollback_command(const Client *client, const json_t *report)
+{
+    const char *path = config_path(client->config);
+    bool back = strcmp(json_get_text(report, "direction", ""), "back") == 0;
+    if (back || !json_get_true(report, "way_back.armed"))
+        return json_null();
+    return json_sprintf("bascule%s%s rollback", path != NULL ? " --config " : "",
+                        path != NULL ? path : "");
+}
+
 static void on_line(void *arg, const json_t *line)
 {
     Client *client = arg;
-    if (client->json)
-        out_json_line(line);
-    if (strcmp(json_get_text(line, "event", ""), "report") == 0) {
+    bool last = strcmp(json_get_text(line, "event", ""), "report") == 0;
+    if (last) {
         json_decref(client->last);
         client->last = json_deep_copy(line);
-    } else if (!client->json && !client->quiet) {
+        json_t *report = json_object_get(client->last, "report");
+        if (json_is_object(report))
+            json_object_set_new(report, "rollback_command", rollback_command(client, report));
+    }
+    if (client->json) {
+        out_json_line(last ? client->last : line);
+    } else if (last) {
+        return;
+    } else if (!client->quiet) {
         CLEANUP_BUF Buf text = BUF_INIT;
         report_event_text(line, &client->step, &text);
         out_buf(&text);
@@ -117,6 +135,11 @@ static void put_next(const Client *client, bool back, const json_t *report, Buf 
     const char *path = config_path(client->config);
     const char *given = path != NULL ? " --config " : "", *file = path != NULL ? path : "";
     bool armed = json_get_true(report, "way_back.armed");
+    if (armed && client->own_engine)
+        buf_printf(out,
+                   "The engine of this command ends now. Keep 'bascule%s%s run' up: it streams "
+                   "the other way.\n",
+                   given, file);
     if (back && armed)
         buf_printf(out, "To go there again:  bascule%s%s cutover\n", given, file);
     else if (back)
@@ -125,17 +148,12 @@ static void put_next(const Client *client, bool back, const json_t *report, Buf 
                    given, file);
     else if (armed)
         buf_printf(out,
-                   "To go back with every write:           bascule%s%s rollback\n"
-                   "When it is not needed any more:        bascule%s%s complete\n",
+                   "When no way back is needed any more:   bascule%s%s complete\n"
+                   "To go back with every write:           bascule%s%s rollback\n",
                    given, file, given, file);
     else
         buf_printf(out, "There is no way back (%s).\nWhen all is well: bascule%s%s cleanup\n",
                    json_get_text(report, "way_back.why_not", "unknown"), given, file);
-    if (armed && client->own_engine)
-        buf_printf(out,
-                   "The engine of this command ends now. Keep 'bascule%s%s run' up: it streams "
-                   "the other way.\n",
-                   given, file);
 }
 
 static void print_verdict(const Client *client, bool back, const json_t *report)

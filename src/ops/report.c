@@ -13,6 +13,7 @@
 #include "ops/text_layout.h"
 
 #define LABEL_WIDTH 15
+#define LEFT_SHOWN  20 /* the JSON has all */
 
 /* JSON --------------------------------------------------------------------------------------- */
 
@@ -99,6 +100,36 @@ static json_t *views_json(const CutoverReport *report)
     return views;
 }
 
+static json_t *hooks_json(const CutoverReport *report)
+{
+    json_t *hooks = json_array();
+    for (int i = 0; i < report->hook_count; i++) {
+        const CutoverHookRun *run = &report->hooks[i];
+        json_array_append_new(
+            hooks, json_pack("{s:s, s:o, s:b, s:o, s:o}", "point", run->point, "name",
+                             json_text(run->name), "done", run->why[0] == '\0', "elapsed_ms",
+                             ms_or_null(run->elapsed_us), "why", json_text(run->why)));
+    }
+    return hooks;
+}
+
+/* null: nobody looked, or the server did not say. */
+static json_t *left_json(const CutoverReport *report)
+{
+    if (!report->left_known)
+        return json_null();
+    json_t *left = json_array();
+    for (int i = 0; i < report->left_count; i++) {
+        const CutoverSession *s = &report->left[i];
+        json_array_append_new(left, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o}", "pid",
+                                              (json_int_t)s->pid, "user", json_text(s->role),
+                                              "application", json_text(s->application), "address",
+                                              json_text(s->address), "state", json_text(s->state),
+                                              "since_ms", json_text_ms(s->since_us)));
+    }
+    return left;
+}
+
 json_t *report_json(const CutoverReport *report)
 {
     json_t *phases = json_array();
@@ -116,6 +147,7 @@ json_t *report_json(const CutoverReport *report)
                         json_pack("{s:o, s:o}", "bytes", json_text_number(report->lag_bytes_before),
                                   "seconds", json_text_seconds(report->lag_us_before)));
     json_object_set_new(out, "barrier_lsn", json_text_lsn(report->barrier_lsn));
+    json_object_set_new(out, "drained_bytes", json_text_number(report->drained_bytes));
     json_object_set_new(out, "phases", phases);
     json_object_set_new(out, "rows_compared", json_text_number(report->rows_compared));
     json_object_set_new(out, "keys_compared", json_text_number(report->keys_compared));
@@ -124,6 +156,8 @@ json_t *report_json(const CutoverReport *report)
                         json_pack("{s:i, s:i}", "total", report->sequences_total, "raised",
                                   report->sequences_raised));
     json_object_set_new(out, "views", views_json(report));
+    json_object_set_new(out, "hooks", hooks_json(report));
+    json_object_set_new(out, "left_behind", left_json(report));
     json_object_set_new(out, "tables", tables_json(report));
     report_checks_json(report, out);
     json_object_set_new(out, "direction", json_string(report->back ? "back" : "forward"));
@@ -205,7 +239,14 @@ static void times(const json_t *report, int width, Buf *out)
              text_bytes(json_get_number(report, "lag_before.bytes"), a),
              text_duration(json_get_us(report, "lag_before.seconds", 1e6), b));
     label_line(out, width, "Lag before", text);
-    label_line(out, width, "Barrier LSN", json_get_text(report, "barrier_lsn", "none"));
+    snprintf(text, sizeof text, "%s of WAL, up to %s",
+             text_bytes(json_get_number(report, "drained_bytes"), a),
+             json_get_text(report, "barrier_lsn", "unknown"));
+    label_line(out, width, "Drained",
+               json_get_text(report, "barrier_lsn", "")[0] != '\0' ? text : "nothing");
+    if (json_get_us(report, "paused_ms", 1e3) != PROGRESS_UNKNOWN)
+        label_line(out, width, "Pooler paused",
+                   text_duration(json_get_us(report, "paused_ms", 1e3), a));
 }
 
 static void phases(const json_t *report, int width, Buf *out)
@@ -294,6 +335,49 @@ static void views(const json_t *report, int width, Buf *out)
     label_line(out, width, "Views", buf_str(&text));
 }
 
+static void hooks(const json_t *report, int width, Buf *out)
+{
+    const json_t *list = json_get(report, "hooks");
+    size_t count = json_array_size(list), failed = 0;
+    CLEANUP_BUF Buf text = BUF_INIT;
+    int64_t took_us = 0;
+    if (count == 0)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *run = json_array_get(list, i);
+        failed += !json_get_true(run, "done");
+        took_us += json_get_us(run, "elapsed_ms", 1e3);
+    }
+    char took[TEXT_NUMBER_SIZE];
+    buf_printf(&text, "%zu run, %s together, %zu failed", count, text_duration(took_us, took),
+               failed);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *run = json_array_get(list, i);
+        if (!json_get_true(run, "done"))
+            buf_printf(&text, "; %s", json_get_text(run, "why", "unknown"));
+    }
+    label_line(out, width, "Hooks", buf_str(&text));
+}
+
+static void left_behind(const json_t *report, int width, Buf *out)
+{
+    const json_t *list = json_get(report, "left_behind");
+    bool back = strcmp(json_get_text(report, "direction", ""), "back") == 0;
+    CLEANUP_BUF Buf text = BUF_INIT;
+    char n[TEXT_NUMBER_SIZE];
+    if (!json_is_array(list))
+        return;
+    buf_printf(&text, "%s sessions on the %s, their writes are refused",
+               text_count((int64_t)json_array_size(list), n), back ? "target" : "source");
+    for (size_t i = 0; i < json_array_size(list) && i < LEFT_SHOWN; i++) {
+        const json_t *s = json_array_get(list, i);
+        buf_printf(&text, "%s pid %lld, user %s, application %s, from %s", i > 0 ? ";" : ":",
+                   (long long)json_get_number(s, "pid"), json_get_text(s, "user", ""),
+                   json_get_text(s, "application", ""), json_get_text(s, "address", ""));
+    }
+    label_line(out, width, "Left behind", json_array_size(list) > 0 ? buf_str(&text) : "nobody");
+}
+
 void report_text(const json_t *report, int width, Buf *out)
 {
     char text[128], a[TEXT_NUMBER_SIZE], b[TEXT_NUMBER_SIZE];
@@ -307,6 +391,8 @@ void report_text(const json_t *report, int width, Buf *out)
              text_count(json_get_number(report, "sequences.total"), b));
     label_line(out, width, "Sequences", text);
     views(report, width, out);
+    hooks(report, width, out);
+    left_behind(report, width, out);
     tables(report, width, out);
     report_plan_text(report, width, out);
 }

@@ -223,9 +223,20 @@ static void note_hook(const Hook *hook, const CutoverMoment *moment, const char 
                             .lazy = moment->frozen_us >= 0});
 }
 
+static void keep_run(Hooks *hooks, const Hook *hook, const char *point, int64_t elapsed_us,
+                     const char *why)
+{
+    if (hooks->runs == NULL || hooks->run_count == HOOK_RUNS_MAX)
+        return;
+    CutoverHookRun *run = &hooks->runs[hooks->run_count++];
+    *run = (CutoverHookRun){
+        .name = hook->name, .why = arena_strdup(hooks->run_arena, why), .elapsed_us = elapsed_us};
+    snprintf(run->point, sizeof run->point, "%s", point);
+}
+
 bool hooks_run(void *arg, const CutoverMoment *moment, Error *err)
 {
-    const Hooks *hooks = arg;
+    Hooks *hooks = arg;
     char point[40];
     if (moment->phase == NULL)
         snprintf(point, sizeof point, "end");
@@ -241,6 +252,7 @@ bool hooks_run(void *arg, const CutoverMoment *moment, Error *err)
         bool went_well = hook->web ? webhook_send(hooks, hook, moment, point, err)
                                    : run_command(hooks, hook, moment, point, err);
         note_hook(hook, moment, "end", went_well ? "done" : "failed");
+        keep_run(hooks, hook, point, clock_now_us() - began_us, went_well ? "" : err->message);
         if (went_well) {
             moment->tell(moment->tell_arg, false, "%s: '%s' done after %s", point, hook->name,
                          clock_format_duration(clock_now_us() - began_us, took, sizeof took));

@@ -33,8 +33,11 @@ typedef struct Hooks {
     int retries;
     const char *task;
     const char *from_conninfo, *to_conninfo; /* this and what follows: for each run */
-    const char *mode; /* "cutover", "rehearsal", "rollback", "rollback-rehearsal" */
-    StopToken *stop;  /* ends a command that runs */
+    const char *mode;     /* "cutover", "rehearsal", "rollback", "rollback-rehearsal" */
+    StopToken *stop;      /* ends a command that runs */
+    CutoverHookRun *runs; /* what was run, as far as there is room */
+    int run_count;
+    Arena *run_arena;
     json_t *(*report_json)(const CutoverReport *report); /* may be NULL */
 } Hooks;
 
@@ -44,6 +47,7 @@ MUST_CHECK bool hooks_parse(const char *const *lines, int count, bool web, Arena
                             Hooks *hooks, Error *err);
 /* How long it may take: its own time, less when the moment leaves less. */
 int64_t hook_time_us(const Hook *hook, const CutoverMoment *moment);
+#define HOOK_RUNS_MAX 512 /* of one cutover */
 /* Lines for the plan; "" without hooks. */
 const char *hooks_plan(const Hooks *hooks, Arena *arena);
 /* CutoverSpec.on_phase; arg is the Hooks. */

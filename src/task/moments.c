@@ -76,6 +76,9 @@ void moments_begin(Moments *moments, CutoverSpec *spec, Arena *arena)
     hooks->mode = spec->rehearse ? (spec->back ? "rollback-rehearsal" : "rehearsal")
                   : spec->back   ? "rollback"
                                  : "cutover";
+    hooks->runs = hooks->count > 0 ? arena_new_array(arena, CutoverHookRun, HOOK_RUNS_MAX) : NULL;
+    hooks->run_count = 0;
+    hooks->run_arena = arena;
     traffic->back = spec->back;
     traffic->stop = spec->abort;
     traffic->max_downtime_us = spec->max_downtime_us;
@@ -92,4 +95,6 @@ void moments_begin(Moments *moments, CutoverSpec *spec, Arena *arena)
 void moments_report(const Moments *moments, CutoverReport *report)
 {
     report->paused_us = moments->traffic.paused_us;
+    report->hooks = moments->hooks.runs;
+    report->hook_count = moments->hooks.run_count;
 }

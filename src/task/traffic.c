@@ -224,7 +224,7 @@ void traffic_open(Traffic *traffic, bool with_file, const CutoverMoment *moment)
         else
             moment->tell(moment->tell_arg, true,
                          "pgbouncer %s stays paused: lead it to %s:%s/%s and RESUME it, or mend it "
-                         "and run this command again",
+                         "and restart 'bascule run'",
                          pooler->shown, place->host != NULL ? place->host : "",
                          place->port != NULL ? place->port : "",
                          place->database != NULL ? place->database : "");

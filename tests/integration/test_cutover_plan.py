@@ -41,7 +41,7 @@ def test_check_changes_nothing_and_lists_everything(app, target, streaming):
     assert second["plan_hash"] == third["plan_hash"] and len(second["plan_hash"]) == 16
     names = {c["check"] for c in second["checks"]}
     assert {"lag", "source", "slot", "target", "shape", "ownership", "holders", "running commands", "both databases",
-            "tables of the target", "prediction"} <= names
+            "tables of the target", "last minute", "disk", "traffic", "prediction"} <= names
     parts = second["prediction"]
     assert parts["total_ms"] == pytest.approx(parts["lock_ms"] + parts["drain_ms"] + parts["prove_ms"], abs=1)
 

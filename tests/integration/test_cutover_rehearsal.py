@@ -54,6 +54,8 @@ def test_terminate_blockers_ends_those_that_were_listed(app, target, make_task):
     late = app.connect("app", application_name="nightly report")  # nobody told it that the database moves
     done = task.cutover("--terminate-blockers")
     assert done.code == 0, repr(done)
+    assert done.out.rstrip().endswith(f"bascule --config {task.file} rollback"), repr(done)
+    assert "Left behind    1 sessions on the source" in done.out and "of WAL, up to" in done.out, repr(done)
     assert f"still on the source: pid {late.info.backend_pid}, role app, application nightly report, from local" in done.out
     late.close()
     with pytest.raises(psycopg.OperationalError):

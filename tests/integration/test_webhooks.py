@@ -10,6 +10,7 @@ import threading
 import pytest
 from harness import tls
 from harness.waiting import wait_until
+from test_cutover_plan import last_report
 
 PHASES = ("preflight", "arm", "freeze", "drain", "sequences", "prove", "commit", "open")
 
@@ -87,8 +88,14 @@ def test_every_point_is_told_and_signed(app, target, make_task, listen, director
     task.wait_ready()
     shown = task.cmd("cutover", "--dry-run")
     assert shown.code == 0 and other.seen == [], repr(shown)
-    done = task.cutover()
+    late = app.connect("app", application_name="nightly report")
+    done = task.cutover("--json")
+    late.close()
     assert done.code == 0, repr(done)
+    report = last_report(done)
+    assert report["rollback_command"] == f"bascule --config {task.file} rollback" and report["drained_bytes"] >= 0
+    assert [h["point"] for h in report["hooks"]] == other.events() and all(h["done"] for h in report["hooks"])
+    assert [s["application"] for s in report["left_behind"]] == ["nightly report"]
     assert other.events() == [f"{when}-{phase}" for phase in PHASES for when in ("before", "after")] + ["end"]
     for _, headers, body in other.seen:
         signed = f"{headers['X-Bascule-Timestamp']}.".encode() + body

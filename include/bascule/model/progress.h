@@ -37,6 +37,10 @@ typedef struct Progress {
     _Atomic int64_t wal_left_bytes; /* safe_wal_size; PROGRESS_UNKNOWN when unlimited or unknown */
     _Atomic int64_t lag_bytes;      /* source's flushed WAL - applied; PROGRESS_UNKNOWN */
     _Atomic int64_t capture_lag_bytes; /* source's flushed WAL - received */
-    _Atomic int64_t apply_lag_us;   /* how long the oldest missing commit may be old; 0 caught up */
-    _Atomic int64_t measured_at_us; /* monotonic time of the ticker's last look */
+    _Atomic int64_t apply_lag_us; /* how long the oldest missing commit may be old; 0 caught up */
+    /* over the last minute; PROGRESS_UNKNOWN before ten seconds of it were measured */
+    _Atomic int64_t lag_p99_us;
+    _Atomic int64_t wal_rate, apply_rate; /* bytes a second that the source flushed, and that of it
+                                             reached the target */
+    _Atomic int64_t measured_at_us;       /* monotonic time of the ticker's last look */
 } Progress;

@@ -23,6 +23,8 @@ static CutoverReport a_report(CompareTable tables[2])
         .lag_us_before = 400000,
         .barrier_lsn = 0x16B3748,
         .downtime_us = 439000,
+        .paused_us = 500000,
+        .drained_bytes = 2048,
         .phase_count = 2,
         .phases = {{"freeze", 2000}, {"drain", 402000}},
         .table_count = 2,
@@ -62,6 +64,14 @@ static void json_of_a_cutover(void **state)
     View views[] = {{.display = "s.a", .refreshed = true, .elapsed_us = 2000, .why = ""},
                     {.display = "s.b", .why = "the time was over before"}};
     r.views = (Views){.count = 2, .all = views};
+    CutoverHookRun runs[] = {{"after-open", "/bin/dns", "", 3000},
+                             {"end", "https://x/...", "HTTP status 500", 1000}};
+    CutoverSession left[] = {{7, "app", "nightly", "10.0.0.8", "idle", PROGRESS_UNKNOWN}};
+    r.hooks = runs;
+    r.hook_count = 2;
+    r.left = left;
+    r.left_count = 1;
+    r.left_known = true;
     json_t *final = report_final_json(&r, NULL);
     json_text_dump(final, JSON_TEXT_FLAGS, &out);
     assert_string_equal(
@@ -69,15 +79,22 @@ static void json_of_a_cutover(void **state)
         "{\"event\":\"report\",\"exit\":0,\"error\":null,\"report\":{\"outcome\":\"cut-over\","
         "\"epoch\":3,"
         "\"started_at\":\"2026-01-02T03:04:05.678Z\",\"frozen_at\":\"2026-01-02T03:04:06.000Z\","
-        "\"opened_at\":\"2026-01-02T03:04:06.439Z\",\"downtime_ms\":439.0,"
+        "\"opened_at\":\"2026-01-02T03:04:06.439Z\",\"downtime_ms\":439.0,\"paused_ms\":500.0,"
         "\"lag_before\":{\"bytes\":4096,\"seconds\":0.4},\"barrier_lsn\":\"0/16B3748\","
-        "\"phases\":[{\"name\":\"freeze\",\"elapsed_ms\":2.0},{\"name\":\"drain\",\"elapsed_ms\":"
+        "\"drained_bytes\":2048,\"phases\":[{\"name\":\"freeze\",\"elapsed_ms\":2.0},{\"name\":"
+        "\"drain\",\"elapsed_ms\":"
         "402.0}],"
         "\"rows_compared\":93,\"keys_compared\":0,\"bytes_compared\":2048,\"sequences\":{\"total\":"
         "7,\"raised\":6},"
         "\"views\":[{\"view\":\"s.a\",\"refreshed\":true,\"elapsed_ms\":2.0,\"why\":\"\"},"
         "{\"view\":\"s.b\",\"refreshed\":false,\"elapsed_ms\":0.0,"
         "\"why\":\"the time was over before\"}],"
+        "\"hooks\":[{\"point\":\"after-open\",\"name\":\"/bin/dns\",\"done\":true,"
+        "\"elapsed_ms\":3.0,\"why\":\"\"},"
+        "{\"point\":\"end\",\"name\":\"https://x/...\",\"done\":false,\"elapsed_ms\":1.0,"
+        "\"why\":\"HTTP status 500\"}],"
+        "\"left_behind\":[{\"pid\":7,\"user\":\"app\",\"application\":\"nightly\","
+        "\"address\":\"10.0.0.8\",\"state\":\"idle\",\"since_ms\":null}],"
         "\"tables\":[{\"table\":\"public.users\",\"verdict\":\"equal\","
         "\"source\":{\"rows\":93,\"hash\":\"00000000000000010000000000000005\"},"
         "\"target\":{\"rows\":93,\"hash\":\"00000000000000010000000000000005\"},"
@@ -93,6 +110,11 @@ static void json_of_a_cutover(void **state)
     assert_has(&out, "Downtime       439 ms");
     assert_has(&out, "freeze 2 ms, drain 402 ms");
     assert_has(&out, "6 raised of 7");
+    assert_has(&out, "Drained        2.0 kB of WAL, up to 0/16B3748");
+    assert_has(&out, "Pooler paused  500 ms");
+    assert_has(&out, "2 run, 4 ms together, 1 failed; HTTP status 500");
+    assert_has(&out, "1 sessions on the source, their writes are refused: pid 7,");
+    assert_has(&out, "nightly, from 10.0.0.8");
     assert_has(&out, "1 tables equal, 0 different, 1 not compared; 93 rows, 2.0 kB");
     assert_has(&out, "the budget ran out");
     json_decref(final);
