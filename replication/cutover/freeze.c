@@ -414,7 +414,8 @@ CutoverFsmEvent cutover_freeze(Cutover *cut, Error *err)
         return cutover_fail(cut, err);
     freeze->watchdog_us = budget_end_us(cut, freeze->begun_us);
     cut->report->frozen_wall_us = clock_wall_us();
-    cut->applied_at_freeze = atomic_load(&cut->spec->progress->applied_lsn);
+    Lsn received;
+    cut->applied_at_freeze = progress_reached_lsn(cut->spec->progress, &received);
     /* Held from here on: the triggers are a quick write of ours, then the watcher may use the
      * session. */
     pthread_mutex_lock(&cut->lock);

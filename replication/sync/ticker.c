@@ -101,20 +101,6 @@ static int64_t distance(Lsn from, Lsn to)
     return to > from ? (int64_t)(to - from) : 0;
 }
 
-/* How far every commit is on the target. The reader sets queued_lsn before received_lsn, and a stream
- * that begins anew sets received_lsn back. */
-static Lsn reached_lsn(Progress *p, Lsn *out_received)
-{
-    Lsn before, queued, applied;
-    do {
-        before = atomic_load(&p->received_lsn);
-        queued = atomic_load(&p->queued_lsn);
-        applied = atomic_load(&p->applied_lsn);
-        *out_received = atomic_load(&p->received_lsn);
-    } while (*out_received < before);
-    return applied != LSN_UNKNOWN && applied >= queued && before > applied ? before : applied;
-}
-
 static void publish(Sync *sync, const SlotState *slot)
 {
     Progress *p = &sync->progress;
@@ -123,7 +109,7 @@ static void publish(Sync *sync, const SlotState *slot)
     atomic_store(&p->source_end_lsn, end);
     atomic_store(&p->wal_retained_bytes, slot->retained_bytes);
     atomic_store(&p->wal_left_bytes, slot->safe_wal_bytes);
-    Lsn reached = reached_lsn(p, &received);
+    Lsn reached = progress_reached_lsn(p, &received);
     atomic_store(&p->lag_bytes, distance(reached, end));
     atomic_store(&p->capture_lag_bytes, distance(received, end));
     int64_t lag = lag_us(sync, reached);

@@ -45,7 +45,7 @@ def test_a_hook_that_fails(app, target, make_task, directory):
     done = task.cutover()
     assert done.code == 7, repr(done)
     assert "hook after-drain" in done.text and "load balancer says no" in done.text, repr(done)
-    assert done.out.count("hook before-arm") == 2, repr(done)
+    assert done.out.count("FAILED  hook before-arm") == 2, repr(done)
     app.sql("UPDATE account SET v = v + 1 WHERE id = 1", user="app")
     bad = make_task(hooks={"commands": ["before-lunch /bin/true"]}).cmd("check")
     assert bad.code == 2 and "before-lunch" in bad.text, repr(bad)

@@ -44,3 +44,17 @@ typedef struct Progress {
                                              reached the target */
     _Atomic int64_t measured_at_us;       /* monotonic time of the ticker's last look */
 } Progress;
+
+/* How far every commit is on the target. The reader sets queued_lsn before received_lsn, and a stream
+ * that begins anew sets received_lsn back. */
+static inline Lsn progress_reached_lsn(const Progress *p, Lsn *out_received)
+{
+    Lsn before, queued, applied;
+    do {
+        before = atomic_load(&p->received_lsn);
+        queued = atomic_load(&p->queued_lsn);
+        applied = atomic_load(&p->applied_lsn);
+        *out_received = atomic_load(&p->received_lsn);
+    } while (*out_received < before);
+    return applied != LSN_UNKNOWN && applied >= queued && before > applied ? before : applied;
+}
