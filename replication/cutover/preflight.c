@@ -238,8 +238,12 @@ static void check_unlogged(Findings *f)
     const Relations *rels = f->cut->spec->rels;
     for (int i = 0; i < rels->count; i++) {
         if (rels->all[i]->persistence == 'u')
-            finding_warn(f, "table '%s' is unlogged: changes since its load are not in the stream",
-                         rels->all[i]->display);
+            finding_warn(
+                f,
+                "table '%s' is unlogged: changes since its load are not in the stream, and the "
+                "cutover is refused if there are any; ALTER TABLE ... SET LOGGED on the %s "
+                "has it copied again, and followed",
+                rels->all[i]->display, pgconn_side(f->cut->source));
     }
 }
 

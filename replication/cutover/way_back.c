@@ -95,6 +95,27 @@ static bool make_slot(Cutover *cut, Error *err)
     return true;
 }
 
+/* One that an earlier attempt made may lack tables that came into scope since; its slot goes too. */
+static bool renew_publication(Cutover *cut, bool *out_made, Error *err)
+{
+    const CutoverSpec *spec = cut->spec;
+    ControlTask row;
+    SourceIdentity from;
+    bool found = false;
+    if (!source_identify(cut->target, &from, err) ||
+        !control_read(cut->source, spec->task, &row, &found, err))
+        return false;
+    bool ours = found && row.publication_ours &&
+                strcmp(row.source_system_id, from.system_id) == 0 &&
+                strcmp(row.source_database, from.database) == 0;
+    if (ours && strcmp(row.publication, spec->back_publication) == 0 &&
+        (!slot_drop(cut->target, spec->back_slot, err) ||
+         !publication_drop(cut->target, spec->back_publication, err)))
+        return false;
+    return publication_create(cut->target, spec->back_publication, cut->way_back.rels, out_made,
+                              err);
+}
+
 bool way_back_arm(Cutover *cut, Error *err)
 {
     const CutoverSpec *spec = cut->spec;
@@ -104,8 +125,7 @@ bool way_back_arm(Cutover *cut, Error *err)
         return true;
     if (!read_role(cut, err) || !control_create(cut->source, err))
         return err_context(err, "preparing the way back");
-    if (strcmp(way->plugin, "pgoutput") == 0 &&
-        !publication_create(cut->target, spec->back_publication, way->rels, &made, err))
+    if (strcmp(way->plugin, "pgoutput") == 0 && !renew_publication(cut, &made, err))
         return err_context(err, "preparing the way back");
     if (!make_slot(cut, err) || !write_row(cut, made, err) || !write_tables(cut, err))
         return err_context(err, "preparing the way back");
