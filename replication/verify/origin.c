@@ -11,7 +11,7 @@ static void build(SqlText *st, const Relation *rel)
 {
     sqltext_put(st, "SELECT w.place, pg_catalog.age(t.xmin) >= 0 AND pg_catalog.age(t.xmin) < "
                     "(SELECT pg_catalog.age(pg_catalog.xid(r.wrote)) FROM bascule.resume r "
-                    "WHERE NOT r.wrote_parts AND r.task = ");
+                    "WHERE r.wrote_parts IS NOT TRUE AND r.task = ");
     sqltext_param(st, rel->key_count + 1);
     sqltext_put(st, "), (EXTRACT(epoch FROM c.at) * 1000000)::pg_catalog.int8, o.roname");
     keydiff_put_rows(st, rel, false);
