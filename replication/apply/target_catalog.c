@@ -184,7 +184,7 @@ static bool in_key(const Relation *rel, const char *target_name)
 }
 
 /* columns of target_keys.sql */
-enum { K_PLACE, K_INDEX, K_NAME };
+enum { K_PLACE, K_INDEX, K_NAME, K_EQUAL_SCHEMA };
 
 /* The rows [first, end) are the columns of one unique index: is it exactly the key? */
 static bool index_is_key(const PgRows *rows, int first, int end, const Relation *rel)
@@ -195,6 +195,19 @@ static bool index_is_key(const PgRows *rows, int first, int end, const Relation 
         if (!in_key(rel, pgrows_text(rows, row, K_NAME)))
             return false;
     return true;
+}
+
+static void take_operators(const PgRows *rows, int first, int end, Relations *rels, Relation *rel)
+{
+    for (int row = first; row < end; row++)
+        for (int k = 0; k < rel->key_count; k++) {
+            Column *col = &rel->columns[rel->key[k]];
+            if (strcmp(col->target_name, pgrows_text(rows, row, K_NAME)) == 0)
+                col->target_equal_schema = pgrows_null(rows, row, K_EQUAL_SCHEMA)
+                                               ? NULL
+                                               : keep(rels->arena, col->target_equal_schema,
+                                                      pgrows_text(rows, row, K_EQUAL_SCHEMA));
+        }
 }
 
 static bool match_keys(PgConn *target, Relations *rels, TargetMatch what, Error *err)
@@ -210,8 +223,10 @@ static bool match_keys(PgConn *target, Relations *rels, TargetMatch what, Error 
         while (end < count && pgrows_i64(rows, end, K_INDEX) == index)
             end++;
         Relation *rel = rels->all[pgrows_i64(rows, first, K_PLACE) - 1];
-        if (index_is_key(rows, first, end, rel))
+        if (index_is_key(rows, first, end, rel)) {
             rel->target_has_key = true;
+            take_operators(rows, first, end, rels, rel);
+        }
         first = end;
     }
     for (int i = 0; what == MATCH_STREAM && i < rels->count; i++) {

@@ -238,6 +238,20 @@ static int column_by_attnum(const Relation *rel, long attnum)
     return -1;
 }
 
+/* One schema a line, as many as the key has columns; else none is known. */
+static void take_operators(Reading *r, Relation *rel, const char *text)
+{
+    int lines = 1;
+    for (const char *c = text; *c != '\0'; c++)
+        lines += *c == '\n';
+    for (int k = 0; lines == rel->key_count && k < lines; k++) {
+        size_t len = strcspn(text, "\n");
+        if (len > 0)
+            rel->columns[rel->key[k]].equal_schema = arena_dup(r->rels->arena, text, len);
+        text += len + (text[len] != '\0');
+    }
+}
+
 static bool read_keys(Reading *r, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
@@ -263,6 +277,7 @@ static bool read_keys(Reading *r, Error *err)
         rel->key = key;
         rel->key_count = count;
         rel->key_unique = pgrows_bool(rows, i, 2);
+        take_operators(r, rel, pgrows_text(rows, i, 3));
     }
     return true;
 }

@@ -15,12 +15,11 @@
 #include "verify/compare_internal.h"
 #include "verify/keydiff.h"
 
-#define BATCH_MOST       4000
-#define BATCH_LEAST      16
-#define BATCH_BYTES      ((int64_t)4 << 20) /* of rows, judged by the table's average */
-#define FIRST_NORMAL_OID 16384
-#define LOOK_US          50000
-#define JOIN_LOOK_US     1000
+#define BATCH_MOST   4000
+#define BATCH_LEAST  16
+#define BATCH_BYTES  ((int64_t)4 << 20) /* of rows, judged by the table's average */
+#define LOOK_US      50000
+#define JOIN_LOOK_US 1000
 
 typedef struct Batch {
     Arena *arena;
@@ -53,12 +52,7 @@ typedef struct Keys {
 
 bool compare_keys_possible(const Relation *rel)
 {
-    if (rel->key_count == 0 || !rel->key_unique || !rel->target_has_key)
-        return false;
-    for (int k = 0; k < rel->key_count; k++)
-        if (rel->columns[rel->key[k]].base_type_oid >= FIRST_NORMAL_OID)
-            return false;
-    return true;
+    return rel->key_unique && rel->target_has_key && keydiff_by_index(rel);
 }
 
 /* Batches

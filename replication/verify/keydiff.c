@@ -2,8 +2,8 @@
  * keydiff - see the header.
  *
  * The keys travel as one array parameter a key column and are joined to the table by its own
- * comparison, so that the key's index serves. A type that is not built in is compared by its text:
- * its operators need not be in pg_catalog.
+ * comparison, so that the key's index serves. A type that is not built in brings the operator of that
+ * index; where none is known it is compared by its text.
  */
 #include "verify/keydiff.h"
 
@@ -85,20 +85,52 @@ static const char *column_name(const Column *column, bool on_source)
     return on_source ? column->name : column->target_name;
 }
 
-static void put_wanted(SqlText *st, const Relation *rel)
+/* No domain over such a type: the operators of enums do not take one. */
+static bool column_by_index(const Column *column)
+{
+    return column->base_type_oid < FIRST_NORMAL_OID ||
+           (column->type_oid == column->base_type_oid && column->equal_schema != NULL &&
+            column->target_equal_schema != NULL && column->target_type_schema != NULL &&
+            column->target_type_name != NULL);
+}
+
+bool keydiff_by_index(const Relation *rel)
+{
+    for (int k = 0; k < rel->key_count; k++)
+        if (!column_by_index(&rel->columns[rel->key[k]]))
+            return false;
+    return rel->key_count > 0;
+}
+
+/* Values travel as texts and become the type in the join: an array of arrays is taken apart in whole,
+ * and one of composites gives their fields. */
+static bool column_as_text(const Column *column)
+{
+    return column->base_type_oid >= FIRST_NORMAL_OID ||
+           (column->type_oid == column->base_type_oid && column->type_name[0] == '_');
+}
+
+static void put_type(SqlText *st, const Column *column, bool on_source)
+{
+    if (column->base_type_oid >= FIRST_NORMAL_OID && !on_source)
+        sqltext_qualified(st, column->target_type_schema, column->target_type_name);
+    else
+        sqltext_qualified(st, column->type_schema, column->type_name);
+}
+
+static void put_wanted(SqlText *st, const Relation *rel, bool on_source)
 {
     sqltext_put(st, " FROM ROWS FROM (");
     for (int k = 0; k < rel->key_count; k++) {
-        const Column *column = &rel->columns[rel->key[k]];
         if (k > 0)
             sqltext_put(st, ", ");
         sqltext_put(st, "pg_catalog.unnest(");
         sqltext_param(st, k + 1);
         sqltext_put(st, "::");
-        if (column->base_type_oid < FIRST_NORMAL_OID)
-            sqltext_qualified(st, column->type_schema, column->type_name);
-        else
+        if (column_as_text(&rel->columns[rel->key[k]]))
             sqltext_put(st, "pg_catalog.text");
+        else
+            put_type(st, &rel->columns[rel->key[k]], on_source);
         sqltext_put(st, "[])");
     }
     sqltext_put(st, ") WITH ORDINALITY AS w (");
@@ -124,16 +156,25 @@ static void put_join(SqlText *st, const Relation *rel, bool on_source)
             sqltext_put(st, " AND ");
         sqltext_put(st, "t.");
         sqltext_ident(st, column_name(column, on_source));
-        if (column->base_type_oid >= FIRST_NORMAL_OID)
+        if (!column_by_index(column))
             sqltext_put(st, "::pg_catalog.text");
-        sqltext_put(st, " = w.k");
+        sqltext_put(st, " OPERATOR(");
+        sqltext_ident(st, !column_by_index(column) || column->base_type_oid < FIRST_NORMAL_OID
+                              ? "pg_catalog"
+                          : on_source ? column->equal_schema
+                                      : column->target_equal_schema);
+        sqltext_put(st, ".=) w.k");
         sqltext_i64(st, k);
+        if (column_by_index(column) && column_as_text(column)) {
+            sqltext_put(st, "::");
+            put_type(st, column, on_source);
+        }
     }
 }
 
 void keydiff_put_rows(SqlText *st, const Relation *rel, bool on_source)
 {
-    put_wanted(st, rel);
+    put_wanted(st, rel, on_source);
     put_join(st, rel, on_source);
 }
 

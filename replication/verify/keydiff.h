@@ -41,6 +41,10 @@ MUST_CHECK bool keydiff_read(PgConn *source, PgConn *target, const Relation *rel
                              KeyDiff *out_diffs, Error *err);
 /* Judges two rows that are in memory: fills kind, columns. */
 void keydiff_judge(const Relation *rel, KeyDiff *diff, Arena *arena);
+/* The key's own index finds its rows on both sides: a built-in type, or one whose operator = is known
+ * there (enums, citext, ...). Where that operator takes other texts for the same, more is found than
+ * was asked for, and compared: never less. */
+bool keydiff_by_index(const Relation *rel);
 /* Do two texts of a column of this type stand for the same number? */
 bool keydiff_same_number(uint32_t base_type_oid, const char *a, const char *b);
 /* The rows of `keys` on one side, NULL where there is none. */

@@ -31,9 +31,12 @@ typedef struct Column {
     bool not_null;
     bool identity_always; /* GENERATED ALWAYS AS IDENTITY */
     bool binary_safe;     /* COPY BINARY to the same type is exact on any version (traps, 8) */
+    /* of a key column: schema of the operator = of the key's index; NULL: not known */
+    const char *equal_schema;
     /* of the target's column of that name; filled by target_catalog_match() */
     const char *target_type_schema;
     const char *target_type_name;
+    const char *target_equal_schema;
     bool target_identity_always;
 } Column;
 
