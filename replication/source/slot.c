@@ -25,6 +25,8 @@
 #define SQLSTATE_NO_FILE "58P01"
 #define SQLSTATE_TIMEOUT "55P03"
 #define SQLSTATE_GONE    "42704"
+#define SQLSTATE_NO_SLOT "53400" /* max_replication_slots */
+#define SQLSTATE_NO_ROOM "53300" /* max_wal_senders */
 
 struct SlotSnapshot {
     PgConn *creator; /* a temporary slot lives as long as this session; else NULL */
@@ -243,6 +245,27 @@ static void drop_quietly(const PgEndpoint *source, const char *slot_name)
                  slot_name, ignored.message);
 }
 
+/* The server has no place for one more, be it for a moment. */
+static void explain_room(Error *err)
+{
+    Error cause = *err;
+    if (strcmp(cause.sqlstate, SQLSTATE_NO_SLOT) == 0) {
+        ERR(err, ERR_SLOT, "the source has no free replication slot: %s", cause.message);
+        err_hint(err,
+                 "Drop one that nobody uses (SELECT slot_name, active FROM "
+                 "pg_replication_slots), or raise max_replication_slots on the source (takes a "
+                 "restart).");
+    } else if (strcmp(cause.sqlstate, SQLSTATE_NO_ROOM) == 0) {
+        ERR(err, ERR_SLOT, "the source takes no further replication connection: %s", cause.message);
+        err_hint(err, "End one that nobody needs (SELECT pid, application_name FROM "
+                      "pg_stat_replication), or raise max_wal_senders on the source (takes a "
+                      "restart).");
+    } else {
+        return;
+    }
+    memcpy(err->sqlstate, cause.sqlstate, sizeof err->sqlstate);
+}
+
 bool slot_create(const PgEndpoint *source, const char *slot_name, const char *plugin,
                  bool temporary, int64_t wait_us, SlotSnapshot **out_snapshot, Error *err)
 {
@@ -256,6 +279,8 @@ bool slot_create(const PgEndpoint *source, const char *slot_name, const char *pl
     if (list_blockers(snapshot->holder, &who))
         log_info("creating the slot waits for running transactions: %s", buf_str(&who));
     snapshot->creator = pgconn_open(source, PG_SESSION_WALSENDER, "slot", err);
+    if (snapshot->creator == NULL)
+        explain_room(err);
     if (snapshot->creator == NULL || !set_lock_timeout(snapshot->creator, wait_us / 1000, err))
         goto failed;
     created = create(snapshot->creator, slot_name, plugin, temporary, true, &rows, err);
@@ -264,6 +289,7 @@ bool slot_create(const PgEndpoint *source, const char *slot_name, const char *pl
             (void)explain_wait(snapshot->holder, slot_name, wait_us, err);
         else
             (void)explain_plugin(snapshot->creator, plugin, err);
+        explain_room(err);
         if (strcmp(err->sqlstate, "42710") == 0)
             err->cls = ERR_SLOT;
         goto failed;

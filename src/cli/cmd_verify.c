@@ -5,10 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bascule/base/clock.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/out.h"
 #include "cli/table_list.h"
+#include "cli/when.h"
 #include "net/control_client.h"
 #include "ops/json_get.h"
 #include "ops/status_live.h"
@@ -31,9 +33,11 @@ static bool read_since(const Config *config, TaskVerify *out, Error *err)
     out->since_column = config_flag_text(config, FLAG_SINCE_COLUMN);
     if (text == NULL)
         return out->since_column == NULL || ERR(err, ERR_USAGE, "'--since-column' needs '--since'");
-    if (!option_parse_duration(text, &out->since_us) || out->since_us < 1000000)
-        return ERR(err, ERR_USAGE, "'--since %s': a time such as 30min, 12h or 7d is needed", text);
-    return true;
+    if (option_parse_duration(text, &out->since_us) && out->since_us >= 1000000)
+        return true;
+    out->since_us = 0;
+    return when_parse_past(text, clock_wall_us(), &out->since_at_us, err) ||
+           err_context(err, "--since");
 }
 
 static bool read_spots(const Config *config, TaskVerify *out, Error *err)
@@ -218,6 +222,7 @@ const Command CMD_VERIFY = {
         "bascule --config clinic.yaml verify\n"
         "bascule -c clinic.yaml verify --tables 'public.orders,public.order_%' --show-values\n"
         "bascule -c clinic.yaml verify --since 1d --max-rate 20MB\n"
+        "bascule -c clinic.yaml verify --since '2026-01-31 02:00'\n"
         "bascule -c clinic.yaml verify --spot-check 20\n"
         "bascule -c clinic.yaml verify --json | jq '.report.tables[] | {table, verdict}'",
     .uses = USE_TASK | USE_CONNECT | USE_PLAN | USE_VERIFY,

@@ -129,3 +129,21 @@ bool when_parse(const char *text, int64_t now_wall_us, int64_t *out_wall_us, Err
     *out_wall_us = at_us;
     return true;
 }
+
+bool when_parse_past(const char *text, int64_t now_wall_us, int64_t *out_wall_us, Error *err)
+{
+    char day[32];
+    int64_t at_us = 0;
+    snprintf(day, sizeof day, "%.20s 00:00", text);
+    if (strchr(text, '-') == NULL ||
+        !(absolute(text, now_wall_us, &at_us) ||
+          (strlen(text) == 10 && absolute(day, now_wall_us, &at_us)))) {
+        ERR(err, ERR_USAGE, "'%s' is no time", text);
+        return err_hint(err, "Write 1d, 12h, 30min, 2026-01-31, '2026-01-31 02:00' or "
+                             "2026-01-31T02:00:00Z.");
+    }
+    if (at_us > now_wall_us)
+        return ERR(err, ERR_USAGE, "'%s' is in the future", text);
+    *out_wall_us = at_us;
+    return true;
+}

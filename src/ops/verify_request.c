@@ -18,6 +18,8 @@ json_t *verify_request_json(const TaskVerify *o)
         "{s:s, s:o, s:I, s:i, s:b, s:b, s:b}", "what", verify_what_name(o->what), "tables", tables,
         "since_seconds", (json_int_t)(o->since_us / 1000000), "spot_rows", o->spot_rows,
         "show_values", o->show_values, "mask_keys", o->mask_keys, "restart", o->restart);
+    if (o->since_at_us > 0)
+        json_object_set_new(out, "since_at_us", json_integer((json_int_t)o->since_at_us));
     if (o->since_column != NULL)
         json_object_set_new(out, "since_column", json_string(o->since_column));
     set_number(out, "jobs", o->jobs, 1);
@@ -82,6 +84,8 @@ static bool read_key(const char *key, const json_t *value, Arena *arena, TaskVer
         return request_tables(value, arena, &out->tables, &out->table_count, err);
     if (strcmp(key, "since_seconds") == 0)
         return request_number(key, value, 1000000, 100 * year, &out->since_us, err);
+    if (strcmp(key, "since_at_us") == 0)
+        return request_number(key, value, 1, INT64_C(1) << 60, &out->since_at_us, err);
     if (strcmp(key, "spot_rows") == 0) {
         bool ok = request_number(key, value, 1, 10000, &spot_rows, err);
         out->spot_rows = (int)spot_rows;

@@ -57,7 +57,9 @@ static void fill(const Config *c, const SyncSpec *s, const TaskVerify *options, 
                  .hold_us = chosen(options->hold_us, config_duration_us(c, OPT_VERIFY_MAX_HOLD))},
         .only = rules->count > 0 ? rules : NULL,
         .what = options->what,
-        .since_us = options->since_us > 0 ? clock_wall_us() - options->since_us : 0,
+        .since_us = options->since_at_us > 0 ? options->since_at_us
+                    : options->since_us > 0  ? clock_wall_us() - options->since_us
+                                             : 0,
         .since_column = options->since_column,
         .spot_rows = options->spot_rows,
         .jobs = (int)chosen(options->jobs, config_i64(c, OPT_VERIFY_JOBS)),

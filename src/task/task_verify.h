@@ -16,6 +16,7 @@ typedef struct TaskVerify {
     int table_count;
     const Relations *rels; /* exactly these of the task's tables; NULL: what the patterns say */
     int64_t since_us;      /* rows of the last so long; 0: all rows */
+    int64_t since_at_us;   /* or since this moment (wall clock); 0: not given */
     const char *since_column;
     int spot_rows;
     int64_t jobs, max_rate_bytes, max_snapshot_us, hold_us;

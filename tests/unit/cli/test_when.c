@@ -54,6 +54,34 @@ static void times_with_a_zone(void **state)
     expect("2026-01-31 02:00-0530", "2026-01-31T07:30:00.000Z");
 }
 
+static void expect_past(const char *text, const char *want)
+{
+    Error err = ERROR_INIT;
+    int64_t at = 0;
+    char shown[40];
+    if (!when_parse_past(text, NOW_US, &at, &err))
+        fail_msg("%s: %s", text, err.message);
+    assert_string_equal(clock_format_wall(at, shown, sizeof shown), want);
+}
+
+static void times_that_have_been(void **state)
+{
+    (void)state;
+    static const char *const WRONG[] = {
+        "",     "02:00", "2026-01-3",  "2026-02-30",           "2026-13-01",
+        "soon", "-1d",   "2026-02-01", "2027-01-01T00:00:00Z", "2026-01-30 25:00"};
+    expect_past("2026-01-30", "2026-01-29T23:00:00.000Z");
+    expect_past("2026-01-30 02:00", "2026-01-30T01:00:00.000Z");
+    expect_past("2026-01-30T02:00:00Z", "2026-01-30T02:00:00.000Z");
+    for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++) {
+        Error err = ERROR_INIT;
+        int64_t at = 7;
+        if (when_parse_past(WRONG[i], NOW_US, &at, &err))
+            fail_msg("'%s' was taken", WRONG[i]);
+        assert_int_equal(err.cls, ERR_USAGE);
+    }
+}
+
 static void times_from_now(void **state)
 {
     (void)state;
@@ -91,9 +119,8 @@ static void what_is_no_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(local_times),
-        cmocka_unit_test(times_with_a_zone),
-        cmocka_unit_test(times_from_now),
+        cmocka_unit_test(local_times),          cmocka_unit_test(times_with_a_zone),
+        cmocka_unit_test(times_that_have_been), cmocka_unit_test(times_from_now),
         cmocka_unit_test(what_is_no_time),
     };
     setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
