@@ -25,7 +25,8 @@ static const char *COLUMNS[] = {
     COLUMN("12", "1", "id", "f"), COLUMN("12", "2", "user", "f"),  COLUMN("21", "1", "id", "f"),
     COLUMN("21", "2", "g", "t"),
 };
-static const char *KEYS[] = {"11", "4 1", "t", "12", "1", "t", "21", "1 2", "t"};
+static const char *KEYS[] = {"11", "4 1", "t", "pg_catalog\next",       "12", "1", "t", "",
+                             "21", "1 2", "t", "pg_catalog\npg_catalog"};
 static const char *FOREIGN_KEYS[] = {
     "901", "orders_user",  "12", "11", "t", "f", "c",
     "902", "orders_other", "12", "99", "f", "t", "a",
@@ -39,7 +40,7 @@ static bool read_catalog(Rules *rules, Relations **out_rels, Error *err)
         {"BEGIN ISOLATION LEVEL REPEATABLE READ", 0, 0, NULL, ERR_NONE, NULL, NULL},
         {"relreplident", TABLE_COUNT, TABLE_COLUMNS, TABLES, ERR_NONE, NULL, NULL},
         {"binary_safe", 7, 13, COLUMNS, ERR_NONE, NULL, NULL},
-        {"indisreplident", 3, 3, KEYS, ERR_NONE, NULL, NULL},
+        {"indisreplident", 3, 4, KEYS, ERR_NONE, NULL, NULL},
         {"conname", 2, 7, FOREIGN_KEYS, ERR_NONE, NULL, NULL},
         {"relfilenode", 1, 9, SHAPES, ERR_NONE, NULL, NULL},
         {"COMMIT", 0, 0, NULL, ERR_NONE, NULL, NULL},
@@ -71,6 +72,9 @@ static void everything(void **state)
     assert_int_equal(users->key[0], 1);
     assert_int_equal(users->key[1], 0);
     assert_true(users->key_unique);
+    assert_string_equal(users->columns[users->key[0]].equal_schema, "pg_catalog");
+    assert_string_equal(users->columns[users->key[1]].equal_schema, "ext");
+    assert_null(relations_by_oid(rels, 12)->columns[0].equal_schema); /* it has another name */
     /* a key over a generated column cannot be followed */
     assert_int_equal(relations_by_oid(rels, 21)->key_count, 0);
     assert_int_equal(relations_by_oid(rels, 22)->column_count, 0);
