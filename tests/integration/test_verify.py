@@ -156,42 +156,6 @@ def test_without_a_free_slot(make_cluster, target, make_task):
     assert verify(task)["verdict"] == "proven"
 
 
-def test_truncated_while_it_is_read(source, target, make_task):
-    """TRUNCATE of a large and a small table in the middle of the reading: no false alarm, and nothing is called equal that was
-    not compared: a row that is damaged behind the TRUNCATE is found."""
-    workload.add_bulk(source, 60)
-    source.sql("CREATE TABLE small (id int PRIMARY KEY, v text); INSERT INTO small SELECT i, 'v' FROM generate_series(1, 500) i;"
-               "CREATE TABLE whole (v text); ALTER TABLE whole REPLICA IDENTITY FULL;"
-               "INSERT INTO whole SELECT md5(i::text) FROM generate_series(1, 500) i")
-    task = make_task().start().wait_streaming()
-    begun = "SELECT count(*) FROM bascule.verify_table WHERE table_name = 'bulk' AND next_key IS NOT NULL AND verdict = 'undecided'"
-    for damage in (False, True):
-        if damage:  # the row arrives wrong
-            target.sql("CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.pad := 'z'; RETURN NEW; END $$;"
-                       "CREATE TRIGGER spoil BEFORE INSERT ON bulk FOR EACH ROW WHEN (NEW.id = 1020000) EXECUTE FUNCTION spoil();"
-                       "ALTER TABLE bulk ENABLE ALWAYS TRIGGER spoil")
-        client = subprocess.Popen([task.binary, "--config", task.file, "verify", "--json", "--restart", "--max-rate", "6MB"],
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                  env=task._environment({}), cwd=task.dir)
-        wait_until(lambda: target.value("SELECT to_regclass('bascule.verify_table') IS NOT NULL") and
-                   target.value(begun + " AND run = (SELECT max(run) FROM bascule.verify_run)") == 1, 60,
-                   "a part of the large table is decided", dump=task.describe)
-        # Their keys lie behind what is decided: a part keeps the position that it was compared at.
-        source.sql("TRUNCATE bulk, small, whole; INSERT INTO small SELECT i, 'w' FROM generate_series(1, 700) i;"
-                   "INSERT INTO whole SELECT 'w' FROM generate_series(1, 10);"  # one transaction: nobody sees less
-                   "INSERT INTO bulk SELECT i, i, repeat('y', 100) FROM generate_series(1000001, 1020000) i")
-        out, err = client.communicate(timeout=180)
-        report = json.loads(out)["report"]
-        assert client.returncode == (4 if damage else 0), f"{out}\n{err}\n{task.tail()}"
-        tables = by_table(report)
-        assert tables["public.bulk"]["verdict"] == ("mismatch" if damage else "proven"), report
-        assert tables["public.bulk"]["differences"]["different"] == damage and len(report["failures"]) == damage, report
-        assert {tables[t]["verdict"] for t in ("public.small", "public.whole")} == {"proven"}, report
-        if not damage:
-            source.sql("INSERT INTO bulk SELECT i, i, repeat('y', 1000) FROM generate_series(1, 50000) i; ANALYZE bulk")
-            task.wait_applied(source)
-
-
 def test_without_an_engine(app, target, make_task):
     task = make_task().start().wait_streaming()
     task.wait_applied(app)
