@@ -184,6 +184,7 @@ CutoverFsmEvent cutover_finish(Cutover *cut, Error *err)
 {
     char shown[32] = "unknown";
     (void)err;
+    prove_keep(cut);
     left_behind_tell(cut);
     cutover_refresh_views(cut);
     if (cut->report->downtime_us >= 0)

@@ -179,6 +179,9 @@ typedef struct CutoverSpec {
     int64_t sequence_margin;
     int64_t refresh_us;  /* for the materialized views once the target is open; 0: not refreshed */
     const char *confirm; /* the plan that was confirmed; NULL: any */
+    /* A second person has agreed to the plan; NULL: not needed. */
+    bool (*approved)(void *arg, const char *plan_hash, Error *err);
+    void *approved_arg;
     const char *plan_extra; /* lines of what the program adds ("hook ...: ..."); NULL none */
     /* Plans that were made here, to say what has changed since; may be NULL. */
     void *plan_arg;

@@ -159,6 +159,11 @@ CutoverFsmEvent moment_act(Cutover *cut, const CutoverRow *row, Error *err);
 /* All is over. */
 void moment_end(Cutover *cut, const char *outcome);
 
+/* prove.c */
+/* How each table was proved, as rows of bascule.proof on the side that is open now: for the
+ * certificate. What fails is told. */
+void prove_keep(Cutover *cut);
+
 /* plan.c */
 /* Needs the sessions and what the preflight has read. */
 MUST_CHECK bool plan_make(Cutover *cut, Error *err);

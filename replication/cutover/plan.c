@@ -133,6 +133,8 @@ bool plan_confirmed(Cutover *cut, Error *err)
     if (spec->plan_keep != NULL &&
         !spec->plan_keep(spec->plan_arg, cut->report->plan_hash, cut->report->plan_text, err))
         return false;
+    if (spec->approved != NULL && !spec->approved(spec->approved_arg, cut->report->plan_hash, err))
+        return false;
     if (spec->confirm == NULL || strcmp(spec->confirm, cut->report->plan_hash) == 0)
         return true;
     if (spec->plan_find != NULL && spec->plan_find(spec->plan_arg, spec->confirm, &before))

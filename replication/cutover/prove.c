@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "bascule/base/fault.h"
+#include "bascule/base/log.h"
 #include "cutover/internal.h"
+#include "verify/proof.h"
 
 #define RESERVE_PCT 5  /* of the budget, kept from the comparison for commit and opening */
 #define AUTO_PCT    40 /* of the budget that `auto` spends on reading in whole what need not be */
@@ -243,6 +245,43 @@ static void tell_proof(Cutover *cut)
             cut, "prove", false,
             "%d tables equal: %d by every row, %d verified before and by %lld changed keys",
             report->table_count, by_hash, by_keys, (long long)report->keys_compared);
+}
+
+static bool keep_all(Cutover *cut, Error *err)
+{
+    const CutoverReport *report = cut->report;
+    for (int i = 0; i < report->table_count; i++) {
+        const CompareTable *t = &report->tables[i];
+        char digest[33];
+        Proof proof = {
+            .epoch = cut->epoch,
+            .lsn = report->barrier_lsn,
+            .rows = t->read ? (int64_t)t->source.rows : -1,
+            .keys = t->by_keys ? t->keys : -1,
+            .segment = -1,
+            .base_lsn = t->base_lsn,
+        };
+        snprintf(proof.method, sizeof proof.method, "%s", cutover_proof_method(t));
+        if (t->read && t->how == COMPARE_BY_HASH)
+            snprintf(proof.digest, sizeof proof.digest, "%s", rows_hash_text(&t->source, digest));
+        if (!proof_write(cut->target, cut->spec->task, t->rel, &proof, err))
+            return false;
+    }
+    return true;
+}
+
+void prove_keep(Cutover *cut)
+{
+    Error err = ERROR_INIT, ignored = ERROR_INIT;
+    if (cut->report->table_count == 0)
+        return;
+    if (pgconn_script(cut->target, SQL("BEGIN"), &err) && keep_all(cut, &err) &&
+        pgconn_script(cut->target, SQL("COMMIT"), &err))
+        return;
+    cutover_tell(cut, "prove", true, "how the tables were proved is not kept: %s", err.message);
+    if (pgconn_usable(cut->target) && pgconn_in_transaction(cut->target) &&
+        !pgconn_script(cut->target, SQL("ROLLBACK"), &ignored))
+        log_debug("rolling back: %s", ignored.message);
 }
 
 CutoverFsmEvent cutover_prove(Cutover *cut, Error *err)

@@ -206,8 +206,15 @@ void audit_know_copied(const int64_t copied[AUDIT_SIDES])
 {
     pthread_mutex_lock(&audit.lock);
     memcpy(audit.copied, copied, sizeof audit.copied);
-    audit.forget = false;
     pthread_mutex_unlock(&audit.lock);
+}
+
+bool audit_copies_forgotten(void)
+{
+    pthread_mutex_lock(&audit.lock);
+    bool forgotten = audit.forget;
+    pthread_mutex_unlock(&audit.lock);
+    return forgotten;
 }
 
 void audit_forget_copies(void)

@@ -249,6 +249,8 @@ static void push_all(Sync *sync)
     if (!audit_copy_read_disk(audit_path(), arena, &disk, &err)) {
         log_warn("audit: the copies are not filled: %s", err.message);
     } else if (newest(&disk, &head)) {
+        if (audit_copies_forgotten())
+            memset(head.copied, 0, sizeof head.copied);
         memcpy(sync->copied, head.copied, sizeof sync->copied);
         for (int side = 0; side < AUDIT_SIDES; side++)
             if (sync->conns[side] != NULL)
@@ -278,6 +280,21 @@ void audit_copy_sync(const Config *config, const AuditNote *end)
     for (int side = 0; side < AUDIT_SIDES; side++)
         pgconn_close(sync.conns[side]);
     arena_free(arena);
+}
+
+bool audit_copy_reach_target(const Config *config, Error *err)
+{
+    int64_t last = -1;
+    Arena *arena = arena_new(0);
+    PgConn *conn = connect_to(config, false, arena, err);
+    bool ok = conn != NULL && audit_copy_push(conn, &last, err);
+    pgconn_close(conn);
+    arena_free(arena);
+    if (ok && last < 0) {
+        ERR(err, ERR_WRONG_STATE, "the target has no schema bascule");
+        return err_hint(err, "'bascule run' makes it.");
+    }
+    return ok;
 }
 
 /* Clean-up ----------------------------------------------------------------------------------- */

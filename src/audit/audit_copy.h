@@ -50,6 +50,9 @@ MUST_CHECK bool audit_copy_push(PgConn *conn, int64_t *out_last, Error *err);
  * be NULL) is written between: it then says how far the copies are, and is copied too. Notes in the
  * audit when a copy turns out to have lost what it had. */
 void audit_copy_sync(const Config *config, const AuditNote *end);
+/* The target alone, now: what was recorded is there when true is returned. WRONG_STATE: it has no place
+ * for it. */
+MUST_CHECK bool audit_copy_reach_target(const Config *config, Error *err);
 /* Before schema bascule goes: chains of other machines are kept beside the file. */
 void audit_copy_keep(const Config *config);
 /* Behind that: the copies are gone on purpose. */

@@ -13,3 +13,4 @@ const char *audit_task(void);
 /* How far the databases have the chain: said by the records from now on. */
 void audit_know_copied(const int64_t copied[AUDIT_SIDES]);
 void audit_forget_copies(void);
+bool audit_copies_forgotten(void);

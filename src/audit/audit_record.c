@@ -74,7 +74,7 @@ static json_t *user_name(uid_t uid)
     return clean_text(found->pw_name);
 }
 
-static json_t *who(const AuditPeer *peer)
+json_t *audit_record_who(const AuditPeer *peer)
 {
     uid_t uid = peer != NULL ? peer->uid : getuid();
     pid_t pid = peer != NULL ? peer->pid : getpid();
@@ -110,7 +110,7 @@ static json_t *record_of(const AuditProcess *process, const AuditNote *note, int
     json_object_set_new(record, "file", clean_text(process->file));
     json_object_set_new(record, "version", json_string(BASCULE_VERSION));
     json_object_set_new(record, "command", clean_text(process->command));
-    json_object_set_new(record, "by", who(note->peer));
+    json_object_set_new(record, "by", audit_record_who(note->peer));
     json_object_set_new(record, "roles",
                         sides(clean_text(process->roles[0]), clean_text(process->roles[1])));
     json_object_set_new(record, "action", clean_text(note->action));

@@ -40,6 +40,9 @@ void audit_record_make(const AuditProcess *process, const AuditNote *note, int64
 /* Reads what a chain goes on from; false: that is no record. */
 bool audit_record_head(const char *line, size_t len, AuditHead *out_head);
 
+/* {"uid", "user", "login_uid", ...} of a peer, or (NULL) of this process. */
+json_t *audit_record_who(const AuditPeer *peer);
+
 /* NULL when the line is a record as it was written; else what is wrong with it. *out_record is the
  * JSON value as far as there is one (the caller's reference), or NULL. */
 const char *audit_record_check(const char *line, size_t len, json_t **out_record);

@@ -27,7 +27,7 @@ typedef struct Command {
     const char *example; /* commands to paste, one a line */
     unsigned uses;       /* OptionUse groups: their options are its flags */
     unsigned own;        /* of them, the groups that the help tells first */
-    unsigned flags;      /* FLAG_BIT()s of its own flags */
+    uint64_t flags;      /* FLAG_BIT()s of its own flags */
     int max_args;
     bool no_file; /* reads neither configuration file nor environment */
     bool hidden;

@@ -43,14 +43,16 @@ static bool begin(const Command *command, const Config *config, Error *err)
 static void end(const Command *command, const Config *config, int code, const Error *err)
 {
     CLEANUP_BUF Buf detail = BUF_INIT;
+    /* A run that was asked to stop ends with an error that is none. */
+    bool failed = err->cls != ERR_NONE && code != EXIT_DONE;
     AuditNote note = {.action = command->name,
                       .event = "end",
-                      .result = err->cls != ERR_NONE ? err_slug(err->cls) : exit_name(code),
+                      .result = failed ? err_slug(err->cls) : exit_name(code),
                       .has_exit = true,
                       .exit_code = code,
                       .plan = config_flag_text(config, FLAG_CONFIRM),
                       .at_us = clock_wall_us()};
-    if (err->cls != ERR_NONE)
+    if (failed)
         buf_puts(&detail, err->message);
     note.detail = detail.len > 0 ? buf_str(&detail) : NULL;
     /* A command that was not understood has not been to a server. */

@@ -91,7 +91,7 @@ static void put_option(Arena *arena, OptionId id, Buf *out)
 
 static void put_flags(Arena *arena, const Command *command, Buf *out)
 {
-    unsigned taken = command->flags | FLAG_BIT(FLAG_CONFIG) | FLAG_BIT(FLAG_HELP);
+    uint64_t taken = command->flags | FLAG_BIT(FLAG_CONFIG) | FLAG_BIT(FLAG_HELP);
     if (command->no_file)
         taken &= ~FLAG_BIT(FLAG_CONFIG);
     buf_puts(out, "\nFlags:\n");

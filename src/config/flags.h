@@ -14,7 +14,7 @@ typedef enum FlagId {
     FLAG_COUNT,
 } FlagId;
 
-#define FLAG_BIT(id) (1u << (id))
+#define FLAG_BIT(id) (UINT64_C(1) << (id))
 
 typedef struct Flag {
     const char *name;
@@ -30,7 +30,7 @@ extern const Flag FLAGS[FLAG_COUNT];
 typedef struct FlagSet {
     const char *command; /* for messages */
     unsigned uses;       /* OptionUse groups whose options are taken as flags */
-    unsigned flags;      /* FLAG_BIT()s */
+    uint64_t flags;      /* FLAG_BIT()s */
     int max_args;        /* words that are no flags */
     bool no_file;        /* the command needs no configuration: read neither file nor environment */
 } FlagSet;

@@ -32,6 +32,7 @@ typedef enum OptionUse {
     USE_ENGINE = 1 << 4,  /* the running engine only */
     USE_CUTOVER = 1 << 5,
     USE_VERIFY = 1 << 7,
+    USE_CERTIFICATE = 1 << 8,
 } OptionUse;
 
 typedef enum OptionTrait {

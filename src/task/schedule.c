@@ -61,6 +61,7 @@ static bool may_pass(const Error *err)
 {
     switch (err->cls) {
     case ERR_LAG:
+    case ERR_NOT_APPROVED:
     case ERR_BLOCKED:
     case ERR_LOCK_TIMEOUT:
     case ERR_WRONG_STATE:

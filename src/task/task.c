@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/approval.h"
 #include "audit/audit_copy.h"
 #include "bascule/base/clock.h"
 #include "bascule/base/directory.h"
@@ -426,6 +427,19 @@ static void base_of(void *engine, const Relation *rel, CutoverBase *out)
         snprintf(out->why, sizeof out->why, "%s", state.whole ? state.why : "never verified");
 }
 
+static bool approved(void *arg, const char *plan_hash, Error *err)
+{
+    const Task *task = arg;
+    return approval_find(task->config, plan_hash, &task->decisions.peer, err);
+}
+
+/* Going back must never wait for somebody. */
+static bool needs_approval(const Config *config, const TaskCutover *options)
+{
+    return config_choice(config, OPT_CUTOVER_APPROVAL) == 1 && !options->back &&
+           !options->dry_run && !options->rehearse;
+}
+
 static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *options, Arena *arena)
 {
     const Config *c = task->config;
@@ -467,6 +481,8 @@ static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *optio
         .refresh_us = config_duration_us(c, OPT_CUTOVER_REFRESH),
         .confirm =
             options->confirm == NULL || options->confirm[0] == '\0' ? NULL : options->confirm,
+        .approved = needs_approval(c, options) ? approved : NULL,
+        .approved_arg = task,
         .plan_arg = (void *)config_text(c, OPT_WORK_DIR),
         .plan_keep = plans_keep,
         .plan_find = plans_find,
