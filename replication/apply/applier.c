@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/ddl_notes.h"
 #include "apply/rowwise.h"
 #include "apply/setwise.h"
 #include "apply/suspension.h"
@@ -261,10 +262,24 @@ static bool write_suspensions(Applier *applier, Error *err)
            suspension_write_due(applier->session.conn, applier->spec.task, applier->spec.rels, err);
 }
 
-static bool commit(Applier *applier, Error *err)
+/* What the source told of its own statements becomes durable with the position behind them. */
+static bool write_notes(Applier *applier, Lsn end_lsn, Error *err)
 {
-    return write_suspensions(applier, err) && !FAULT_ERROR(APPLY_BEFORE_COMMIT, err) &&
-           session_commit(&applier->session, err);
+    int number = 0;
+    for (const Message *m = applier->messages; m != NULL; m = m->next) {
+        DdlNote note;
+        if (ddl_note_parse(m->content, m->len, &note) &&
+            !ddl_note_write(applier->session.conn, applier->spec.task,
+                            m->end_lsn != LSN_UNKNOWN ? m->end_lsn : end_lsn, number++, &note, err))
+            return false;
+    }
+    return true;
+}
+
+static bool commit(Applier *applier, Lsn end_lsn, Error *err)
+{
+    return write_suspensions(applier, err) && write_notes(applier, end_lsn, err) &&
+           !FAULT_ERROR(APPLY_BEFORE_COMMIT, err) && session_commit(&applier->session, err);
 }
 
 bool applier_may_suspend(const Applier *applier)
@@ -285,19 +300,17 @@ static bool suspend_refused(Applier *applier, const Error *err)
     const ApplierSpec *spec = &applier->spec;
     int64_t rows;
     char buf[SUSPEND_REASON_SIZE];
-    const char *why = err->message;
     const LaneExpect *failed = lane_failed(applier->session.lane, &rows);
     if (applier->session.live || failed == NULL || failed->rel == NULL)
         return false;
     Relation *rel = spec->rels->all[failed->rel->id];
     if (atomic_load(&rel->suspended) != SUSPEND_NOT)
         return false;
-    if (rows >= 0 || !suspension_is_shape(err)) {
-        if (spec->changed == NULL || !spec->changed(spec->changed_arg, rel, buf, sizeof buf))
-            return false;
-        why = buf;
-    }
-    applier_suspend(applier, rel, why);
+    if (rows < 0 && suspension_is_shape(err))
+        snprintf(buf, sizeof buf, "%.*s", (int)sizeof buf - 1, err->message);
+    else if (spec->changed == NULL || !spec->changed(spec->changed_arg, rel, buf, sizeof buf))
+        return false;
+    applier_suspend(applier, rel, buf);
     return true;
 }
 
@@ -311,7 +324,7 @@ static bool execute_whole(Applier *applier, const PlanStep *steps, bool durable,
     if (plan_odd(applier->plan))
         return ERR(err, ERR_APPLY_CONFLICT, "%s", ODD);
     return setwise_run(&applier->session, steps, err) && !FAULT_ERROR(APPLY_MID, err) &&
-           commit(applier, err);
+           commit(applier, w->end_lsn, err);
 }
 
 static bool replay_whole(Applier *applier, bool durable, Error *err)
@@ -320,7 +333,7 @@ static bool replay_whole(Applier *applier, bool durable, Error *err)
     return session_begin(&applier->session, applier->applied_lsn, w->end_lsn, w->commit_time_us,
                          SESSION_ROWS, durable, err) &&
            rowwise_replay(&applier->session, w->flows, w->whole, applier->deleted, err) &&
-           commit(applier, err);
+           commit(applier, w->end_lsn, err);
 }
 
 static void count_fallback(Applier *applier, const Error *why)
@@ -459,7 +472,7 @@ static bool finish_parts(Applier *applier, const Flow *last, Error *err)
     if (!execute_parts(applier, err) ||
         !session_move(&applier->session, applier->applied_lsn, end_lsn, commit_time_us,
                       SESSION_ROWS_IN_PARTS, err) ||
-        !lane_drain(applier->session.lane, err) || !commit(applier, err))
+        !lane_drain(applier->session.lane, err) || !commit(applier, end_lsn, err))
         return fail_parts(applier, err);
     applier->part_open = false;
     if (FAULT_ERROR(APPLY_AFTER_COMMIT, err))

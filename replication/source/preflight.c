@@ -96,6 +96,7 @@ static void look(Preflight *p)
     preflight_tools(p);
     preflight_transactions(p);
     preflight_others(p);
+    preflight_capture(p);
     look_at_tables(p);
 }
 

@@ -48,7 +48,8 @@ typedef struct PreflightSpec {
     int jobs; /* sessions for the load */
     const char *slot_name;
     const char *publication;
-    bool way_back; /* the target shall be able to stream back */
+    bool capture_may, capture_must; /* ddl_capture: auto or on; on */
+    bool way_back;                  /* the target shall be able to stream back */
     int64_t
         slot_wait_us; /* how long the slot's creation may wait for running transactions; 0: 60 s */
 } PreflightSpec;

@@ -88,6 +88,7 @@ void preflight_databases(Preflight *p);                      /* encoding, collat
 void preflight_extensions(Preflight *p);
 void preflight_transactions(Preflight *p); /* what a slot waits for */
 void preflight_others(Preflight *p);       /* subscriptions, triggers, objects */
+void preflight_capture(Preflight *p);      /* event triggers that tell of DDL */
 void preflight_source_rights(Preflight *p, const PgRows *tables);
 void preflight_tables(Preflight *p, const PgRows *tables); /* replica identity, types, shapes */
 void preflight_graph(Preflight *p);                        /* foreign keys */

@@ -6,6 +6,8 @@
 #include "source/preflight_internal.h"
 #include "sql_files.h"
 
+#define SEQUENCE_VALUES_LEFT 1000
+
 /* Source
  * ------------------------------------------------------------------------------------------- */
 
@@ -141,6 +143,30 @@ static void create_on_source(Preflight *p)
                                  preflight_role(p, &p->source)));
 }
 
+/* Few values left: the application is about to fail on either side, whoever is blamed. */
+static void sequence_ends(Preflight *p, const PgRows *rows)
+{
+    PreflightGroup group = preflight_group(p, PREFLIGHT_WARNING, "sequence-end",
+                                           "nextval fails at the end, before or after the cutover");
+    for (int i = 0; i < pgrows_count(rows); i++) {
+        const char *schema = pgrows_text(rows, i, 0), *name = pgrows_text(rows, i, 1);
+        if (pgrows_null(rows, i, 3) || pgrows_i64(rows, i, 3) >= SEQUENCE_VALUES_LEFT)
+            continue;
+        bool widest = strcmp(pgrows_text(rows, i, 4), "bigint") == 0;
+        preflight_group_add(
+            &group, preflight_text(p, "%s.%s", schema, name),
+            preflight_text(p, "the sequence (%s) has %lld values left", pgrows_text(rows, i, 4),
+                           (long long)pgrows_i64(rows, i, 3)),
+            widest ? preflight_text(p, "ALTER SEQUENCE %s NO MAXVALUE NO MINVALUE;  -- or CYCLE",
+                                    preflight_qualified(p, schema, name))
+                   : preflight_text(p,
+                                    "ALTER SEQUENCE %s AS bigint;  -- and the columns that take "
+                                    "its values: ALTER TABLE ... TYPE bigint",
+                                    preflight_qualified(p, schema, name)));
+    }
+    preflight_group_end(&group);
+}
+
 static void sequences(Preflight *p)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
@@ -161,6 +187,7 @@ static void sequences(Preflight *p)
                     preflight_qualified(p, schema, name), preflight_role(p, &p->source)));
     }
     preflight_group_end(&group);
+    sequence_ends(p, rows);
     if (group.count == 0)
         PREFLIGHT_ADD(p, PREFLIGHT_OK, .code = "sequences", .subject = "source",
                       .what = preflight_text(p, "%d sequences", pgrows_count(rows)));

@@ -122,6 +122,25 @@ CREATE TABLE IF NOT EXISTS bascule.journal (
 COMMENT ON TABLE bascule.journal IS 'What was done, in order; written before the action it tells of.';
 COMMENT ON COLUMN bascule.journal.by_role IS 'Role that bascule was connected as.';
 
+CREATE TABLE IF NOT EXISTS bascule.source_ddl (
+    task      text NOT NULL,
+    lsn       pg_lsn NOT NULL,
+    number    integer NOT NULL,
+    tag       text NOT NULL,
+    kind      text NOT NULL,
+    table_oid bigint NOT NULL,
+    name      text NOT NULL,
+    statement text NOT NULL,
+    seen_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (task, lsn, number)
+);
+COMMENT ON TABLE bascule.source_ddl IS
+    'Statements that changed the source''s schema, as its event triggers told them in the stream.';
+COMMENT ON COLUMN bascule.source_ddl.lsn IS 'End of the transaction on the source.';
+COMMENT ON COLUMN bascule.source_ddl.table_oid IS 'Table on the source that it concerns; 0: none, or many.';
+COMMENT ON COLUMN bascule.source_ddl.statement IS
+    'Its text; empty where the text could hold more than the statement, or a secret.';
+
 CREATE TABLE IF NOT EXISTS bascule.disabled_trigger (
     task         text NOT NULL,
     schema_name  text NOT NULL,

@@ -76,6 +76,9 @@ CROSS JOIN LATERAL (VALUES
     ('large_objects', (SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata)::text),
     ('database_bytes', CASE WHEN pg_catalog.has_database_privilege(d.oid, 'CONNECT')
                             THEN pg_catalog.pg_database_size(d.oid)::text END),
-    ('bascule_schema', (SELECT 'true' FROM pg_catalog.pg_namespace n WHERE n.nspname = 'bascule'))
+    ('bascule_schema', (SELECT 'true' FROM pg_catalog.pg_namespace n
+                        WHERE n.nspname = 'bascule' -- another task may tell of its DDL by it
+                          AND (pg_catalog.to_regprocedure('bascule.ddl_note()') IS NULL
+                               OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid))))
 ) AS f (name, value)
 WHERE d.datname = pg_catalog.current_database()

@@ -17,6 +17,7 @@ SELECT 'event-trigger', t.evtname::text,
        'ALTER EVENT TRIGGER ' || pg_catalog.quote_ident(t.evtname) || ' DISABLE;'
 FROM pg_catalog.pg_event_trigger t
 WHERE t.evtenabled <> 'D'
+  AND t.evtfoid IS DISTINCT FROM pg_catalog.to_regprocedure('bascule.ddl_note()')
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                   WHERE d.classid = 'pg_catalog.pg_event_trigger'::pg_catalog.regclass
                     AND d.objid = t.oid AND d.deptype = 'e')

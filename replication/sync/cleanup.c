@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apply/control.h"
+#include "source/capture.h"
 #include "source/slot.h"
 #include "sql_files.h"
 #include "sqltext/sqltext.h"
@@ -60,6 +61,11 @@ bool sync_cleanup_source_list(PgConn *source, const SyncSpec *spec, Arena *arena
     if (exists)
         add(out, arena, arena_printf(arena, "publication %s", spec->publication),
             arena_printf(arena, "DROP PUBLICATION IF EXISTS \"%s\"", spec->publication));
+    const char *capture = NULL;
+    if (!capture_removal(source, spec->task, arena, &capture, err))
+        return false;
+    if (capture != NULL)
+        add(out, arena, "event triggers that tell of DDL", capture);
     return true;
 }
 
@@ -68,7 +74,8 @@ bool sync_cleanup_source_run(PgConn *source, const SyncSpec *spec, Error *err)
     char names[2][96];
     slot_names(spec, names);
     bool exists = false;
-    return slot_drop(source, names[0], err) && slot_drop(source, names[1], err) &&
+    return capture_remove(source, spec->task, err) && slot_drop(source, names[0], err) &&
+           slot_drop(source, names[1], err) &&
            publication_exists(source, spec->publication, &exists, err) &&
            (!exists || publication_drop(source, spec->publication, err));
 }

@@ -15,6 +15,7 @@
 #include "stream/flow_queue.h"
 #include "stream/reader.h"
 #include "sync/gate.h"
+#include "sync/heard.h"
 #include "sync/names.h"
 #include "sync/sync.h"
 #include "verify/proof.h"
@@ -57,6 +58,7 @@ typedef struct Watch {
     int64_t look_wait_us;
     int64_t judge_wait_us; /* grows while copying again fails */
     uint32_t newcomers;    /* hash of the tables seen that are not ours yet */
+    bool heard;            /* read since the stream began */
     bool refresh; /* the catalog must be read again, with the stream stopped for a moment */
     Arena *arena; /* of what `status` shows */
 } Watch;
@@ -104,6 +106,10 @@ struct Sync {
     Watch watch;
     Rejoin *rejoin;                   /* NULL: no table is being copied again */
     atomic_bool reshaping;            /* the stream stops for a moment: no cutover may begin */
+    bool captures;                    /* the source tells of its DDL */
+    atomic_bool ddl_noted;            /* it told of something: `heard` is to be read again */
+    HeardList *heard;                 /* lock; NULL: not read. In heard_arena */
+    Arena *heard_arena;               /* lock */
     SuspendRequest *suspend_requests; /* lock: of the conductor for the applier */
     atomic_bool restart_reader; /* the applier lost its session: send again from the resume row */
     atomic_bool hold_apply, apply_held;
@@ -152,6 +158,8 @@ MUST_CHECK bool sync_finish_schema(Sync *sync, Error *err);
 Lsn sync_newest_start(const Sync *sync);
 /* reverse.c: the tables that the cutover recorded, by name */
 MUST_CHECK bool sync_reverse_rules(Sync *sync, Rules *out_rules, Error *err);
+/* prepare.c: the event triggers of the source are as the task wants them */
+MUST_CHECK bool sync_capture(Sync *sync, PgConn *source, Error *err);
 /* watch.c: the shapes of the tables while the stream runs. One step of the conductor. */
 MUST_CHECK bool sync_watch(Sync *sync, Error *err);
 void sync_watch_done(Sync *sync); /* ends a copy that runs */

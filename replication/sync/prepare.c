@@ -15,6 +15,7 @@
 #include "bascule/base/fault.h"
 #include "bascule/base/log.h"
 #include "bascule/base/mem.h"
+#include "source/capture.h"
 #include "source/shape.h"
 #include "sql_files.h"
 #include "sync/internal.h"
@@ -202,6 +203,33 @@ static bool check_identities(const Relations *rels, Error *err)
     return true;
 }
 
+static bool capture_not_possible(Sync *sync, Error *err)
+{
+    if (sync->spec.capture == CAPTURE_ON)
+        return err_hint(err, "Event triggers need a superuser, or the role of the service that "
+                             "stands for one; with ddl_capture: auto the task goes on without.");
+    log_info("DDL of the source is not captured: %s", err->message);
+    err_clear(err);
+    return true;
+}
+
+bool sync_capture(Sync *sync, PgConn *source, Error *err)
+{
+    sync->captures = false;
+    if (sync->spec.reverse || sync->spec.mode == SYNC_FULL_LOAD)
+        return true;
+    if (sync->spec.capture == CAPTURE_OFF) {
+        Error ignored = ERROR_INIT;
+        if (!capture_remove(source, sync->spec.task, &ignored))
+            log_info("event triggers of an earlier run stay on the source: %s", ignored.message);
+        return true;
+    }
+    if (!capture_install(source, sync->spec.task, err))
+        return pgconn_usable(source) && capture_not_possible(sync, err);
+    sync->captures = true;
+    return true;
+}
+
 /* Everything is refused here that can be refused before a trace is left. */
 static bool look_first(Sync *sync, PgConn *source, Error *err)
 {
@@ -265,7 +293,7 @@ static bool prepare_cdc(Sync *sync, PgConn *source, Error *err)
         if (!start_at_position(sync, source, &start, err) || !make_publication(sync, source, err))
             return false;
     } else if (!choose_plugin(sync, err) || !drop_leftovers(sync, source, err) ||
-               !start_at_new_slot(sync, source, &start, err)) {
+               !sync_capture(sync, source, err) || !start_at_new_slot(sync, source, &start, err)) {
         return false;
     }
     rels = sync_relations(sync);
@@ -331,6 +359,8 @@ bool sync_prepare(Sync *sync, Error *err)
         return false;
     atomic_store(&sync->state, TASK_PREPARING);
     LoadStart *start = &sync->load_start;
+    if (!sync_capture(sync, source, err))
+        return false;
     if (!guard_unchanged(sync, source, start, err) || !first_snapshot(sync, source, start, err))
         return false;
     FAULT(SLOT_CREATED);
@@ -437,6 +467,8 @@ static bool undo_source(Sync *sync, Error *err)
         return true;
     CLEANUP_PGCONN PgConn *source = pgconn_open(&sync->spec.source, PG_SESSION_SQL, "undo", err);
     if (source == NULL)
+        return false;
+    if (sync->captures && !capture_remove(source, sync->spec.task, err))
         return false;
     /* A slot that was stated (mode cdc) is somebody else's. */
     if (sync->spec.cdc_start_lsn == LSN_UNKNOWN && !slot_drop(source, sync->row.slot_name, err))

@@ -135,15 +135,43 @@ static bool rename_table(Finder *f, bool *out_renamed, Error *err)
     return true;
 }
 
+enum { R_PLACE, R_STATEMENT, R_WHAT };
+
+/* The statements of one part of what stands beside the columns: before the table, or after it. */
+static void put_rest(Finder *f, const PgRows *rest, bool before)
+{
+    for (int i = 0; i < pgrows_count(rest); i++) {
+        if ((pgrows_i64(rest, i, R_PLACE) < 0) != before || pgrows_null(rest, i, R_STATEMENT))
+            continue;
+        sqltext_deparsed(statement(f), pgrows_text(rest, i, R_STATEMENT));
+    }
+}
+
+/* What no statement here makes. The source's statements name the source's tables. */
+static bool is_whole(const Finder *f, const PgRows *rest)
+{
+    for (int i = 0; i < pgrows_count(rest); i++)
+        if (pgrows_null(rest, i, R_STATEMENT))
+            return false;
+    return strcmp(f->now->schema, f->now->target_schema) == 0 &&
+           strcmp(f->now->name, f->now->target_name) == 0;
+}
+
 static bool create_table(Finder *f, Error *err)
 {
     CLEANUP_PGROWS PgRows *bound = NULL;
+    CLEANUP_PGROWS PgRows *rest = NULL;
     char oid[16];
     snprintf(oid, sizeof oid, "%u", f->now->oid);
-    if (!pgconn_query(f->source, SQL_SOURCE_PARTITION_BOUND, PG_PARAMS(PG_TEXT(oid)), &bound, err))
+    if (!pgconn_query(f->source, SQL_SOURCE_PARTITION_BOUND, PG_PARAMS(PG_TEXT(oid)), &bound,
+                      err) ||
+        !pgconn_query(f->source, SQL_SOURCE_TABLE_REST, PG_PARAMS(PG_TEXT(oid)), &rest, err))
         return false;
-    SqlText *st = statement(f);
     f->out->creates = true;
+    f->out->whole = pgrows_count(bound) == 0 && is_whole(f, rest);
+    if (f->out->whole)
+        put_rest(f, rest, true);
+    SqlText *st = statement(f);
     sqltext_put(st, "CREATE TABLE ");
     sqltext_qualified(st, f->now->target_schema, f->now->target_name);
     if (pgrows_count(bound) == 1) {
@@ -160,12 +188,14 @@ static bool create_table(Finder *f, Error *err)
             sqltext_put(st, ", ");
         put_column(st, f->defs, i, false);
     }
-    if (f->now->key_unique && f->now->key_count > 0) {
+    if (!f->out->whole && f->now->key_unique && f->now->key_count > 0) {
         sqltext_put(st, ", PRIMARY KEY (");
         put_key(st, f->now);
         sqltext_put(st, ")");
     }
     sqltext_put(st, ")");
+    if (f->out->whole)
+        put_rest(f, rest, false);
     return true;
 }
 

@@ -13,6 +13,7 @@
 typedef struct Remedy {
     SqlText sql;    /* statements for the target, divided by "; " */
     bool creates;   /* the table is not there yet */
+    bool whole;     /* and `sql` makes it with its indexes, keys and sequences */
     bool partition; /* and is a partition: what it has beside columns comes from its parent */
     Buf by_hand;    /* in words; may hold a statement for the source */
 } Remedy;

@@ -8,7 +8,7 @@
 #include "sync/internal.h"
 
 /* The statement is for the target; who wants to keep the table there excludes it. */
-static SyncTableStatus gone_table(const GoneTable *gone, Arena *arena)
+static SyncTableStatus gone_table(const GoneTable *gone, const HeardList *heard, Arena *arena)
 {
     CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
     sqltext_put(&st, "DROP TABLE ");
@@ -21,6 +21,7 @@ static SyncTableStatus gone_table(const GoneTable *gone, Arena *arena)
         .suspended = true,
         .suspended_lsn = gone->suspended_lsn,
         .remedy = arena_printf(arena, "%s;", sqltext_sql(&st).text),
+        .source_statement = heard_of_table(heard, gone->oid, arena),
     };
 }
 
@@ -32,7 +33,7 @@ static void fill_tables(Sync *sync, Arena *arena, SyncStatus *out)
     out->table_count = rels->count + rels->gone_count;
     out->tables = arena_new_array(arena, SyncTableStatus, out->table_count + 1);
     for (int i = 0; i < rels->gone_count; i++)
-        out->tables[rels->count + i] = gone_table(&rels->gone[i], arena);
+        out->tables[rels->count + i] = gone_table(&rels->gone[i], out->heard, arena);
     for (int i = 0; i < rels->count; i++) {
         Relation *rel = rels->all[i];
         bool suspended = atomic_load(&rel->suspended) != SUSPEND_NOT;
@@ -53,6 +54,7 @@ static void fill_tables(Sync *sync, Arena *arena, SyncStatus *out)
             .suspended = suspended,
             .suspended_lsn = suspended ? rel->suspended_lsn : LSN_UNKNOWN,
             .remedy = suspended && remedy != NULL ? arena_strdup(arena, remedy) : "",
+            .source_statement = suspended ? heard_of_table(out->heard, rel->oid, arena) : "",
         };
     }
 }
@@ -68,6 +70,9 @@ void sync_status(Sync *sync, Arena *arena, SyncStatus *out)
 {
     Progress *p = &sync->progress;
     char trouble[512], wal_status[32];
+    pthread_mutex_lock(&sync->lock);
+    const HeardList *heard = sync->heard != NULL ? heard_copy(sync->heard, arena) : NULL;
+    pthread_mutex_unlock(&sync->lock);
     sync_trouble(sync, trouble, sizeof trouble);
     sync_wal_status(sync, wal_status, sizeof wal_status);
     bool streaming = atomic_load(&p->applied_lsn) != LSN_UNKNOWN;
@@ -96,6 +101,7 @@ void sync_status(Sync *sync, Arena *arena, SyncStatus *out)
         .spilled_bytes = atomic_load(&p->spilled_bytes),
         .epoch = sync->row.epoch,
         .trouble = arena_strdup(arena, trouble),
+        .heard = heard,
     };
     out->apply_lag_bytes = apply_part(out->lag_bytes, out->capture_lag_bytes);
     fill_tables(sync, arena, out);
@@ -127,6 +133,9 @@ static bool read_tables(PgConn *target, const char *task, Arena *arena, SyncStat
             .suspended = !pgrows_null(rows, r, 6),
             .suspended_lsn = pgrows_lsn(rows, r, 6),
             .remedy = arena_strdup(arena, pgrows_text(rows, r, 7)),
+            .source_statement = pgrows_null(rows, r, 6)
+                                    ? ""
+                                    : heard_of_table(out->heard, pgrows_u32(rows, r, 8), arena),
         };
     }
     return true;
@@ -197,6 +206,10 @@ bool sync_status_offline(const PgEndpoint *source, const PgEndpoint *target, con
         .epoch = row.epoch,
         .trouble = "",
     };
+    HeardList *heard = NULL;
+    if (!heard_read(conn, task, arena, &heard, err))
+        return false;
+    out->heard = heard;
     if (!read_tables(conn, task, arena, out, err))
         return false;
     if (strcmp(row.mode, "full-load") != 0)

@@ -8,6 +8,7 @@
 #include "bascule/base/arena.h"
 #include "bascule/model/progress.h"
 #include "bascule/port/pgconn.h"
+#include "sync/heard.h"
 #include "sync/sync.h"
 
 typedef struct SyncTableStatus {
@@ -20,8 +21,9 @@ typedef struct SyncTableStatus {
         truncates; /* since this engine started; PROGRESS_UNKNOWN offline */
     const char *message;
     bool suspended;
-    Lsn suspended_lsn;  /* LSN_UNKNOWN: not suspended, or not known since when */
-    const char *remedy; /* the statement to run, "" none */
+    Lsn suspended_lsn;            /* LSN_UNKNOWN: not suspended, or not known since when */
+    const char *remedy;           /* the statement to run, "" none */
+    const char *source_statement; /* what the source ran on it, when it tells; "" */
 } SyncTableStatus;
 
 typedef struct SyncStatus {
@@ -37,6 +39,7 @@ typedef struct SyncStatus {
     const char *trouble;
     int table_count;
     SyncTableStatus *tables;
+    const HeardList *heard; /* DDL of the source that no copy covers; NULL not known */
 } SyncStatus;
 
 /* From a running engine; never fails. */

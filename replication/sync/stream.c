@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/ddl_notes.h"
 #include "bascule/base/clock.h"
 #include "bascule/base/log.h"
 #include "sync/internal.h"
@@ -173,6 +174,13 @@ static void apply_worker_reset(void *self)
 static void on_message(void *arg, const char *content, size_t len, Lsn end_lsn)
 {
     Sync *sync = arg;
+    DdlNote note;
+    if (ddl_note_parse(content, len, &note)) {
+        log_info("the source ran %s %s at " LSN_FMT "%s%s", note.tag, note.name, LSN_ARGS(end_lsn),
+                 note.statement[0] != '\0' ? ": " : "", note.statement);
+        atomic_store(&sync->ddl_noted, true);
+        return;
+    }
     pthread_mutex_lock(&sync->lock);
     snprintf(sync->message, sizeof sync->message, "%.*s", (int)len, content);
     sync->message_lsn = end_lsn;

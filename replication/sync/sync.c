@@ -73,6 +73,7 @@ void sync_free(Sync *sync)
     arena_free(sync->arena);
     if (sync->watch.arena != NULL)
         arena_free(sync->watch.arena);
+    arena_free(sync->heard_arena);
     free(sync);
 }
 
@@ -276,6 +277,9 @@ static bool stream_until_end(Sync *sync, Error *err)
 static bool restart_stream(Sync *sync, Error *err)
 {
     if (atomic_load(&sync->state) == TASK_STREAMING && !sync_event(sync, TASK_EV_FELL_BEHIND, err))
+        return false;
+    CLEANUP_PGCONN PgConn *source = pgconn_open(&sync->spec.source, PG_SESSION_SQL, "capture", err);
+    if (source == NULL || !sync_capture(sync, source, err))
         return false;
     if (sync->spec.stale_slot != NULL) {
         if (!slot_drop(sync->control, sync->spec.stale_slot, err))

@@ -26,6 +26,8 @@ typedef enum SyncPrepare { PREPARE_CREATE, PREPARE_TRUNCATE, PREPARE_NOTHING } S
 
 /* What happens when a table of the source changes its shape. */
 typedef enum SyncDdl { DDL_REFUSE, DDL_APPLY } SyncDdl;
+/* Does the source tell of its DDL by event triggers? AUTO: where the role may make them. */
+typedef enum SyncCapture { CAPTURE_OFF, CAPTURE_AUTO, CAPTURE_ON } SyncCapture;
 
 const char *sync_mode_name(SyncMode mode);
 const char *sync_prepare_name(SyncPrepare prepare);
@@ -36,6 +38,7 @@ typedef struct SyncSpec {
     SyncMode mode;
     SyncPrepare prepare;
     SyncDdl ddl;
+    SyncCapture capture;
     PluginChoice plugin;
     const char *slot_name;
     const char *publication;

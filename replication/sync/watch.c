@@ -14,6 +14,7 @@
 #include "bascule/base/clock.h"
 #include "bascule/base/log.h"
 #include "bascule/base/mem.h"
+#include "source/capture.h"
 #include "source/shape.h"
 #include "sql_files.h"
 #include "sync/internal.h"
@@ -223,12 +224,51 @@ static bool open_source(Sync *sync, Error *err)
     return sync->watch_conn != NULL;
 }
 
+/* What the source told of since the last look. */
+static bool read_heard(Sync *sync, Error *err)
+{
+    HeardList *list = NULL;
+    bool noted = atomic_exchange(&sync->ddl_noted, false);
+    if (sync->watch.heard && !noted)
+        return true;
+    Arena *arena = arena_new(0);
+    sync->watch.heard = sync_keep_control(sync, err) &&
+                        heard_prune(sync->control, sync->spec.task, err) &&
+                        heard_read(sync->control, sync->spec.task, arena, &list, err);
+    if (sync->watch.heard) {
+        pthread_mutex_lock(&sync->lock);
+        Arena *before = sync->heard_arena;
+        sync->heard_arena = arena;
+        sync->heard = list;
+        pthread_mutex_unlock(&sync->lock);
+        arena = before;
+    }
+    arena_free(arena);
+    return sync->watch.heard;
+}
+
+/* Somebody may have dropped or disabled it: what comes then is seen in the catalog only. */
+static bool look_at_capture(Sync *sync, Error *err)
+{
+    bool works = true;
+    if (!sync->captures)
+        return true;
+    if (!capture_works(sync->watch_conn, sync->spec.task, &works, err))
+        return false;
+    if (!works)
+        log_warn("the event triggers that told of the source's DDL are gone or disabled; the next "
+                 "start of 'run' makes them again");
+    sync->captures = works;
+    return true;
+}
+
 static bool look(Sync *sync, bool *out_new, Error *err)
 {
     int64_t begun_us = clock_now_us();
     Arena *scratch = arena_new(0);
     bool ok = open_source(sync, err) && look_at_shapes(sync, scratch, err) &&
-              look_for_newcomers(sync, out_new, err);
+              look_for_newcomers(sync, out_new, err) && look_at_capture(sync, err) &&
+              read_heard(sync, err);
     arena_free(scratch);
     int64_t wait_us = LOOK_SHARE * (clock_now_us() - begun_us);
     sync->watch.next_look_us = clock_now_us() + (wait_us > LOOK_US ? wait_us : LOOK_US);
@@ -295,8 +335,9 @@ static bool judge_table(Sync *sync, Relations *now, Relation *rel, bool creates,
     bool fits = remedy_fits(&remedy);
     if (remedy.creates != creates)
         return true;
-    /* A new table's indexes, keys to others and triggers are not ours to guess. */
-    bool ours = remedy.by_hand.len == 0 && (!remedy.creates || remedy.partition);
+    /* What is added to a new table later is told only by the capture: without it, it would be missed. */
+    bool ours = remedy.by_hand.len == 0 &&
+                (!remedy.creates || remedy.partition || (remedy.whole && sync->captures));
     if (!fits && sync->spec.ddl == DDL_APPLY && ours &&
         !carry(sync, &remedy, rel, refused, sizeof refused, err))
         return false;
@@ -394,12 +435,15 @@ static bool step(Sync *sync, Error *err)
     if (sync->rejoin != NULL) {
         if (!rejoin_look(sync, &over, &back, err))
             return false;
-        if (back > 0)
+        if (back > 0) {
             sync->watch.judge_wait_us = JUDGE_US;
+            sync->watch.heard = false; /* the copy covers some */
+        }
         if (over)
             sync->watch.next_judge_us = now_us + sync->watch.judge_wait_us;
     }
-    if (now_us >= sync->watch.next_look_us && !look(sync, &newcomers, err))
+    bool told = atomic_load(&sync->ddl_noted);
+    if ((now_us >= sync->watch.next_look_us || told) && !look(sync, &newcomers, err))
         return false;
     sync->watch.refresh = sync->watch.refresh || newcomers;
     if (sync->rejoin == NULL && now_us >= sync->watch.next_judge_us && needs_judging(sync) &&
@@ -430,4 +474,5 @@ void sync_watch_done(Sync *sync)
     pgconn_close(sync->watch_conn);
     sync->watch_conn = NULL;
     sync->watch.next_look_us = sync->watch.next_judge_us = 0;
+    sync->watch.heard = false;
 }

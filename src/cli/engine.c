@@ -232,6 +232,7 @@ static void convert(const SyncStatus *st, Arena *arena, StatusReport *out)
     out->spilled_bytes = st->spilled_bytes;
     out->epoch = st->epoch;
     out->trouble = st->trouble;
+    out->heard = st->heard;
     out->table_count = st->table_count;
     out->tables = arena_new_array(arena, StatusTable, st->table_count);
     out->load_tables_total = st->table_count;
@@ -251,6 +252,7 @@ static void convert(const SyncStatus *st, Arena *arena, StatusReport *out)
             .message = t->message,
             .suspended_lsn = t->suspended_lsn,
             .remedy = t->remedy,
+            .source_statement = t->source_statement,
         };
         out->load_tables_done += strcmp(t->state, table_state_name(TABLE_COMPLETED)) == 0;
         out->load_rows += t->rows;
@@ -309,6 +311,8 @@ void engine_status(Engine *engine, Arena *arena, StatusReport *out)
         int count = out->table_count;
         status_fill_tables(out, arena, rels);
         status_fill_proofs(out, arena, sync, rels);
+        for (int i = 0; i < rels->count && i < count; i++)
+            out->tables[i].source_statement = all[i].source_statement;
         add_gone(out, arena, all + rels->count, count - rels->count);
         status_fill_rate(out, &engine->rate, clock_now_us());
     }

@@ -15,6 +15,7 @@
 #include "bascule/model/progress.h"
 #include "bascule/model/relation.h"
 #include "cutover/cutover.h"
+#include "sync/heard.h"
 #include "sync/proofs.h"
 
 typedef struct StatusTable {
@@ -25,8 +26,9 @@ typedef struct StatusTable {
     const char *message; /* why it is suspended or failed; "" */
     bool proof_known;
     ProofState proof;
-    Lsn suspended_lsn;  /* since when its changes are left out; LSN_UNKNOWN */
-    const char *remedy; /* statement that would make the target fit; "" or NULL none */
+    Lsn suspended_lsn;            /* since when its changes are left out; LSN_UNKNOWN */
+    const char *remedy;           /* statement that would make the target fit; "" or NULL none */
+    const char *source_statement; /* what the source ran on it, when it tells; "" or NULL none */
 } StatusTable;
 
 typedef struct StatusReport {
@@ -71,6 +73,7 @@ typedef struct StatusReport {
 
     StatusTable *tables;
     int table_count;
+    const HeardList *heard; /* DDL of the source that no copy covers; NULL not known */
 } StatusReport;
 
 /* Everything unknown, strings "", decision unknown. */

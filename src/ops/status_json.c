@@ -66,10 +66,27 @@ static json_t *tables_json(const StatusReport *r)
             json_text(t->message == NULL ? "" : t->message));
         json_object_set_new(table, "suspended_lsn", json_text_lsn(t->suspended_lsn));
         json_object_set_new(table, "statement", known_text(t->remedy));
+        json_object_set_new(table, "source_statement", known_text(t->source_statement));
         json_object_set_new(table, "proof", status_proof_table_json(t));
         json_array_append_new(tables, table);
     }
     return tables;
+}
+
+/* The newest first. */
+static json_t *source_ddl_json(const HeardList *heard)
+{
+    if (heard == NULL)
+        return json_null();
+    json_t *list = json_array();
+    for (int i = 0; i < heard->count; i++) {
+        const HeardStatement *s = &heard->all[i];
+        json_array_append_new(
+            list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "lsn", json_text_lsn(s->lsn), "tag",
+                            json_text(s->tag), "kind", json_text(s->kind), "name",
+                            json_text(s->name), "statement", known_text(s->statement)));
+    }
+    return list;
 }
 
 static json_t *rollback_json(const StatusReport *r)
@@ -96,6 +113,7 @@ json_t *status_json(const StatusReport *r)
         json_text_number(r->epoch), "trouble", json_text(r->trouble == NULL ? "" : r->trouble),
         "tables", tables_json(r));
     json_object_set_new(status, "proof", status_proof_json(r));
+    json_object_set_new(status, "source_ddl", source_ddl_json(r->heard));
     json_object_set_new(status, "direction", known_text(r->direction));
     json_object_set_new(status, "rollback", rollback_json(r));
     return status;

@@ -11,11 +11,12 @@
 #include "ops/status_proof.h"
 #include "ops/text_layout.h"
 
-#define LABEL_WIDTH    11
-#define DEFAULT_WIDTH  80
-#define LEAST_WIDTH    20
-#define DEFAULT_TABLES 12
-#define LIST_LENGTH    512
+#define SOURCE_DDL_SHOWN 10
+#define LABEL_WIDTH      11
+#define DEFAULT_WIDTH    80
+#define LEAST_WIDTH      20
+#define DEFAULT_TABLES   12
+#define LIST_LENGTH      512
 
 #define GREEN  "\033[32m"
 #define YELLOW "\033[33m"
@@ -362,6 +363,9 @@ static void table_suspension(const Screen *s, const json_t *table)
     const char *statement = json_get_text(table, "statement", "");
     if (since[0] != '\0')
         buf_printf(s->out, "  since LSN %s\n", since);
+    const char *ran = json_get_text(table, "source_statement", "");
+    if (ran[0] != '\0')
+        buf_printf(s->out, "  the source ran: %s\n", ran);
     if (statement[0] != '\0')
         buf_printf(s->out, "  to do on the target: %s\n", statement);
 }
@@ -413,6 +417,28 @@ static void tables(const Screen *s)
     free(rows);
 }
 
+/* What the source ran and no copy covers: an index, a key, a sequence. Of suspended tables it stands there. */
+static void source_ddl(const Screen *s)
+{
+    const json_t *list = json_get(s->status, "source_ddl");
+    size_t count = json_array_size(list);
+    if (count == 0 || s->max_tables == 0)
+        return;
+    buf_puts(s->out, "\nThe source ran, and bascule did not carry (does the target need it?):\n");
+    for (size_t i = 0; i < count && i < SOURCE_DDL_SHOWN; i++) {
+        const json_t *one = json_array_get(list, i);
+        const char *text = json_get_text(one, "statement", "");
+        buf_printf(s->out, "  %s  ", json_get_text(one, "lsn", "unknown"));
+        if (text[0] != '\0')
+            buf_printf(s->out, "%s;\n", text);
+        else
+            buf_printf(s->out, "%s %s (text withheld)\n", json_get_text(one, "tag", ""),
+                       json_get_text(one, "name", ""));
+    }
+    if (count > SOURCE_DDL_SHOWN)
+        buf_printf(s->out, "  ... and %zu more (--json lists them)\n", count - SOURCE_DDL_SHOWN);
+}
+
 void status_text(const json_t *status, const StatusTextStyle *style, Buf *out)
 {
     Screen s = screen_of(status, style, out);
@@ -427,6 +453,7 @@ void status_text(const json_t *status, const StatusTextStyle *style, Buf *out)
     decision(&s);
     proof(&s);
     tables(&s);
+    source_ddl(&s);
 }
 
 void status_text_short(const json_t *status, const StatusTextStyle *style, Buf *out)

@@ -6,6 +6,7 @@
 
 #include "audit/audit_copy.h"
 #include "bascule/base/log.h"
+#include "source/capture.h"
 #include "sync/cleanup.h"
 
 static void append(TaskCleanup *out, Arena *arena, const char *side, const char *what,
@@ -72,7 +73,14 @@ bool task_cleanup_list(Task *task, Arena *arena, TaskCleanup *out, Error *err)
 /* The control rows know who owns a slot: they go last. */
 static bool clean_side(const SyncSpec *from, PgConn *conn, Error *err)
 {
-    return cutover_cleanup_run(conn, from->task, err) && sync_cleanup_source_run(conn, from, err);
+    Error captured = ERROR_INIT;
+    /* First, because schema bascule goes with its last user; but it stands in nobody's way. */
+    bool ok = capture_remove(conn, from->task, &captured);
+    if (!cutover_cleanup_run(conn, from->task, err) || !sync_cleanup_source_run(conn, from, err))
+        return false;
+    if (!ok)
+        *err = captured;
+    return ok;
 }
 
 /* The locks first: they say that no engine runs in either direction, and a restart would go on from

@@ -73,6 +73,8 @@ static void fill_spec(Task *task)
     s->prepare = PREPARES[config_choice(c, OPT_TARGET_PREPARE)];
     s->plugin = PLUGINS[config_choice(c, OPT_PLUGIN)];
     s->ddl = config_choice(c, OPT_DDL) == 1 ? DDL_APPLY : DDL_REFUSE;
+    static const SyncCapture CAPTURES[] = {CAPTURE_OFF, CAPTURE_AUTO, CAPTURE_ON};
+    s->capture = CAPTURES[config_choice(c, OPT_DDL_CAPTURE)];
     s->slot_name = config_text(c, OPT_SLOT_NAME);
     s->publication = config_text(c, OPT_PUBLICATION_NAME);
     s->slot_wait_us = config_duration_us(c, OPT_SLOT_CREATE_TIMEOUT);
@@ -233,6 +235,8 @@ PreflightSpec task_preflight_spec(const Task *task)
         .jobs = s->load_jobs,
         .slot_name = s->slot_name,
         .publication = s->publication,
+        .capture_may = s->capture != CAPTURE_OFF,
+        .capture_must = s->capture == CAPTURE_ON,
         .way_back = wish(task, false) != WAY_BACK_OFF,
         .slot_wait_us = s->slot_wait_us,
     };
