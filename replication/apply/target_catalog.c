@@ -53,7 +53,7 @@ static Column *find_column(const Relation *rel, const char *target_name)
 static bool is_generated_on_source(const Relation *rel, const char *name)
 {
     for (int i = 0; i < rel->generated_count; i++)
-        if (strcmp(rel->generated[i], name) == 0)
+        if (strcmp(rel->target_generated[i], name) == 0)
             return true;
     return false;
 }
@@ -121,11 +121,11 @@ static bool check_generated(const PgRows *rows, int first, int end, const Relati
     for (int i = 0; i < rel->generated_count; i++) {
         bool found = false;
         for (int row = first; row < end && !found; row++)
-            found = strcmp(pgrows_text(rows, row, C_NAME), rel->generated[i]) == 0;
+            found = strcmp(pgrows_text(rows, row, C_NAME), rel->target_generated[i]) == 0;
         if (!found)
             return ERR(err, ERR_SCHEMA_DIFFERS,
                        "generated column '%s' of table '%s' is missing on the target",
-                       rel->generated[i], rel->display);
+                       rel->target_generated[i], rel->display);
     }
     return true;
 }

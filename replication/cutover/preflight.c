@@ -11,6 +11,7 @@
 
 #include "cutover/findings.h"
 #include "source/catalog.h"
+#include "source/mapped.h"
 #include "source/slot.h"
 #include "sql_files.h"
 #include "verify/arrays.h"
@@ -223,7 +224,11 @@ static bool check_shape(Findings *f, Error *err)
     const CutoverSpec *spec = f->cut->spec;
     Relations *now = NULL;
     if (spec->rules != NULL) {
-        if (!catalog_read(f->cut->source, f->cut->target, spec->task, spec->rules, &now, err))
+        /* On the way back the rules' names are those of the other side. */
+        Rules schemas = mapped_schemas(f->cut->arena, spec->rels, false);
+        bool ours = !spec->back || !rules_rename_anything(spec->rules);
+        if (!catalog_read(f->cut->source, f->cut->target, spec->task, ours ? spec->rules : &schemas,
+                          &now, err))
             return false;
         for (int i = 0; i < spec->rels->count; i++)
             check_relation(f, spec->rels->all[i], relations_by_oid(now, spec->rels->all[i]->oid));

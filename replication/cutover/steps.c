@@ -144,6 +144,8 @@ bool cutover_raise_sequences(Cutover *cut, int *out_raised, Error *err)
     if (!sequences_read(cut->source, cut->arena, &cut->sequences, err))
         return false;
     sequences_keep_scope(&cut->sequences, cut->spec->rels);
+    if (!sequences_name(cut->target, cut->arena, cut->spec->rels, &cut->sequences, err))
+        return false;
     return sequences_raise(cut->target, &cut->sequences, cut->spec->sequence_margin, out_raised,
                            err);
 }

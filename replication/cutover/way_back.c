@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply/rules_mark.h"
 #include "bascule/base/fault.h"
 #include "bascule/base/log.h"
 #include "cutover/internal.h"
@@ -69,6 +70,8 @@ static bool write_tables(Cutover *cut, Error *err)
         atomic_store(&rel->load_state, TABLE_COMPLETED);
     }
     if (!control_write_tables(cut->source, task, way->rels, err))
+        return false;
+    if (!rules_mark_keep(cut->source, task, cut->spec->rules, err))
         return false;
     for (int i = 0; i < way->extra_count; i++) {
         if (!control_mark_step(cut->source, task,

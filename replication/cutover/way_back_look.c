@@ -9,6 +9,7 @@
 #include "apply/target_catalog.h"
 #include "cutover/findings.h"
 #include "source/catalog.h"
+#include "source/mapped.h"
 #include "sql_files.h"
 
 typedef struct Looking {
@@ -89,31 +90,6 @@ static bool look_at_owners(Looking *look, Error *err)
 /* Tables
  * ------------------------------------------------------------------------------------------- */
 
-/* A name is a pattern that matches nothing else. */
-static const char *as_pattern(Arena *arena, const char *name)
-{
-    char *out = arena_bytes_alloc(arena, strlen(name) * 2 + 1), *to = out;
-    for (; *name != '\0'; name++) {
-        if (*name == '%' || *name == '*' || *name == '\\')
-            *to++ = '\\';
-        *to++ = *name;
-    }
-    *to = '\0';
-    return out;
-}
-
-static Rules exact_rules(Arena *arena, const Relations *rels)
-{
-    Rules rules = {.patterns = arena_new_array(arena, RulePattern, rels->count + 1)};
-    for (int i = 0; i < rels->count; i++)
-        rules.patterns[rules.count++] = (RulePattern){
-            .schema = as_pattern(arena, rels->all[i]->target_schema),
-            .table = as_pattern(arena, rels->all[i]->target_name),
-            .text = rels->all[i]->display,
-        };
-    return rules;
-}
-
 static const Relation *moved_as(const Relations *rels, const Relation *there)
 {
     for (int i = 0; i < rels->count; i++) {
@@ -129,8 +105,12 @@ static bool read_tables(Looking *look, Error *err)
     Cutover *cut = look->cut;
     WayBack *way = &cut->way_back;
     Relations *all = NULL;
-    Rules exact = exact_rules(cut->arena, cut->spec->rels);
-    if (!catalog_read(cut->target, cut->source, cut->spec->task, cut->spec->rules, &all, err))
+    Rules exact = mapped_turned_rules(cut->arena, cut->spec->rels);
+    Rules schemas = mapped_schemas(cut->arena, cut->spec->rels, true);
+    /* The rules speak of the names on the side that the way forward leaves. */
+    bool theirs = cut->spec->back || !rules_rename_anything(cut->spec->rules);
+    if (!catalog_read(cut->target, cut->source, cut->spec->task,
+                      theirs ? cut->spec->rules : &schemas, &all, err))
         return false;
     way->extra = arena_new_array(cut->arena, const char *, all->count + 1);
     way->extra_count = 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bascule/base/hash.h"
+#include "source/mapped.h"
 #include "source/roots.h"
 #include "source/shape.h"
 #include "sql_files.h"
@@ -85,8 +86,7 @@ static bool selection_done(Selection *sel, Error *err)
     }
     for (int i = 0; i < sel->rules->count; i++) {
         const RulePattern *pattern = &sel->rules->patterns[i];
-        if (pattern->matched == 0 && strpbrk(pattern->schema, "%*") == NULL &&
-            strpbrk(pattern->table, "%*") == NULL) {
+        if (pattern->matched == 0 && !rules_pattern_has_wildcard(pattern)) {
             ERR(err, ERR_CONFIG, "rule '%s' names no table of the source", pattern->text);
             return err_hint(err, "Names are case-sensitive and written without quotes; views, "
                                  "foreign tables and tables of extensions are not replicated.");
@@ -100,7 +100,8 @@ static bool selection_done(Selection *sel, Error *err)
 typedef struct Reading {
     PgConn *conn;
     Relations *rels;
-    Buf oids; /* "{1,2,3}" of the tables in scope, the parameter of the other queries */
+    const Rules *rules; /* NULL: everything, under its own name */
+    Buf oids;           /* "{1,2,3}" of the tables in scope, the parameter of the other queries */
 } Reading;
 
 /* A name in UTF-8, as rules and messages have it: from hex digits where the database has another
@@ -118,6 +119,21 @@ static const char *in_utf8(Arena *arena, const PgRows *rows, int row, int plain,
     }
     out[len] = '\0';
     return out;
+}
+
+/* Names in another encoding than the rules' can only be compared with them where both are ASCII. */
+static bool name_table(const Reading *r, Relation *rel, bool other_encoding, Error *err)
+{
+    if (!rules_name_table(r->rules, r->rels->arena, rel->schema, rel->name, &rel->target_schema,
+                          &rel->target_name, err))
+        return false;
+    for (const char *p = rel->target_name; other_encoding && *p != '\0'; p++)
+        if ((unsigned char)*p >= 0x80 && rel->target_name != rel->name)
+            return ERR(err, ERR_UNSUPPORTED,
+                       "a rule calls table '%s' by a name that is not ASCII, in a database that is "
+                       "not UTF-8",
+                       rel->display);
+    return true;
 }
 
 static bool read_tables(Reading *r, Rules *rules, Error *err)
@@ -144,9 +160,9 @@ static bool read_tables(Reading *r, Rules *rules, Error *err)
         rel->oid = pgrows_u32(rows, i, 0);
         rel->schema = arena_strdup(arena, schema);
         rel->name = arena_strdup(arena, name);
-        rel->target_schema = arena_strdup(arena, rules_target_schema(rules, schema, name));
-        rel->target_name = arena_strdup(arena, rules_target_table(rules, schema, name));
         rel->display = arena_printf(arena, "%s.%s", shown_schema, shown_name);
+        if (!name_table(r, rel, !pgrows_null(rows, i, 15), err))
+            return false;
         rel->persistence = pgrows_text(rows, i, 3)[0];
         rel->replica_identity = pgrows_text(rows, i, 4)[0];
         rel->is_partition = partition;
@@ -180,12 +196,8 @@ static bool choose_roots(Reading *r, PgConn *target, const char *task, const Rul
     return true;
 }
 
-static void fill_column(Arena *arena, const PgRows *rows, int i, const Rules *rules,
-                        const Relation *rel, Column *col)
+static void fill_column(Arena *arena, const PgRows *rows, int i, Column *col)
 {
-    col->name = arena_strdup(arena, pgrows_text(rows, i, 2));
-    col->target_name =
-        arena_strdup(arena, rules_target_column(rules, rel->schema, rel->name, col->name));
     col->attnum = (int16_t)pgrows_i64(rows, i, 1);
     col->type_oid = pgrows_u32(rows, i, 3);
     col->base_type_oid = pgrows_u32(rows, i, 4);
@@ -199,22 +211,31 @@ static void fill_column(Arena *arena, const PgRows *rows, int i, const Rules *ru
 }
 
 /* Rows come by table: [first, last) of one table. */
-static void fill_columns(Arena *arena, const PgRows *rows, int first, int last, const Rules *rules,
-                         Relation *rel)
+static bool fill_columns(Reading *r, const PgRows *rows, int first, int last, Relation *rel,
+                         Error *err)
 {
+    Arena *arena = r->rels->arena;
     rel->columns = arena_new_array(arena, Column, last - first);
+    rel->generated = arena_new_array(arena, const char *, last - first);
+    rel->target_generated = arena_new_array(arena, const char *, last - first);
     for (int i = first; i < last; i++) {
+        const char *name = arena_strdup(arena, pgrows_text(rows, i, 2)), *target_name;
+        if (!rules_name_column(r->rules, arena, rel->schema, rel->name, name, &target_name, err))
+            return false;
         if (!pgrows_bool(rows, i, 11)) {
-            fill_column(arena, rows, i, rules, rel, &rel->columns[rel->column_count++]);
+            Column *col = &rel->columns[rel->column_count++];
+            fill_column(arena, rows, i, col);
+            col->name = name;
+            col->target_name = target_name;
             continue;
         }
-        if (rel->generated == NULL)
-            rel->generated = arena_new_array(arena, const char *, last - first);
-        rel->generated[rel->generated_count++] = arena_strdup(arena, pgrows_text(rows, i, 2));
+        rel->generated[rel->generated_count] = name;
+        rel->target_generated[rel->generated_count++] = target_name;
     }
+    return mapped_columns_distinct(rel, err);
 }
 
-static bool read_columns(Reading *r, const Rules *rules, Error *err)
+static bool read_columns(Reading *r, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     if (!pgconn_query(r->conn, SQL_SOURCE_COLUMNS, PG_PARAMS(PG_TEXT(buf_str(&r->oids))), &rows,
@@ -225,7 +246,8 @@ static bool read_columns(Reading *r, const Rules *rules, Error *err)
         uint32_t oid = pgrows_u32(rows, first, 0);
         for (last = first + 1; last < n && pgrows_u32(rows, last, 0) == oid;)
             last++;
-        fill_columns(r->rels->arena, rows, first, last, rules, relations_by_oid(r->rels, oid));
+        if (!fill_columns(r, rows, first, last, relations_by_oid(r->rels, oid), err))
+            return false;
     }
     return true;
 }
@@ -339,11 +361,13 @@ bool catalog_read(PgConn *source, PgConn *target, const char *task, Rules *rules
     Arena *arena = arena_new(64 * 1024);
     Relations *rels = arena_new_object(arena, Relations);
     rels->arena = arena;
-    Reading r = {.conn = source, .rels = rels, .oids = BUF_INIT};
+    Reading r = {.conn = source, .rels = rels, .rules = rules, .oids = BUF_INIT};
+    for (int i = 0; rules != NULL && i < rules->rename_count; i++)
+        rules->renames[i].matched = 0;
     bool ok = begin(source, err);
     if (ok) {
         ok = read_tables(&r, rules, err) && choose_roots(&r, target, task, rules, err) &&
-             read_columns(&r, rules, err) && read_keys(&r, err) &&
+             mapped_tables_distinct(rels, err) && read_columns(&r, err) && read_keys(&r, err) &&
              roots_identify(source, rels, err) && read_foreign_keys(&r, err) &&
              read_shapes(&r, err);
         ok = end(source, ok, err);

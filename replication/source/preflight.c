@@ -41,6 +41,7 @@ static void read_catalog(Preflight *p)
         return;
     }
     p->report->tables = p->rels->count;
+    preflight_rules(p);
     if (p->rels->count == 0)
         PREFLIGHT_ADD(
             p, PREFLIGHT_BLOCKER, .code = "config", .subject = "source",

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "source/mapped.h"
 #include "source/preflight_internal.h"
 #include "sql_files.h"
 #include "sqltext/sqltext.h"
@@ -95,7 +96,7 @@ static const Column *source_column(const Relation *rel, const char *target_name)
 static bool generated_on_source(const Relation *rel, const char *name)
 {
     for (int i = 0; i < rel->generated_count; i++)
-        if (strcmp(rel->generated[i], name) == 0)
+        if (strcmp(rel->target_generated[i], name) == 0)
             return true;
     return false;
 }
@@ -171,14 +172,14 @@ static void missing_columns(Shape *s)
                                preflight_ident(p, col->target_name), col->type_text));
     }
     for (int i = 0; i < s->rel->generated_count; i++)
-        if (!target_has(s, s->rel->generated[i]))
+        if (!target_has(s, s->rel->target_generated[i]))
             shape_differs(
                 s,
                 preflight_text(p, "generated column '%s' is missing on the target",
-                               s->rel->generated[i]),
-                preflight_text(p,
-                               "ALTER TABLE %s ADD COLUMN %s ... GENERATED ALWAYS AS (...) STORED;",
-                               target_table(p, s->rel), preflight_ident(p, s->rel->generated[i])));
+                               s->rel->target_generated[i]),
+                preflight_text(
+                    p, "ALTER TABLE %s ADD COLUMN %s ... GENERATED ALWAYS AS (...) STORED;",
+                    target_table(p, s->rel), preflight_ident(p, s->rel->target_generated[i])));
 }
 
 static void one_shape(Shape *s)
@@ -236,6 +237,23 @@ static void shapes(Preflight *p)
 
 /* prepare: create
  * ------------------------------------------------------------------------------------- */
+
+static void renamed_create(Preflight *p)
+{
+    PreflightGroup group =
+        preflight_group(p, PREFLIGHT_BLOCKER, "rules",
+                        "target.prepare: create makes tables as the source has them");
+    for (int i = 0; i < p->rels->count; i++)
+        if (mapped_differs(p->rels->all[i]))
+            preflight_group_add(
+                &group, p->rels->all[i]->display,
+                preflight_text(p,
+                               "by the rules the table or its columns have other names on the "
+                               "target: %s",
+                               target_table(p, p->rels->all[i])),
+                "target.prepare: nothing  -- or truncate, with the tables made under these names");
+    preflight_group_end(&group);
+}
 
 static void absent(Preflight *p, const PgRows *there)
 {
@@ -463,6 +481,7 @@ void preflight_target_tables(Preflight *p)
         !ask_names(p, "target-tables", SQL_PREFLIGHT_TARGET_TABLES, &there))
         return;
     if (creates && !p->resumed) {
+        renamed_create(p);
         absent(p, there);
         return;
     }

@@ -93,14 +93,16 @@ static const char *shown(Arena *arena, const PgRows *rows, int row, int plain, i
     return out;
 }
 
-static Relation *make_root(Arena *arena, const Rules *rules, const PgRows *rows, int row)
+static Relation *make_root(Arena *arena, const Rules *rules, const PgRows *rows, int row,
+                           Error *err)
 {
     Relation *rel = arena_new_object(arena, Relation);
     rel->oid = pgrows_u32(rows, row, R_OID);
     rel->schema = arena_strdup(arena, pgrows_text(rows, row, R_SCHEMA));
     rel->name = arena_strdup(arena, pgrows_text(rows, row, R_NAME));
-    rel->target_schema = arena_strdup(arena, rules_target_schema(rules, rel->schema, rel->name));
-    rel->target_name = arena_strdup(arena, rules_target_table(rules, rel->schema, rel->name));
+    if (!rules_name_table(rules, arena, rel->schema, rel->name, &rel->target_schema,
+                          &rel->target_name, err))
+        return NULL;
     rel->display = arena_printf(arena, "%s.%s", shown(arena, rows, row, R_SCHEMA, R_SCHEMA_HEX),
                                 shown(arena, rows, row, R_NAME, R_NAME_HEX));
     rel->persistence = 'p';
@@ -268,11 +270,15 @@ bool roots_choose(PgConn *source, PgConn *target, const char *task, const Rules 
         return false;
     int count = pgrows_count(rows), chosen = 0;
     Candidate *all = arena_new_array(rels->arena, Candidate, count + 1);
-    for (int i = 0; i < count; i++)
-        all[i] = (Candidate){.root = make_root(rels->arena, rules, rows, i),
+    for (int i = 0; i < count; i++) {
+        Relation *root = make_root(rels->arena, rules, rows, i, err);
+        if (root == NULL)
+            return false;
+        all[i] = (Candidate){.root = root,
                              .partitions = pgrows_i64(rows, i, R_PARTITIONS),
                              .foreign = pgrows_i64(rows, i, R_FOREIGN),
                              .fits = true};
+    }
     bool ok = count == 0 || (read_taken(target, task, &taken, rels->arena, err) &&
                              look_at_target(target, source, rels, all, count, err));
     for (int i = 0; ok && i < rels->count; i++) {

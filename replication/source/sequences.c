@@ -24,6 +24,8 @@ static bool read_definitions(PgConn *source, Arena *arena, Sequences *out, Error
         Sequence *seq = &out->all[i];
         seq->schema = arena_strdup(arena, pgrows_text(rows, i, 0));
         seq->name = arena_strdup(arena, pgrows_text(rows, i, 1));
+        seq->target_schema = seq->schema;
+        seq->target_name = seq->name;
         seq->increment = pgrows_i64(rows, i, 2);
         seq->min_value = pgrows_i64(rows, i, 3);
         seq->max_value = pgrows_i64(rows, i, 4);
@@ -32,12 +34,14 @@ static bool read_definitions(PgConn *source, Arena *arena, Sequences *out, Error
         seq->cycle = pgrows_bool(rows, i, 7);
         seq->owner_oid = pgrows_u32(rows, i, 8);
         seq->users = pgrows_null(rows, i, 9) ? "" : arena_strdup(arena, pgrows_text(rows, i, 9));
+        seq->owner_column =
+            pgrows_null(rows, i, 10) ? "" : arena_strdup(arena, pgrows_text(rows, i, 10));
     }
     return true;
 }
 
 /* SELECT i, tableoid, last_value, is_called FROM each of [first, last) */
-static void put_values(SqlText *st, const Sequences *sequences, int first, int last)
+static void put_values(SqlText *st, const Sequences *sequences, int first, int last, bool target)
 {
     for (int i = first; i < last; i++) {
         if (i > first)
@@ -45,7 +49,9 @@ static void put_values(SqlText *st, const Sequences *sequences, int first, int l
         sqltext_put(st, "SELECT ");
         sqltext_i64(st, i);
         sqltext_put(st, ", tableoid, last_value, is_called FROM ");
-        sqltext_qualified(st, sequences->all[i].schema, sequences->all[i].name);
+        const Sequence *seq = &sequences->all[i];
+        sqltext_qualified(st, target ? seq->target_schema : seq->schema,
+                          target ? seq->target_name : seq->name);
     }
 }
 
@@ -53,7 +59,7 @@ static bool read_values(PgConn *source, Sequences *sequences, int first, int las
 {
     CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
     CLEANUP_PGROWS PgRows *rows = NULL;
-    put_values(&st, sequences, first, last);
+    put_values(&st, sequences, first, last, false);
     if (!pgconn_query(source, sqltext_sql(&st), PG_NO_PARAMS, &rows, err))
         return false;
     if (pgrows_count(rows) != last - first)
@@ -171,7 +177,7 @@ static bool raise_batch(PgConn *target, Sequences *sequences, int first, int las
                 "OR (new.value = own.value AND new.called AND NOT own.called) "
                 "THEN pg_catalog.setval(own.seq::pg_catalog.regclass, new.value, new.called) END, "
                 "own.value FROM (");
-    put_values(&st, sequences, first, last);
+    put_values(&st, sequences, first, last, true);
     sqltext_put(&st, ") own (i, seq, value, called) JOIN ROWS FROM ("
                      "pg_catalog.unnest($1::pg_catalog.int4[]), "
                      "pg_catalog.unnest($2::pg_catalog.int8[]), "

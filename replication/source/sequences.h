@@ -10,6 +10,8 @@
 
 typedef struct Sequence {
     const char *schema, *name;
+    const char *target_schema, *target_name; /* the same, or as sequences_name() found */
+    const char *owner_column;                /* of owner_oid; "" none */
     int64_t last_value;
     bool is_called;
     int64_t increment, min_value, max_value, cache, start;
@@ -31,6 +33,10 @@ MUST_CHECK bool sequences_read(PgConn *source, Arena *arena, Sequences *out_sequ
 /* Forgets the sequences that belong to tables out of scope; standalone ones stay, and those that the
  * default of a column in scope draws from. */
 void sequences_keep_scope(Sequences *sequences, const Relations *rels);
+/* Where tables have other names on the target: which sequence there is meant. One that a renamed table
+ * owns there for the same column; else of the same name, in the schema that its schema's tables move to. */
+MUST_CHECK bool sequences_name(PgConn *target, Arena *arena, const Relations *rels,
+                               Sequences *sequences, Error *err);
 /* target := the later (in the direction of increment) of its own value and the source's moved on by
  * max(margin, cache, 32) increments; never moved back, but for one that cycles, which follows the source. Where less is left before the sequence's end, half
  * of what is left is taken, so that the margin never exhausts a sequence. A sequence that the target lacks

@@ -4,7 +4,7 @@
 -- returns: nothing
 -- needs:   CREATE on schema bascule; language plpgsql; PostgreSQL 15+
 -- content: 'ddl', tag, kind, oid of the table (0 none), oid of the object, name, then the statement to the end; a line
---          each. The statement is left out ('') where it could hold more than itself: see docs/decisions/0016.
+--          each. The statement is left out ('') where it could hold more than itself: see docs/decisions/0017.
 CREATE OR REPLACE FUNCTION bascule.ddl_note() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog
 AS $note$

@@ -2,7 +2,7 @@
 -- params:  none
 -- returns: schema, name, increment, min, max, cache, start, cycle, owner oid (the table of the owning
 --          column, for a partition the topmost root; 0 none), users text (oids of the tables whose defaults
---          draw from it, "1 2"; NULL none)
+--          draw from it, "1 2"; NULL none), name of the owning column (NULL none)
 -- needs:   pg_catalog only; PostgreSQL 12+
 SELECT n.nspname, c.relname, s.seqincrement, s.seqmin, s.seqmax, s.seqcache, s.seqstart, s.seqcycle,
        COALESCE(pg_catalog.pg_partition_root(o.refobjid)::pg_catalog.oid, o.refobjid,
@@ -11,7 +11,9 @@ SELECT n.nspname, c.relname, s.seqincrement, s.seqmin, s.seqmax, s.seqcache, s.s
         FROM pg_catalog.pg_depend u
         JOIN pg_catalog.pg_attrdef f ON f.oid = u.objid
         WHERE u.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
-          AND u.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND u.refobjid = c.oid)
+          AND u.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND u.refobjid = c.oid),
+       (SELECT a.attname FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = o.refobjid AND a.attnum = o.refobjsubid)
 FROM pg_catalog.pg_sequence s
 JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

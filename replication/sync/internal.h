@@ -157,7 +157,7 @@ MUST_CHECK bool sync_index(Sync *sync, Error *err);
 MUST_CHECK bool sync_finish_schema(Sync *sync, Error *err);
 Lsn sync_newest_start(const Sync *sync);
 /* reverse.c: the tables that the cutover recorded, by name */
-MUST_CHECK bool sync_reverse_rules(Sync *sync, Rules *out_rules, Error *err);
+MUST_CHECK bool sync_reverse_rules(Sync *sync, PgConn *source, Rules *out_rules, Error *err);
 /* prepare.c: the event triggers of the source are as the task wants them */
 MUST_CHECK bool sync_capture(Sync *sync, PgConn *source, Error *err);
 /* watch.c: the shapes of the tables while the stream runs. One step of the conductor. */

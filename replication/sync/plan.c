@@ -1,6 +1,8 @@
 /* plan - see the header. */
 #include "sync/plan.h"
 
+#include <string.h>
+
 #include "bascule/base/log.h"
 #include "load/load.h"
 #include "load/schedule.h"
@@ -42,6 +44,10 @@ static void fill_table(const SyncSpec *spec, Arena *arena, const Relations *rels
 {
     *out = (SyncPlanTable){
         .table = arena_strdup(arena, rel->display),
+        .target =
+            strcmp(rel->schema, rel->target_schema) == 0 && strcmp(rel->name, rel->target_name) == 0
+                ? ""
+                : arena_printf(arena, "%s.%s", rel->target_schema, rel->target_name),
         .rows = rel->estimated_rows < 0 ? PROGRESS_UNKNOWN : rel->estimated_rows,
         .bytes = rel->bytes,
         .chunks = (int)schedule_pieces(rels, rel, spec->load_chunk_bytes, spec->load_jobs),
@@ -75,6 +81,8 @@ bool sync_plan(const SyncSpec *spec, Arena *arena, SyncPlan *out, Error *err)
     out->cycles = fk->cycles;
     out->patterns = spec->rules->patterns;
     out->pattern_count = spec->rules->count;
+    out->renames = spec->rules->renames;
+    out->rename_count = spec->rules->rename_count;
     bool ok = true;
     if (spec->mode != SYNC_FULL_LOAD) {
         char *why = arena_alloc(arena, 512);

@@ -7,6 +7,7 @@
 
 typedef struct SyncPlanTable {
     const char *table;
+    const char *target;  /* "" under the same name */
     int64_t rows, bytes; /* estimates; PROGRESS_UNKNOWN */
     int chunks;
     int level;   /* foreign-key depth: 0 needs no other table */
@@ -24,6 +25,8 @@ typedef struct SyncPlan {
     const char **cycles;
     int pattern_count; /* rules as written, with the number of tables each matched */
     RulePattern *patterns;
+    int rename_count;
+    RuleRename *renames;
 } SyncPlan;
 
 MUST_CHECK bool sync_plan(const SyncSpec *spec, Arena *arena, SyncPlan *out_plan, Error *err);

@@ -10,12 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply/rules_mark.h"
 #include "apply/suspension.h"
 #include "apply/target_catalog.h"
 #include "bascule/base/fault.h"
 #include "bascule/base/log.h"
 #include "bascule/base/mem.h"
 #include "source/capture.h"
+#include "source/mapped.h"
 #include "source/shape.h"
 #include "sql_files.h"
 #include "sync/internal.h"
@@ -44,7 +46,7 @@ static bool read_catalog(Sync *sync, PgConn *source, Error *err)
     Relations *rels = NULL;
     Rules *rules = sync->spec.rules;
     if (sync->spec.reverse) {
-        if (!sync_reverse_rules(sync, &sync->reverse_rules, err))
+        if (!sync_reverse_rules(sync, source, &sync->reverse_rules, err))
             return false;
         rules = &sync->reverse_rules;
     }
@@ -168,6 +170,23 @@ static bool check_absent(PgConn *target, const Relations *rels, Error *err)
              "must be empty).");
 }
 
+/* The schema comes as the source has it: it cannot be made under other names. */
+static bool check_create(const Relations *rels, Error *err)
+{
+    for (int i = 0; i < rels->count; i++) {
+        const Relation *rel = rels->all[i];
+        if (!mapped_differs(rel))
+            continue;
+        ERR(err, ERR_BLOCKED,
+            "target.prepare is 'create', which makes tables as the source has them, but the rules "
+            "give table '%s' or its columns other names ('%s.%s')",
+            rel->display, rel->target_schema, rel->target_name);
+        return err_hint(err, "Make the tables on the target under their names there, and use "
+                             "target.prepare: nothing (they must be empty) or truncate.");
+    }
+    return true;
+}
+
 /* The target must be able to take what will come, before anything is created anywhere. */
 static bool look_at_target(Sync *sync, Error *err)
 {
@@ -176,7 +195,7 @@ static bool look_at_target(Sync *sync, Error *err)
         return target_catalog_match(sync->control, rels, MATCH_STREAM, err);
     switch (sync->spec.prepare) {
     case PREPARE_CREATE:
-        return check_absent(sync->control, rels, err);
+        return check_create(rels, err) && check_absent(sync->control, rels, err);
     case PREPARE_TRUNCATE:
         return target_catalog_match(sync->control, rels, MATCH_LOAD, err);
     case PREPARE_NOTHING:
@@ -233,7 +252,7 @@ bool sync_capture(Sync *sync, PgConn *source, Error *err)
 /* Everything is refused here that can be refused before a trace is left. */
 static bool look_first(Sync *sync, PgConn *source, Error *err)
 {
-    return read_catalog(sync, source, err) &&
+    return read_catalog(sync, source, err) && rules_all_matched(sync->spec.rules, err) &&
            (sync->spec.mode == SYNC_FULL_LOAD || check_identities(sync_relations(sync), err)) &&
            look_at_target(sync, err) &&
            (sync->spec.mode == SYNC_FULL_LOAD || choose_plugin(sync, err)) &&
@@ -286,8 +305,8 @@ static bool prepare_cdc(Sync *sync, PgConn *source, Error *err)
     Relations *rels;
     Lsn start = LSN_UNKNOWN;
     bool stated = sync->spec.cdc_start_lsn != LSN_UNKNOWN;
-    if (!read_catalog(sync, source, err) || !check_identities(sync_relations(sync), err) ||
-        !look_at_target(sync, err))
+    if (!read_catalog(sync, source, err) || !rules_all_matched(sync->spec.rules, err) ||
+        !check_identities(sync_relations(sync), err) || !look_at_target(sync, err))
         return false;
     if (stated) {
         if (!start_at_position(sync, source, &start, err) || !make_publication(sync, source, err))
@@ -303,6 +322,7 @@ static bool prepare_cdc(Sync *sync, PgConn *source, Error *err)
     }
     sync->row.consistent_lsn = start;
     if (!write_row(sync, TASK_PREPARING, err) ||
+        !rules_mark_keep(sync->control, sync->spec.task, sync->spec.rules, err) ||
         !control_write_tables(sync->control, sync->spec.task, rels, err) ||
         !control_set_resume(sync->control, sync->spec.task, start, err))
         return false;
@@ -355,7 +375,8 @@ bool sync_prepare(Sync *sync, Error *err)
     if (!look_first(sync, source, err))
         return false;
     /* From here on traces are left: recorded before they are made. */
-    if (!write_row(sync, TASK_PREPARING, err))
+    if (!write_row(sync, TASK_PREPARING, err) ||
+        !rules_mark_keep(sync->control, sync->spec.task, sync->spec.rules, err))
         return false;
     atomic_store(&sync->state, TASK_PREPARING);
     LoadStart *start = &sync->load_start;
@@ -435,7 +456,9 @@ static bool settle_suspensions(Sync *sync, Relations *rels, Error *err)
 bool sync_recall(Sync *sync, Error *err)
 {
     CLEANUP_PGCONN PgConn *source = pgconn_open(&sync->spec.source, PG_SESSION_SQL, "recall", err);
-    if (source == NULL || !read_catalog(sync, source, err))
+    if (source == NULL ||
+        !rules_mark_check(sync->control, sync->spec.task, sync->spec.rules, err) ||
+        !read_catalog(sync, source, err))
         return false;
     Relations *rels = sync_relations(sync);
     snprintf(sync->plugin, sizeof sync->plugin, "%s", sync->row.plugin);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apply/target_catalog.h"
+#include "source/mapped.h"
 #include "sql_files.h"
 
 typedef struct Finder {
@@ -506,6 +507,9 @@ static bool find_all(Finder *f, Error *err)
         !target_catalog_query(f->target, SQL_TARGET_COLUMNS, &one, &f->have, err))
         return false;
     match_identity(f);
+    /* The source's definitions speak of other names: a person writes the statement. */
+    if (mapped_differs(f->now))
+        return match_enums(f, err) && (!remedy_fits(f->out) || match_rest(f, err));
     if (pgrows_null(f->have, 0, T_RELKIND)) {
         bool renamed = false;
         return rename_table(f, &renamed, err) && (renamed || create_table(f, err));

@@ -2,28 +2,28 @@
  * reverse - what is different when the stream goes back: which tables it may touch. Nothing is loaded;
  * the tables, the slot and the position were recorded by the cutover that armed the way back.
  */
-#include <string.h>
-
 #include "apply/control.h"
+#include "source/catalog.h"
+#include "source/mapped.h"
 #include "sql_files.h"
 #include "sync/internal.h"
 
-/* A name as a pattern that matches nothing else. */
-static const char *as_pattern(Arena *arena, const char *name)
+/* The way forward's names, turned: its catalog is read on the side that it left. */
+static bool turn_names(Sync *sync, PgConn *source, Rules *rules, Error *err)
 {
-    char *out = arena_bytes_alloc(arena, strlen(name) * 2 + 1), *to = out;
-    for (; *name != '\0'; name++) {
-        if (*name == '%' || *name == '*' || *name == '\\')
-            *to++ = '\\';
-        *to++ = *name;
-    }
-    *to = '\0';
-    return out;
+    Relations *forward = NULL;
+    if (!rules_rename_anything(sync->spec.rules))
+        return true;
+    if (!catalog_read(sync->control, source, sync->spec.task, sync->spec.rules, &forward, err))
+        return err_context(err, "reading how the tables are called on both sides");
+    mapped_turn_names(sync->arena, forward, rules);
+    relations_free(forward);
+    return true;
 }
 
 /* Tables that were created since would come without the rows that they had: they are left out, and
  * the rollback refuses them by name. */
-bool sync_reverse_rules(Sync *sync, Rules *out_rules, Error *err)
+bool sync_reverse_rules(Sync *sync, PgConn *source, Rules *out_rules, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     Arena *arena = sync->arena;
@@ -34,11 +34,13 @@ bool sync_reverse_rules(Sync *sync, Rules *out_rules, Error *err)
     for (int r = 0; r < pgrows_count(rows); r++) {
         const char *schema = pgrows_text(rows, r, 0), *name = pgrows_text(rows, r, 1);
         rules.patterns[rules.count++] = (RulePattern){
-            .schema = as_pattern(arena, schema),
-            .table = as_pattern(arena, name),
+            .schema = rules_quote_glob(arena, schema),
+            .table = rules_quote_glob(arena, name),
             .text = arena_printf(arena, "%s.%s", schema, name),
         };
     }
+    if (!turn_names(sync, source, &rules, err))
+        return false;
     *out_rules = rules;
     return true;
 }

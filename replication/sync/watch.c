@@ -350,11 +350,14 @@ static bool judge_table(Sync *sync, Relations *now, Relation *rel, bool creates,
 }
 
 /* A table that the source has no more is done with when the target has it no more. */
-static bool judge_gone(Sync *sync, const GoneTable *gone, Error *err)
+static bool judge_gone(Sync *sync, Arena *scratch, const GoneTable *gone, Error *err)
 {
     CLEANUP_PGROWS PgRows *there = NULL;
-    if (!pgconn_query(sync->control, SQL_REMEDY_TABLE_EXISTS,
-                      PG_PARAMS(PG_TEXT(gone->schema), PG_TEXT(gone->name)), &there, err))
+    const char *schema, *name;
+    if (!rules_name_table(sync->spec.rules, scratch, gone->schema, gone->name, &schema, &name,
+                          err) ||
+        !pgconn_query(sync->control, SQL_REMEDY_TABLE_EXISTS,
+                      PG_PARAMS(PG_TEXT(schema), PG_TEXT(name)), &there, err))
         return false;
     if (pgrows_bool(there, 0, 0))
         return true;
@@ -392,7 +395,7 @@ static bool judge(Sync *sync, Error *err)
         count += ready[count] != 0;
     }
     for (int i = 0; ok && i < rels->gone_count; i++)
-        ok = judge_gone(sync, &rels->gone[i], err);
+        ok = judge_gone(sync, scratch, &rels->gone[i], err);
     if (ok && count > 0) {
         /* Failing again and again it is tried less often. */
         int64_t wait_us = sync->watch.judge_wait_us;

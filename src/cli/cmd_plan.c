@@ -18,12 +18,12 @@ static json_t *plan_json(const Task *task, const SyncPlan *plan)
     for (int i = 0; i < plan->table_count; i++) {
         const SyncPlanTable *t = &plan->tables[i];
         char identity[2] = {t->replica_identity, '\0'};
-        json_array_append_new(tables,
-                              json_pack("{s:s,s:o,s:o,s:i,s:i,s:s,s:s,s:s}", "table", t->table,
-                                        "rows_estimated", bytes_or_null(t->rows), "bytes",
-                                        bytes_or_null(t->bytes), "chunks", t->chunks, "level",
-                                        t->level, "copy", t->binary ? "binary" : "text",
-                                        "replica_identity", identity, "note", t->note));
+        json_array_append_new(
+            tables, json_pack("{s:s,s:s,s:o,s:o,s:i,s:i,s:s,s:s,s:s}", "table", t->table, "target",
+                              t->target[0] != '\0' ? t->target : t->table, "rows_estimated",
+                              bytes_or_null(t->rows), "bytes", bytes_or_null(t->bytes), "chunks",
+                              t->chunks, "level", t->level, "copy", t->binary ? "binary" : "text",
+                              "replica_identity", identity, "note", t->note));
     }
     for (int i = 0; i < plan->pattern_count; i++) {
         const RulePattern *p = &plan->patterns[i];
@@ -31,6 +31,11 @@ static json_t *plan_json(const Task *task, const SyncPlan *plan)
                               json_pack("{s:s,s:s,s:i}", "pattern", p->text, "action",
                                         p->exclude ? "exclude" : "include", "matched", p->matched));
     }
+    for (int i = 0; i < plan->rename_count; i++)
+        json_array_append_new(patterns,
+                              json_pack("{s:s,s:s,s:s,s:i}", "pattern", plan->renames[i].text,
+                                        "action", "name", "place", plan->renames[i].place,
+                                        "matched", plan->renames[i].matched));
     for (int i = 0; i < plan->cycle_count; i++)
         json_array_append_new(cycles, json_string(plan->cycles[i]));
     return json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:o,s:o}", "task", task_name(task), "mode",
@@ -47,13 +52,14 @@ static void put_tables(const SyncPlan *plan, Arena *arena, Buf *out)
                                                    ">chunks", "copy", "note", NULL});
     for (int i = 0; i < plan->table_count; i++) {
         const SyncPlanTable *t = &plan->tables[i];
-        const char *cells[] = {arena_printf(arena, "%d", t->level),
-                               t->table,
-                               out_count(arena, t->rows),
-                               out_bytes(arena, t->bytes),
-                               arena_printf(arena, "%d", t->chunks),
-                               t->binary ? "binary" : "text",
-                               t->note};
+        const char *cells[] = {
+            arena_printf(arena, "%d", t->level),
+            t->target[0] == '\0' ? t->table : arena_printf(arena, "%s -> %s", t->table, t->target),
+            out_count(arena, t->rows),
+            out_bytes(arena, t->bytes),
+            arena_printf(arena, "%d", t->chunks),
+            t->binary ? "binary" : "text",
+            t->note};
         out_table_row(table, cells);
     }
     out_table_put(table, out);
@@ -72,13 +78,19 @@ static void plan_text(const Task *task, const SyncPlan *plan, Arena *arena, Buf 
     put_tables(plan, arena, out);
     for (int i = 0; i < plan->cycle_count; i++)
         buf_printf(out, "\ncycle of foreign keys: %s\n", plan->cycles[i]);
-    if (plan->pattern_count > 0)
+    if (plan->pattern_count + plan->rename_count > 0)
         buf_puts(out, "\nrules\n");
     for (int i = 0; i < plan->pattern_count; i++) {
         const RulePattern *p = &plan->patterns[i];
         buf_printf(out, "  %s %s: %d table%s%s\n", p->exclude ? "exclude" : "include", p->text,
                    p->matched, p->matched == 1 ? "" : "s",
                    p->matched == 0 ? "  <- matches nothing" : "");
+    }
+    for (int i = 0; i < plan->rename_count; i++) {
+        const RuleRename *r = &plan->renames[i];
+        buf_printf(out, "  name %s: %d %s%s%s\n", r->text, r->matched,
+                   r->column != NULL ? "column" : "table", r->matched == 1 ? "" : "s",
+                   r->matched == 0 ? "  <- matches nothing" : "");
     }
     buf_puts(out, "\nsteps\n");
     int n = 1;

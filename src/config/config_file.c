@@ -111,15 +111,23 @@ static bool expand(File *file, OptionId id, const YamlNode *node, const char **o
 
 static bool read_list(File *file, OptionId id, const YamlNode *list, const char *place)
 {
-    const char **texts = arena_new_array(file->config->arena, const char *, list->count + 1);
+    Arena *arena = file->config->arena;
+    const char **texts = arena_new_array(arena, const char *, list->count + 1);
+    const char **places = arena_new_array(arena, const char *, list->count + 1);
     for (int i = 0; i < list->count; i++) {
         const YamlNode *item = list->items[i];
         if (item->kind != YAML_SCALAR)
             return FAIL(file, item, "'%s' is a list of plain values", OPTIONS[id].name);
         if (!expand(file, id, item, &texts[i]))
             return false;
+        places[i] = arena_printf(arena, "%s:%d:%d", file->name, item->line, item->column);
     }
-    return config_put(file->config, id, texts, list->count, FROM_FILE, place, file->err);
+    if (!config_put(file->config, id, texts, list->count, FROM_FILE, place, file->err))
+        return false;
+    ConfigValue *value = &file->config->values[id];
+    if (value->from == FROM_FILE && value->value.item_count == list->count)
+        value->item_places = places;
+    return true;
 }
 
 static bool read_option(File *file, OptionId id, const YamlPair *pair)

@@ -10,6 +10,7 @@ typedef enum ConfigFrom { FROM_NOWHERE, FROM_DEFAULT, FROM_FILE, FROM_ENV, FROM_
 typedef struct ConfigValue {
     OptionValue value;
     ConfigFrom from;
+    const char **item_places; /* of a list in a file: of each item; NULL otherwise */
     const char *place; /* "bascule.yaml:3:5", "BASCULE_LOAD_JOBS", "--load-jobs": for messages */
 } ConfigValue;
 

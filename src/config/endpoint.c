@@ -1,4 +1,4 @@
-/* endpoint - dsn and single fields to one conninfo; patterns to rules (endpoint.h). */
+/* endpoint - dsn and single fields to one conninfo (endpoint.h). */
 #include "config/endpoint.h"
 
 #include <stdlib.h>
@@ -143,24 +143,4 @@ const char *config_database(const Config *config, bool source, Arena *arena)
     const char *name =
         combine(config, source, arena, &parts, &ignored) ? database_of(arena, &parts) : "";
     return name;
-}
-
-bool config_rules(const Config *config, Rules *out_rules, Arena *arena, Error *err)
-{
-    static const OptionId LISTS[] = {OPT_TABLES_INCLUDE, OPT_TABLES_EXCLUDE};
-    Rules rules = {0};
-    int includes = 0, excludes = 0;
-    (void)config_list(config, OPT_TABLES_INCLUDE, &includes);
-    (void)config_list(config, OPT_TABLES_EXCLUDE, &excludes);
-    rules.patterns = arena_new_array(arena, RulePattern, includes + excludes + 1);
-    for (size_t list = 0; list < 2; list++) {
-        int count = 0;
-        const char *const *items = config_list(config, LISTS[list], &count);
-        for (int i = 0; i < count; i++)
-            if (!rules_parse_pattern(arena, items[i], LISTS[list] == OPT_TABLES_EXCLUDE,
-                                     &rules.patterns[rules.count++], err))
-                return err_context(err, "%s", config->values[LISTS[list]].place);
-    }
-    *out_rules = rules;
-    return true;
 }

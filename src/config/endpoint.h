@@ -1,5 +1,5 @@
 /*
- * endpoint - from options to what the engine takes: where each side is, and which tables.
+ * endpoint - from options to what the engine takes: where each side is.
  *
  * Connection  the dsn, overridden by the single fields; service and password files and libpq's
  *             PG* environment are honoured as psql would. sslmode is verify-full unless one of
@@ -8,7 +8,6 @@
  */
 #pragma once
 
-#include "bascule/model/rules.h"
 #include "bascule/port/pgconn.h"
 #include "config/config.h"
 
@@ -20,5 +19,3 @@ MUST_CHECK bool config_endpoint(const Config *config, bool source, PgEndpoint *o
 /* The database's name there, for people: what `shown` calls dbname. After a config_endpoint that
  * went well. */
 const char *config_database(const Config *config, bool source, Arena *arena);
-/* tables.include and tables.exclude, compiled; CONFIG with the place of a pattern that is wrong. */
-MUST_CHECK bool config_rules(const Config *config, Rules *out_rules, Arena *arena, Error *err);

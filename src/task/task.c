@@ -13,6 +13,7 @@
 #include "bascule/base/log.h"
 #include "bascule/base/mem.h"
 #include "config/endpoint.h"
+#include "config/mapping.h"
 #include "schema/schema.h"
 #include "source/preflight.h"
 #include "sync/proofs.h"
@@ -119,6 +120,8 @@ bool task_open(const Config *config, StopToken *stop, bool until_caught_up, Task
         task_free(task);
         return false;
     }
+    for (int i = 0; i < task->rules.note_count; i++)
+        log_warn("%s", task->rules.notes[i]);
     spec->source.stop = stop;
     spec->target.stop = stop;
     fill_spec(task);

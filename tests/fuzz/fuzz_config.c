@@ -7,6 +7,7 @@
 
 #include "bascule/port/conninfo.h"
 #include "config/endpoint.h"
+#include "config/mapping.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -20,7 +20,7 @@
 
 typedef struct Column {
     const char *name;
-    const char *target_name; /* by the rules; today always the same */
+    const char *target_name; /* by the rules */
     int16_t attnum;          /* on the source */
     uint32_t type_oid;       /* on the source */
     uint32_t base_type_oid;  /* the same with domains resolved */
@@ -82,7 +82,8 @@ typedef struct Relation {
     const char *identity_remedy;
     bool has_children; /* inheritance: COPY and LOCK need ONLY */
     bool row_security;
-    const char **generated; /* names of stored generated columns: decoders skip them */
+    const char **generated;        /* names of stored generated columns: decoders skip them */
+    const char **target_generated; /* how they are called on the target */
     int generated_count;
     int64_t estimated_rows; /* -1 unknown */
     int64_t bytes;          /* heap and toast, without indexes */

@@ -1,14 +1,19 @@
 /*
  * rules - the one compiled rule set between source and target: what is selected and how it is called
- * on the other side. Load, stream, proof and repair all ask here. Today it selects by name patterns
- * and maps by identity; the functions are the place where renames and filters will stand.
+ * on the other side. The catalog asks here once a table and keeps the answers in its Relations; load,
+ * stream, proof, cutover and the way back read them there.
  *
  * A pattern is schema.table, each part with % or * for any characters and _ or ? NOT special;
- * case-sensitive, not quoted. A backslash makes the character behind it an ordinary one.
+ * case-sensitive, not quoted. A backslash makes the character behind it an ordinary one. GLOB_ONE and
+ * GLOB_SET are how other languages of patterns say "one character" and "one of these".
  */
 #pragma once
 
 #include "bascule/base/arena.h"
+
+#define GLOB_ONE     '\x01' /* any one character */
+#define GLOB_SET     '\x02' /* one of the characters and ranges (a-d) up to GLOB_SET_END */
+#define GLOB_SET_END '\x03'
 
 typedef struct RulePattern {
     const char *schema, *table; /* glob */
@@ -17,19 +22,81 @@ typedef struct RulePattern {
     int matched;      /* tables that it selected or excluded: `plan` reports 0 */
 } RulePattern;
 
+/* What becomes of a name. */
+typedef enum NameAction {
+    NAME_KEEP,
+    NAME_TO,    /* is `to` */
+    NAME_AFFIX, /* one that begins and ends with the cut texts gets the put texts instead */
+    NAME_LOWER,
+    NAME_UPPER,
+} NameAction;
+
+typedef struct NameChange {
+    NameAction action;
+    const char *to;
+    const char *cut_front, *cut_back, *put_front, *put_back; /* "" none */
+} NameChange;
+
+/* A rule about names: of schemas and tables, or of columns. Of several that fit a name the one with
+ * most parts written without wildcard is taken; two of the same kind contradict each other. */
+typedef struct RuleRename {
+    const char *text;                    /* for messages: "rule 7", "public.users -> auth.users" */
+    const char *place;                   /* "map.json:12:5", "rules.names" */
+    const char *schema, *table, *column; /* globs; column NULL: not about columns */
+    NameChange to_schema, to_table, to_column;
+    int matched; /* tables or columns that it fits: `plan` reports 0 */
+} RuleRename;
+
+/* One table's names spelled out: of the way back, whose names are the way forward's turned. */
+typedef struct RuleTwin {
+    const char *schema, *table;
+    const char *to_schema, *to_table;
+    int column_count;
+    const char **columns, **to_columns;
+} RuleTwin;
+
 typedef struct Rules {
     RulePattern *patterns;
     int count;
+    RuleRename *renames;
+    int rename_count;
+    const RuleTwin *twins; /* by schema and table; then the renames are not asked */
+    int twin_count;
+    const char **notes; /* what has no meaning here, for the operator */
+    int note_count;
 } Rules;
 
 /* true when the table is in scope: selected by an include (or there is none) and by no exclude. */
 bool rules_select(Rules *rules, const char *schema, const char *table);
-const char *rules_target_schema(const Rules *rules, const char *schema, const char *table);
-const char *rules_target_table(const Rules *rules, const char *schema, const char *table);
-const char *rules_target_column(const Rules *rules, const char *schema, const char *table,
-                                const char *column);
 /* "schema.table" or "schema.*"; '\.' is a literal dot. */
 MUST_CHECK bool rules_parse_pattern(Arena *arena, const char *text, bool exclude,
                                     RulePattern *out_pattern, Error *err);
 /* false: the pattern names exactly one table. */
 bool rules_pattern_has_wildcard(const RulePattern *pattern);
+
+bool rules_glob_match(const char *glob, const char *text);
+/* GLOB_ONE does not count: who writes health_metrics means one name. */
+bool rules_glob_has_wildcard(const char *glob);
+/* The text up to the next dot that no backslash precedes, which is then *end; NULL for an empty part. */
+const char *rules_next_part(Arena *arena, const char *text, const char **end);
+/* A name as a pattern that matches nothing else. */
+const char *rules_quote_glob(Arena *arena, const char *name);
+/* A glob without wildcard as the name that it matches. */
+const char *rules_unquote_glob(Arena *arena, const char *glob);
+
+/* How a table and its columns are called on the target; `rules` NULL: as on the source. The names are
+ * the arena's, or those given. CONFIG when two rules contradict each other or no name can come of it. */
+MUST_CHECK bool rules_name_table(const Rules *rules, Arena *arena, const char *schema,
+                                 const char *table, const char **out_schema, const char **out_table,
+                                 Error *err);
+MUST_CHECK bool rules_name_column(const Rules *rules, Arena *arena, const char *schema,
+                                  const char *table, const char *column, const char **out_column,
+                                  Error *err);
+/* A schema as a whole: what rules for all its tables (or for it) make of it. */
+MUST_CHECK bool rules_name_schema(const Rules *rules, Arena *arena, const char *schema,
+                                  const char **out_schema, Error *err);
+bool rules_rename_anything(const Rules *rules);
+/* A rule about one named table or column that fits none: CONFIG. After the catalog was read. */
+MUST_CHECK bool rules_all_matched(const Rules *rules, Error *err);
+/* What the rules about names say, as one line a rule: the same text, the same mapping. */
+const char *rules_names_text(const Rules *rules, Arena *arena);

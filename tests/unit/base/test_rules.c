@@ -36,7 +36,7 @@ static RulePattern parse(const char *text, bool exclude)
 static bool matches(const char *text, const char *schema, const char *table)
 {
     RulePattern pattern = parse(text, false);
-    Rules rules = {&pattern, 1};
+    Rules rules = {.patterns = &pattern, .count = 1};
     bool selected = rules_select(&rules, schema, table);
     assert_int_equal(pattern.matched, selected);
     return selected;
@@ -116,9 +116,9 @@ static void includes_and_excludes(void **state)
     (void)state;
     RulePattern patterns[] = {parse("public.%", false), parse("public.log%", true),
                               parse("other.t", false), parse("nowhere.%", true)};
-    Rules rules = {patterns, 4};
-    Rules none = {NULL, 0};
-    Rules only_excludes = {patterns + 3, 1};
+    Rules rules = {.patterns = patterns, .count = 4};
+    Rules none = {.patterns = NULL, .count = 0};
+    Rules only_excludes = {.patterns = patterns + 3, .count = 1};
 
     assert_true(rules_select(&rules, "public", "users"));
     assert_false(rules_select(&rules, "public", "log_a"));
@@ -136,10 +136,14 @@ static void includes_and_excludes(void **state)
 static void names_stay(void **state)
 {
     (void)state;
-    Rules rules = {NULL, 0};
-    assert_string_equal(rules_target_schema(&rules, "s", "t"), "s");
-    assert_string_equal(rules_target_table(&rules, "s", "t"), "t");
-    assert_string_equal(rules_target_column(&rules, "s", "t", "c"), "c");
+    Rules rules = {0};
+    const char *schema, *table, *column;
+    Error err = ERROR_INIT;
+    assert_true(rules_name_table(&rules, arena, "s", "t", &schema, &table, &err));
+    assert_true(rules_name_column(NULL, arena, "s", "t", "c", &column, &err));
+    assert_string_equal(schema, "s");
+    assert_string_equal(table, "t");
+    assert_string_equal(column, "c");
 }
 
 int main(void)

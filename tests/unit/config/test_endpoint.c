@@ -3,6 +3,7 @@
 
 #include "bascule/port/conninfo.h"
 #include "config/endpoint.h"
+#include "config/mapping.h"
 
 static Arena *arena;
 
@@ -238,7 +239,7 @@ static void test_rules(void **state)
     config_free(config);
     config = load("tables:\n  include: ['nodot']\n", NULL);
     assert_false(config_rules(config, &rules, arena, &err));
-    assert_int_equal(strncmp(err.message, "conf.yaml:2:12: ", 16), 0);
+    assert_int_equal(strncmp(err.message, "conf.yaml:2:13: ", 16), 0);
     assert_int_equal(err.cls, ERR_CONFIG);
     config_free(config);
 }

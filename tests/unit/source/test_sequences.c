@@ -4,7 +4,7 @@
 #include "source/sequences.h"
 
 static const char *DEFINITIONS[] = {
-    /* schema, name, increment, min, max, cache, start, cycle, owner, users */
+    /* as source_sequences.sql */
     "s",
     "up",
     "1",
@@ -15,6 +15,7 @@ static const char *DEFINITIONS[] = {
     "f",
     "10",
     NULL,
+    "id",
     "s",
     "small",
     "1",
@@ -24,6 +25,7 @@ static const char *DEFINITIONS[] = {
     "1",
     "f",
     "0",
+    NULL,
     NULL,
     "s",
     "down",
@@ -35,6 +37,7 @@ static const char *DEFINITIONS[] = {
     "f",
     "11",
     NULL,
+    "id",
     "s",
     "cache",
     "1",
@@ -44,6 +47,7 @@ static const char *DEFINITIONS[] = {
     "1",
     "f",
     "0",
+    NULL,
     NULL,
     "s",
     "end",
@@ -55,6 +59,7 @@ static const char *DEFINITIONS[] = {
     "t",
     "12",
     "10 21 2",
+    "id",
     "s",
     "fresh",
     "1",
@@ -64,6 +69,7 @@ static const char *DEFINITIONS[] = {
     "1",
     "f",
     "0",
+    NULL,
     NULL,
 };
 static const char *VALUES[] = {
@@ -75,7 +81,7 @@ static const char *VALUES[] = {
 static Sequences read_all(Arena *arena)
 {
     static const FakeAnswer ANSWERS[] = {
-        {"pg_sequence", 6, 10, DEFINITIONS, ERR_NONE, NULL, NULL},
+        {"pg_sequence", 6, 11, DEFINITIONS, ERR_NONE, NULL, NULL},
         {"UNION ALL SELECT 5, tableoid, last_value, is_called FROM \"s\".\"fresh\"", 6, 4, VALUES,
          ERR_NONE, NULL, NULL},
     };
@@ -185,17 +191,18 @@ static void many_in_batches(void **state)
     enum { N = 250 };
     Arena *arena = arena_new(0);
     Error err = ERROR_INIT;
-    const char **definitions = arena_new_array(arena, const char *, N * 10);
+    const char **definitions = arena_new_array(arena, const char *, N * 11);
     const char **values = arena_new_array(arena, const char *, N * 4);
     for (int i = 0; i < N; i++) {
         const char *row[] = {
-            "s", arena_printf(arena, "q%d", i), "1", "1", "1000000", "1", "1", "f", "0", NULL};
+            "s", arena_printf(arena, "q%d", i), "1", "1", "1000000", "1", "1", "f", "0", NULL,
+            NULL};
         const char *value[] = {arena_printf(arena, "%d", i), "1", "7", "t"};
-        memcpy(&definitions[i * 10], row, sizeof row);
+        memcpy(&definitions[i * 11], row, sizeof row);
         memcpy(&values[i * 4], value, sizeof value);
     }
     const FakeAnswer answers[] = {
-        {"pg_sequence", N, 10, definitions, ERR_NONE, NULL, NULL},
+        {"pg_sequence", N, 11, definitions, ERR_NONE, NULL, NULL},
         {"SELECT 99,", 100, 4, values, ERR_NONE, NULL, NULL},
         {"SELECT 199,", 100, 4, values + 400, ERR_NONE, NULL, NULL},
         {"SELECT 249,", 50, 4, values + 800, ERR_NONE, NULL, NULL},
@@ -213,7 +220,7 @@ static void fewer_answers_than_asked_is_an_error(void **state)
 {
     (void)state;
     static const FakeAnswer ANSWERS[] = {
-        {"pg_sequence", 6, 10, DEFINITIONS, ERR_NONE, NULL, NULL},
+        {"pg_sequence", 6, 11, DEFINITIONS, ERR_NONE, NULL, NULL},
         {"UNION ALL", 5, 4, VALUES, ERR_NONE, NULL, NULL},
     };
     Arena *arena = arena_new(0);

@@ -1,0 +1,96 @@
+/* mapping - see the header. */
+#include "config/mapping.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config_internal.h"
+#include "config/expand.h"
+#include "config/rules_dms.h"
+#include "config/rules_lines.h"
+
+#define FILE_LIMIT (4 * 1024 * 1024)
+
+/* Where an item of a list stands, as exactly as is known. */
+static const char *place_of(const Config *config, OptionId id, int item)
+{
+    const ConfigValue *value = &config->values[id];
+    return value->item_places != NULL ? value->item_places[item] : value->place;
+}
+
+static bool read_patterns(const Config *config, Rules *rules, Arena *arena, Error *err)
+{
+    static const OptionId LISTS[] = {OPT_TABLES_INCLUDE, OPT_TABLES_EXCLUDE};
+    int includes = 0, excludes = 0;
+    (void)config_list(config, OPT_TABLES_INCLUDE, &includes);
+    (void)config_list(config, OPT_TABLES_EXCLUDE, &excludes);
+    rules->patterns = arena_new_array(arena, RulePattern, includes + excludes + 1);
+    for (size_t list = 0; list < 2; list++) {
+        int count = 0;
+        const char *const *items = config_list(config, LISTS[list], &count);
+        for (int i = 0; i < count; i++)
+            if (!rules_parse_pattern(arena, items[i], LISTS[list] == OPT_TABLES_EXCLUDE,
+                                     &rules->patterns[rules->count++], err))
+                return err_context(err, "%s", place_of(config, LISTS[list], i));
+    }
+    return true;
+}
+
+/* Selection stands in one place: two lists that each leave something out would surprise. */
+static bool read_dms_file(const Config *config, Rules *rules, Arena *arena, DmsRules *out,
+                          Error *err)
+{
+    const char *path = config_text(config, OPT_RULES_DMS_FILE);
+    char *data = NULL;
+    size_t len = 0;
+    *out = (DmsRules){0};
+    if (path == NULL || *path == '\0')
+        return true;
+    if (rules->count > 0) {
+        ERR(err, ERR_CONFIG, "'rules.dms_file' selects tables, and so does '%s'",
+            OPTIONS[config_set(config, OPT_TABLES_INCLUDE) ? OPT_TABLES_INCLUDE
+                                                           : OPT_TABLES_EXCLUDE]
+                .name);
+        err_hint(err, "Leave tables.include and tables.exclude out, or write the rules without the "
+                      "file.");
+        return err_context(err, "%s", config->values[OPT_RULES_DMS_FILE].place);
+    }
+    if (!expand_read_file(path, FILE_LIMIT, &data, &len, err)) {
+        err->cls = ERR_CONFIG;
+        return err_context(err, "%s", config->values[OPT_RULES_DMS_FILE].place);
+    }
+    bool ok = rules_read_dms(arena, path, data, len, out, err);
+    free(data);
+    rules->patterns = out->patterns;
+    rules->count = out->pattern_count;
+    rules->notes = out->warnings;
+    rules->note_count = out->warning_count;
+    return ok;
+}
+
+static bool read_names(const Config *config, Rules *rules, Arena *arena, const DmsRules *dms,
+                       Error *err)
+{
+    int count = 0;
+    const char *const *lines = config_list(config, OPT_RULES_NAMES, &count);
+    rules->renames = arena_new_array(arena, RuleRename, dms->rename_count + count + 1);
+    for (int i = 0; i < dms->rename_count; i++)
+        rules->renames[rules->rename_count++] = dms->renames[i];
+    for (int i = 0; i < count; i++)
+        if (!rules_read_line(arena, lines[i], place_of(config, OPT_RULES_NAMES, i),
+                             &rules->renames[rules->rename_count++], err))
+            return false;
+    return true;
+}
+
+bool config_rules(const Config *config, Rules *out_rules, Arena *arena, Error *err)
+{
+    Rules rules = {0};
+    DmsRules dms;
+    if (!read_patterns(config, &rules, arena, err) ||
+        !read_dms_file(config, &rules, arena, &dms, err) ||
+        !read_names(config, &rules, arena, &dms, err))
+        return false;
+    *out_rules = rules;
+    return true;
+}

@@ -1,0 +1,123 @@
+/* rules_lines - see the header. A '*' on the right stands for what the '*' of the same part on the
+ * left matched; so a part has at most one of them when it is used. */
+#include "config/rules_lines.h"
+
+#include <string.h>
+
+typedef struct Line {
+    Arena *arena;
+    const char *text, *place;
+    Error *err;
+} Line;
+
+#define FAIL(line, ...)                                                                            \
+    (ERR((line)->err, ERR_CONFIG, __VA_ARGS__), err_context((line)->err, "%s", (line)->place))
+
+static const char *trimmed(Arena *arena, const char *from, const char *end)
+{
+    while (from < end && (*from == ' ' || *from == '\t'))
+        from++;
+    while (end > from && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    return arena_dup(arena, from, (size_t)(end - from));
+}
+
+/* The only '*' or '%'; *out_count of them. */
+static const char *find_star(const char *glob, int *out_count)
+{
+    const char *found = NULL;
+    *out_count = 0;
+    for (; *glob != '\0'; glob++) {
+        if (*glob == '*' || *glob == '%') {
+            found = glob;
+            ++*out_count;
+        } else if (glob[0] == '\\' && glob[1] != '\0') {
+            glob++;
+        }
+    }
+    return found;
+}
+
+static const char *literal(Line *line, const char *from, const char *end)
+{
+    return rules_unquote_glob(line->arena, arena_dup(line->arena, from, (size_t)(end - from)));
+}
+
+static bool read_change(Line *line, const char *from, const char *to, NameChange *out)
+{
+    int stars_from, stars_to;
+    const char *star_from = find_star(from, &stars_from), *star_to = find_star(to, &stars_to);
+    if (strcmp(to, "lower(*)") == 0 || strcmp(to, "upper(*)") == 0) {
+        *out = (NameChange){.action = to[0] == 'l' ? NAME_LOWER : NAME_UPPER};
+        return true;
+    }
+    if (stars_to == 0) {
+        *out = (NameChange){.action = NAME_TO, .to = rules_unquote_glob(line->arena, to)};
+        return true;
+    }
+    if (stars_to > 1 || stars_from != 1)
+        return FAIL(line, "'%s': the '*' of '%s' stands for what one '*' of '%s' would match",
+                    line->text, to, from);
+    NameChange change = {
+        .action = NAME_AFFIX,
+        .cut_front = literal(line, from, star_from),
+        .cut_back = rules_unquote_glob(line->arena, star_from + 1),
+        .put_front = literal(line, to, star_to),
+        .put_back = rules_unquote_glob(line->arena, star_to + 1),
+    };
+    if (strcmp(change.cut_front, change.put_front) == 0 &&
+        strcmp(change.cut_back, change.put_back) == 0)
+        change = (NameChange){.action = NAME_KEEP};
+    *out = change;
+    return true;
+}
+
+/* Up to three parts; a count above says that there are more. 0: one is empty. */
+static int read_parts(Line *line, const char *text, const char *parts[3])
+{
+    int count = 0;
+    for (const char *p = text;; p++) {
+        const char *part = rules_next_part(line->arena, p, &p);
+        if (part == NULL)
+            return 0;
+        if (count < 3)
+            parts[count] = part;
+        count++;
+        if (*p == '\0')
+            return count;
+    }
+}
+
+bool rules_read_line(Arena *arena, const char *text, const char *place, RuleRename *out, Error *err)
+{
+    Line line = {.arena = arena, .text = text, .place = place, .err = err};
+    const char *arrow = strstr(text, "->");
+    const char *from[3], *to[3];
+    if (arrow == NULL) {
+        FAIL(&line, "'%s' is not FROM -> TO", text);
+        return err_hint(err, "Write 'schema.table -> schema.table' or 'schema.table.column -> "
+                             "column'.");
+    }
+    int from_count = read_parts(&line, trimmed(arena, text, arrow), from);
+    int to_count = read_parts(&line, trimmed(arena, arrow + 2, text + strlen(text)), to);
+    bool table = from_count == 2 && to_count == 2, column = from_count == 3 && to_count == 1;
+    if (!table && !column) {
+        FAIL(&line,
+             "'%s' is neither schema.table -> schema.table nor schema.table.column -> column",
+             text);
+        return err_hint(err, "Write a dot that belongs to a name as '\\.'.");
+    }
+    RuleRename rule = {
+        .text = arena_printf(arena, "'%s'", text),
+        .place = place,
+        .schema = from[0],
+        .table = from[1],
+        .column = column ? from[2] : NULL,
+    };
+    if (column ? !read_change(&line, from[2], to[0], &rule.to_column)
+               : !read_change(&line, from[0], to[0], &rule.to_schema) ||
+                     !read_change(&line, from[1], to[1], &rule.to_table))
+        return false;
+    *out = rule;
+    return true;
+}
