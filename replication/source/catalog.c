@@ -9,6 +9,7 @@
 
 #include "bascule/base/hash.h"
 #include "source/mapped.h"
+#include "source/name_utf8.h"
 #include "source/roots.h"
 #include "source/shape.h"
 #include "sql_files.h"
@@ -104,23 +105,6 @@ typedef struct Reading {
     Buf oids;           /* "{1,2,3}" of the tables in scope, the parameter of the other queries */
 } Reading;
 
-/* A name in UTF-8, as rules and messages have it: from hex digits where the database has another
- * encoding, in which `plain` is. */
-static const char *in_utf8(Arena *arena, const PgRows *rows, int row, int plain, int hex)
-{
-    if (pgrows_null(rows, row, hex))
-        return pgrows_text(rows, row, plain);
-    const char *digits = pgrows_text(rows, row, hex);
-    size_t len = strlen(digits) / 2;
-    char *out = arena_bytes_alloc(arena, len + 1);
-    for (size_t i = 0; i < len; i++) {
-        const char pair[] = {digits[2 * i], digits[2 * i + 1], '\0'};
-        out[i] = (char)strtol(pair, NULL, 16);
-    }
-    out[len] = '\0';
-    return out;
-}
-
 /* Names in another encoding than the rules' can only be compared with them where both are ASCII. */
 static bool name_table(const Reading *r, Relation *rel, bool other_encoding, Error *err)
 {
@@ -150,10 +134,10 @@ static bool read_tables(Reading *r, Rules *rules, Error *err)
     for (int i = 0; i < n; i++) {
         const char *schema = pgrows_text(rows, i, 1), *name = pgrows_text(rows, i, 2);
         bool partition = pgrows_bool(rows, i, 5);
-        const char *shown_schema = in_utf8(arena, rows, i, 1, 14);
-        const char *shown_name = in_utf8(arena, rows, i, 2, 15);
-        if (!selection_has(&sel, shown_schema, shown_name, in_utf8(arena, rows, i, 7, 16),
-                           partition ? in_utf8(arena, rows, i, 8, 17) : NULL))
+        const char *shown_schema = source_name_utf8(arena, rows, i, 1, 14);
+        const char *shown_name = source_name_utf8(arena, rows, i, 2, 15);
+        if (!selection_has(&sel, shown_schema, shown_name, source_name_utf8(arena, rows, i, 7, 16),
+                           partition ? source_name_utf8(arena, rows, i, 8, 17) : NULL))
             continue;
         Relation *rel = arena_new_object(arena, Relation);
         rel->id = (uint32_t)rels->count;

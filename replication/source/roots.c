@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bascule/base/buf.h"
+#include "source/name_utf8.h"
 #include "sql_files.h"
 #include "sqltext/sqltext.h"
 
@@ -78,21 +79,6 @@ static Candidate *candidate_of(Candidate *all, int count, uint32_t root_oid)
     return NULL;
 }
 
-static const char *shown(Arena *arena, const PgRows *rows, int row, int plain, int hex)
-{
-    if (pgrows_null(rows, row, hex))
-        return pgrows_text(rows, row, plain);
-    const char *digits = pgrows_text(rows, row, hex);
-    size_t len = strlen(digits) / 2;
-    char *out = arena_bytes_alloc(arena, len + 1);
-    for (size_t i = 0; i < len; i++) {
-        const char pair[] = {digits[2 * i], digits[2 * i + 1], '\0'};
-        out[i] = (char)strtol(pair, NULL, 16);
-    }
-    out[len] = '\0';
-    return out;
-}
-
 static Relation *make_root(Arena *arena, const Rules *rules, const PgRows *rows, int row,
                            Error *err)
 {
@@ -103,8 +89,9 @@ static Relation *make_root(Arena *arena, const Rules *rules, const PgRows *rows,
     if (!rules_name_table(rules, arena, rel->schema, rel->name, &rel->target_schema,
                           &rel->target_name, err))
         return NULL;
-    rel->display = arena_printf(arena, "%s.%s", shown(arena, rows, row, R_SCHEMA, R_SCHEMA_HEX),
-                                shown(arena, rows, row, R_NAME, R_NAME_HEX));
+    rel->display =
+        arena_printf(arena, "%s.%s", source_name_utf8(arena, rows, row, R_SCHEMA, R_SCHEMA_HEX),
+                     source_name_utf8(arena, rows, row, R_NAME, R_NAME_HEX));
     rel->persistence = 'p';
     rel->replica_identity = 'd';
     rel->is_root = true;

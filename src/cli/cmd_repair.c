@@ -1,25 +1,15 @@
 /* cmd_repair - bascule repair: the client of the engine's repair. */
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/interrupt.h"
 #include "cli/out.h"
+#include "cli/report_client.h"
 #include "cli/table_list.h"
 #include "net/control_client.h"
 #include "ops/json_get.h"
 #include "ops/repair_report.h"
 #include "ops/repair_request.h"
-#include "ops/status_live.h"
-#include "ops/verify_report.h"
-
-typedef struct RepairClient {
-    const Config *config;
-    bool json;
-    StatusLive *live;
-    json_t *last; /* the report event */
-} RepairClient;
 
 static bool read_rows(const Config *config, TaskRepair *out, Error *err)
 {
@@ -52,81 +42,43 @@ static bool read_request(const Config *config, Arena *arena, TaskRepair *out, Er
     return read_rows(config, out, err);
 }
 
-static void on_line(void *arg, const json_t *line)
+static int finish(const ReportClient *client, Error *err)
 {
-    RepairClient *client = arg;
-    if (strcmp(json_get_text(line, "event", ""), "report") == 0) {
-        json_decref(client->last);
-        client->last = json_deep_copy(line);
-    } else if (client->live != NULL) {
-        CLEANUP_BUF Buf text = BUF_INIT;
-        verify_progress_text(line, &text);
-        buf_putc(&text, '\n');
-        status_live_draw(client->live, buf_str(&text));
-    }
-}
-
-static int finish(RepairClient *client, Error *err)
-{
-    const json_t *error = json_get(client->last, "error");
     if (client->json) {
         out_json(client->last);
-    } else if (!json_is_object(error) ||
+    } else if (!json_is_object(json_get(client->last, "error")) ||
                json_array_size(json_get(client->last, "report.rows")) > 0) {
         CLEANUP_BUF Buf text = BUF_INIT;
         repair_report_text(json_get(client->last, "report"), status_live_width(STDOUT_FILENO),
                            &text);
         out_buf(&text);
     }
-    if (json_is_object(error))
-        control_error_of(error, err);
-    return (int)json_integer_value(json_get(client->last, "exit"));
-}
-
-static int ask_engine(RepairClient *client, const TaskRepair *options, Error *err)
-{
-    json_t *request = repair_request_json(options);
-    ControlCall call = {.socket_path = config_text(client->config, OPT_CONTROL_SOCKET),
-                        .method = "POST",
-                        .path = "/v1/repair",
-                        .body = request,
-                        .stop = interrupt_stop(),
-                        .on_line = on_line,
-                        .arg = client};
-    bool good = control_call(&call, NULL, err);
-    json_decref(request);
-    status_live_free(client->live, false);
-    client->live = NULL;
-    if (good && client->last == NULL)
-        good = ERR(err, ERR_CONN_LOST, "the engine ended its answer without a report");
-    if (good)
-        return finish(client, err);
-    if (err->cls == ERR_STOPPED || err->cls == ERR_CONN_LOST) {
-        err->cls = ERR_UNDECIDED;
-        err_hint(err, "Rows are repaired all or none: run 'bascule repair' again, it looks at "
-                      "both sides anew.");
-    }
-    return cli_failed(err);
+    return report_client_exit(client, err);
 }
 
 static int run(const Config *config, Error *err)
 {
-    RepairClient client = {.config = config, .json = config_flag(config, FLAG_JSON)};
+    ReportClient client = report_client(config);
     Arena *arena = arena_new(0);
     TaskRepair options;
     pid_t pid = 0;
     int code;
     if (read_request(config, arena, &options, err) &&
         control_peer(config_text(config, OPT_CONTROL_SOCKET), &pid, err)) {
-        client.live = client.json ? NULL : status_live_new(STDERR_FILENO);
-        code = ask_engine(&client, &options, err);
+        report_client_show(&client);
+        code = report_client_ask(&client, "/v1/repair", repair_request_json(&options),
+                                 "Rows are repaired all or none: run 'bascule repair' again, it "
+                                 "looks at both sides anew.",
+                                 err)
+                   ? finish(&client, err)
+                   : cli_failed(err);
     } else {
         if (err->cls == ERR_NOT_RUNNING)
             err_hint(err, "A repair stands between two transactions of the stream: start "
                           "'bascule run', then repair. A finished migration is not repaired.");
         code = cli_failed(err);
     }
-    json_decref(client.last);
+    report_client_done(&client);
     arena_free(arena);
     return code;
 }

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/out.h"
+#include "cli/report_client.h"
 #include "cli/table_list.h"
 #include "cli/when.h"
 #include "net/control_client.h"
@@ -17,13 +18,6 @@
 #include "ops/verify_report.h"
 #include "ops/verify_request.h"
 #include "source/catalog.h"
-
-typedef struct Client {
-    const Config *config;
-    bool json;
-    StatusLive *live;
-    json_t *last; /* the report event */
-} Client;
 
 /* What is asked --------------------------------------------------------------------------------- */
 
@@ -81,31 +75,9 @@ static bool read_request(const Config *config, Arena *arena, TaskVerify *out, Er
 
 /* What is told ---------------------------------------------------------------------------------- */
 
-static void show_progress(Client *client, const json_t *line)
-{
-    CLEANUP_BUF Buf text = BUF_INIT;
-    if (client->json || client->live == NULL)
-        return;
-    verify_progress_text(line, &text);
-    buf_putc(&text, '\n');
-    status_live_draw(client->live, buf_str(&text));
-}
-
-static void on_line(void *arg, const json_t *line)
-{
-    Client *client = arg;
-    if (strcmp(json_get_text(line, "event", ""), "report") == 0) {
-        json_decref(client->last);
-        client->last = json_deep_copy(line);
-    } else {
-        show_progress(client, line);
-    }
-}
-
-static int finish(Client *client, Error *err)
+static int finish(const ReportClient *client, Error *err)
 {
     const json_t *report = json_get(client->last, "report");
-    const json_t *error = json_get(client->last, "error");
     if (client->json) {
         out_json(client->last);
     } else if (json_is_object(report) && json_array_size(json_get(report, "tables")) > 0) {
@@ -113,46 +85,19 @@ static int finish(Client *client, Error *err)
         verify_report_text(report, status_live_width(STDOUT_FILENO), &text);
         out_buf(&text);
     }
-    if (json_is_object(error))
-        control_error_of(error, err);
-    return (int)json_integer_value(json_get(client->last, "exit"));
+    return report_client_exit(client, err);
 }
 
 /* With and without an engine ---------------------------------------------------------------------- */
 
-static int ask_engine(Client *client, const TaskVerify *options, Error *err)
-{
-    json_t *request = verify_request_json(options);
-    ControlCall call = {.socket_path = config_text(client->config, OPT_CONTROL_SOCKET),
-                        .method = "POST",
-                        .path = "/v1/verify",
-                        .body = request,
-                        .stop = interrupt_stop(),
-                        .on_line = on_line,
-                        .arg = client};
-    bool good = control_call(&call, NULL, err);
-    json_decref(request);
-    status_live_free(client->live, false);
-    client->live = NULL;
-    if (good && client->last == NULL)
-        good = ERR(err, ERR_CONN_LOST, "the engine ended its answer without a report");
-    if (good)
-        return finish(client, err);
-    if (err->cls == ERR_STOPPED || err->cls == ERR_CONN_LOST) {
-        err->cls = ERR_UNDECIDED;
-        err_hint(err, "Run 'bascule verify' again: it goes on where it was.");
-    }
-    return cli_failed(err);
-}
-
 static void on_progress(void *arg, const VerifyProgress *progress)
 {
     json_t *line = verify_progress_json(progress);
-    show_progress(arg, line);
+    report_client_progress(arg, line);
     json_decref(line);
 }
 
-static int alone(Client *client, TaskVerify *options, Arena *arena, Error *err)
+static int alone(ReportClient *client, TaskVerify *options, Arena *arena, Error *err)
 {
     Task *task = NULL;
     Relations *rels = NULL;
@@ -163,8 +108,7 @@ static int alone(Client *client, TaskVerify *options, Arena *arena, Error *err)
     if (!task_open(client->config, interrupt_stop(), false, &task, err))
         return cli_failed(err);
     bool good = task_verify_offline(task, options, arena, &report, &rels, err);
-    status_live_free(client->live, false);
-    client->live = NULL;
+    report_client_hide(client);
     int code;
     if (good || report.table_count > 0) {
         client->last = verify_final_json(&report, good ? NULL : err);
@@ -179,7 +123,7 @@ static int alone(Client *client, TaskVerify *options, Arena *arena, Error *err)
 
 static int run(const Config *config, Error *err)
 {
-    Client client = {.config = config, .json = config_flag(config, FLAG_JSON)};
+    ReportClient client = report_client(config);
     Arena *arena = arena_new(0);
     TaskVerify options;
     pid_t pid = 0;
@@ -187,16 +131,19 @@ static int run(const Config *config, Error *err)
     if (!read_request(config, arena, &options, err)) {
         code = cli_failed(err);
     } else if (control_peer(config_text(config, OPT_CONTROL_SOCKET), &pid, err)) {
-        client.live = client.json ? NULL : status_live_new(STDERR_FILENO);
-        code = ask_engine(&client, &options, err);
+        report_client_show(&client);
+        code = report_client_ask(&client, "/v1/verify", verify_request_json(&options),
+                                 "Run 'bascule verify' again: it goes on where it was.", err)
+                   ? finish(&client, err)
+                   : cli_failed(err);
     } else if (err->cls == ERR_NOT_RUNNING) {
         err_clear(err);
-        client.live = client.json ? NULL : status_live_new(STDERR_FILENO);
+        report_client_show(&client);
         code = alone(&client, &options, arena, err);
     } else {
         code = cli_failed(err);
     }
-    json_decref(client.last);
+    report_client_done(&client);
     arena_free(arena);
     return code;
 }
