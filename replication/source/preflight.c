@@ -79,6 +79,7 @@ static void look_at_tables(Preflight *p)
     preflight_graph(p);
     preflight_target_tables(p);
     preflight_target_triggers(p);
+    preflight_refusals(p);
     preflight_back(p);
     if (tables != NULL)
         preflight_sizes(p, tables);

@@ -97,8 +97,9 @@ void preflight_plugin(Preflight *p);
 void preflight_target_rights(Preflight *p);
 void preflight_target_tables(Preflight *p);
 void preflight_target_triggers(Preflight *p);
-void preflight_back(Preflight *p);  /* what a rollback needs of the target */
-void preflight_tools(Preflight *p); /* pg_dump */
+void preflight_refusals(Preflight *p); /* what the target refuses */
+void preflight_back(Preflight *p);     /* what a rollback needs of the target */
+void preflight_tools(Preflight *p);    /* pg_dump */
 void preflight_sizes(Preflight *p, const PgRows *tables);
 
 /* columns of preflight_tables.sql, in the order of Preflight.rels */
