@@ -63,6 +63,15 @@ static bool has_column(const Relation *rel, const char *target_name)
     return false;
 }
 
+/* What both sides say cannot be compared as text where a column is called otherwise on the target. */
+static bool has_renamed_column(const Relation *rel)
+{
+    for (int i = 0; i < rel->column_count; i++)
+        if (strcmp(rel->columns[i].name, rel->columns[i].target_name) != 0)
+            return true;
+    return false;
+}
+
 /* A constraint or NOT NULL that only the target has. */
 static void only_there(Preflight *p, PreflightGroup *group, const PgRows *rows, int i)
 {
@@ -158,6 +167,7 @@ void preflight_refusals(Preflight *p)
     for (int i = 0; i < pgrows_count(target); i++) {
         const char *kind = pgrows_text(target, i, R_KIND);
         if (strcmp(kind, "enum") != 0 && strcmp(kind, "label") != 0 &&
+            !has_renamed_column(relation_of(p, target, i)) &&
             !has(&here, target, i, kind, pgrows_text(target, i, R_CONTENT)))
             only_there(p, &group, target, i);
     }

@@ -276,6 +276,15 @@ static bool is_former(const Finder *f, const char *target_name)
     return false;
 }
 
+/* Without that a column that only the target has may be the operator's own. */
+static bool was_column(const Finder *f, const char *target_name)
+{
+    for (int i = 0; f->before != NULL && i < f->before->column_count; i++)
+        if (strcmp(f->before->columns[i].target_name, target_name) == 0)
+            return true;
+    return false;
+}
+
 static void match_columns(Finder *f)
 {
     for (int i = 0; i < pgrows_count(f->have); i++) {
@@ -283,6 +292,7 @@ static void match_columns(Finder *f)
         if (pgrows_null(f->have, i, T_NAME) || find(f->defs, D_NAME, name) >= 0 ||
             is_former(f, name))
             continue;
+        f->out->drops_own = f->out->drops_own || !was_column(f, name);
         SqlText *st = alter(f);
         sqltext_put(st, "DROP COLUMN ");
         sqltext_ident(st, name);

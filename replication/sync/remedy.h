@@ -15,6 +15,7 @@ typedef struct Remedy {
     bool creates;   /* the table is not there yet */
     bool whole;     /* and `sql` makes it with its indexes, keys and sequences */
     bool partition; /* and is a partition: what it has beside columns comes from its parent */
+    bool drops_own; /* drops a column that the source is not known to have had */
     Buf by_hand;    /* in words; may hold a statement for the source */
 } Remedy;
 #define REMEDY_INIT ((Remedy){.sql = SQLTEXT_INIT, .by_hand = BUF_INIT})

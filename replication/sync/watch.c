@@ -336,7 +336,7 @@ static bool judge_table(Sync *sync, Relations *now, Relation *rel, bool creates,
     if (remedy.creates != creates)
         return true;
     /* What is added to a new table later is told only by the capture: without it, it would be missed. */
-    bool ours = remedy.by_hand.len == 0 &&
+    bool ours = remedy.by_hand.len == 0 && !remedy.drops_own &&
                 (!remedy.creates || remedy.partition || (remedy.whole && sync->captures));
     if (!fits && sync->spec.ddl == DDL_APPLY && ours &&
         !carry(sync, &remedy, rel, refused, sizeof refused, err))

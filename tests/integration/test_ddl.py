@@ -111,6 +111,21 @@ def test_unambiguous_changes_are_carried(source, target, make_task, plugin):
     finish(task, source, target)
 
 
+def test_a_column_that_only_the_target_has_is_not_dropped(source, target, make_task):
+    for db in (source, target):
+        db.sql("CREATE TABLE shop (id int PRIMARY KEY, v text, gone int)")
+    source.sql("INSERT INTO shop SELECT i, 'v', 1 FROM generate_series(1, 100) i")
+    target.sql("ALTER TABLE shop ADD COLUMN own int DEFAULT 3")
+    task = make_task(ddl="apply", target={"prepare": "nothing"}).start().wait_streaming()
+    source.sql("ALTER TABLE shop DROP COLUMN gone")
+    source.sql("INSERT INTO shop VALUES (101, 'more')")
+    assert "own" in statement_for(task, "shop")
+    assert target.value("SELECT sum(own) FROM shop") == 300, "its own column is as it was"
+    target.sql("ALTER TABLE shop DROP COLUMN gone, DROP COLUMN own")
+    none_suspended(task)
+    caught_up_and_equal(task, source, target)
+
+
 @PLUGINS
 def test_renamed_written_and_renamed_back(source, target, make_task, plugin):
     """Faster than any look at the catalog; with bascule stopped meanwhile, too."""
