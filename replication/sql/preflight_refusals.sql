@@ -7,7 +7,7 @@ WITH RECURSIVE tables AS (
     FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
              WITH ORDINALITY AS s (schema_name, table_name, place)
     JOIN pg_catalog.pg_namespace n ON n.nspname = s.schema_name
-    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.table_name AND c.relkind = 'r'
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.table_name AND c.relkind IN ('r', 'p')
 ), parts (tab, oid) AS (
     SELECT a.attrelid, a.atttypid
     FROM pg_catalog.pg_attribute a
