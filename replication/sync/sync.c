@@ -444,7 +444,8 @@ bool sync_ready(void *engine, Error *err)
         return ERR(err, ERR_WRONG_STATE,
                    "table '%s' is on the target, but %s: drop it there, or exclude it",
                    rels->gone[0].display, rels->gone[0].reason);
-    if (atomic_load(&sync->progress.applied_lsn) < sync_newest_start(sync))
+    Lsn received;
+    if (progress_reached_lsn(&sync->progress, &received) < sync_newest_start(sync))
         return ERR(err, ERR_WRONG_STATE, "a table was copied again, the stream is not there yet");
     return true;
 }
