@@ -9,14 +9,19 @@
 
 typedef struct Parts {
     char facts[40], attributes[20], labels[20];
+    char names[20], owners[20]; /* "" not known: kept by an older version */
     unsigned file, class_xmin, space_xmin;
 } Parts;
 
 static bool parse(const char *text, Parts *out)
 {
-    return text != NULL &&
-           sscanf(text, "%39s %u %19s %u %u %19s", out->facts, &out->file, out->attributes,
-                  &out->class_xmin, &out->space_xmin, out->labels) == 6;
+    if (text == NULL)
+        return false;
+    out->names[0] = out->owners[0] = '\0';
+    int count =
+        sscanf(text, "%39s %u %19s %u %u %19s %19s %19s", out->facts, &out->file, out->attributes,
+               &out->class_xmin, &out->space_xmin, out->labels, out->names, out->owners);
+    return count == 6 || count == 8;
 }
 
 bool shape_look(PgConn *source, const Relations *rels, Arena *arena, TableShapes *out_shapes,
@@ -37,10 +42,10 @@ bool shape_look(PgConn *source, const Relations *rels, Arena *arena, TableShapes
             .oid = pgrows_u32(rows, i, 0),
             .schema = arena_strdup(arena, pgrows_text(rows, i, 1)),
             .name = arena_strdup(arena, pgrows_text(rows, i, 2)),
-            .text = arena_printf(arena, "%s %s %s %s %s %s", pgrows_text(rows, i, 3),
-                                 pgrows_text(rows, i, 4), pgrows_text(rows, i, 5),
-                                 pgrows_text(rows, i, 6), pgrows_text(rows, i, 7),
-                                 pgrows_text(rows, i, 8)),
+            .text = arena_printf(
+                arena, "%s %s %s %s %s %s %s %s", pgrows_text(rows, i, 3), pgrows_text(rows, i, 4),
+                pgrows_text(rows, i, 5), pgrows_text(rows, i, 6), pgrows_text(rows, i, 7),
+                pgrows_text(rows, i, 8), pgrows_text(rows, i, 9), pgrows_text(rows, i, 10)),
         };
     return true;
 }
@@ -56,6 +61,9 @@ ShapeChange shape_compare(const char *before, const char *now)
         return SHAPE_REWRITTEN;
     if (strcmp(a.labels, b.labels) != 0)
         return SHAPE_LABELS;
+    if (a.names[0] != '\0' && b.names[0] != '\0' && strcmp(a.names, b.names) != 0 &&
+        strcmp(a.owners, b.owners) == 0)
+        return SHAPE_RENAMED;
     return a.class_xmin == b.class_xmin && a.space_xmin == b.space_xmin ? SHAPE_SAME
                                                                         : SHAPE_TOUCHED;
 }

@@ -6,6 +6,8 @@
  *            though nothing else shows it (ALTER COLUMN ... TYPE ... USING). TRUNCATE, VACUUM FULL and
  *            CLUSTER give a new file only.
  * Labels     of an enum that its columns are made of.
+ * Renamed    the row of the table's type was written, and not for another owner: the table had another name
+ *            or schema meanwhile, if it has none now.
  * Touched    the table's own row or its schema's was written: it may have had another name meanwhile.
  */
 #pragma once
@@ -16,6 +18,7 @@
 typedef enum ShapeChange {
     SHAPE_SAME,
     SHAPE_TOUCHED,
+    SHAPE_RENAMED,
     SHAPE_LABELS,
     SHAPE_REWRITTEN,
     SHAPE_OTHER,

@@ -2,7 +2,8 @@
 -- params:  $1 oid[] tables
 -- returns: oid, schema, name, facts text (a hash of columns, types, identity), file oid, attributes text (a
 --          hash of who wrote the columns' rows last), class_xmin, space_xmin (as text), labels
---          text (a hash of the labels of enums)
+--          text (a hash of the labels of enums), names text (a hash of who wrote the rows of its types last: a
+--          table's name and schema stand there too), owners text (a hash of who owns it)
 -- needs:   pg_catalog only; PostgreSQL 14+
 -- A TRUNCATE, VACUUM FULL or CLUSTER gives a new file and leaves the columns' rows alone; an ALTER that
 -- rewrites values writes both, whether the type changes or not. A partition's place is a fact; of a
@@ -97,6 +98,14 @@ WITH RECURSIVE tables AS (
     JOIN pg_catalog.pg_class c ON c.oid = members.oid
     WHERE members.oid <> members.tab
     GROUP BY members.tab
+), named AS (
+    SELECT members.tab,
+           pg_catalog.hashtextextended(pg_catalog.string_agg(t.xmin::text, ',' ORDER BY c.oid) COLLATE "C", 0) AS a,
+           pg_catalog.hashtextextended(pg_catalog.string_agg(c.relowner::text, ',' ORDER BY c.oid) COLLATE "C", 0) AS b
+    FROM members
+    JOIN pg_catalog.pg_class c ON c.oid = members.oid
+    JOIN pg_catalog.pg_type t ON t.oid = c.reltype
+    GROUP BY members.tab
 ), labels AS (
     SELECT parts.tab, pg_catalog.hashtextextended(
                pg_catalog.string_agg(e.enumtypid || ':' || e.enumlabel, E'\x02'
@@ -109,9 +118,10 @@ SELECT tables.oid, tables.nspname, tables.relname,
        pg_catalog.to_hex(hashed.a) || pg_catalog.to_hex(hashed.b),
        COALESCE(files.a, tables.relfilenode::pg_catalog.int8),
        pg_catalog.to_hex(COALESCE(written.a, 0)), tables.class_xmin, tables.space_xmin,
-       pg_catalog.to_hex(COALESCE(labels.a, 0))
+       pg_catalog.to_hex(COALESCE(labels.a, 0)), pg_catalog.to_hex(named.a), pg_catalog.to_hex(named.b)
 FROM tables
 JOIN hashed ON hashed.tab = tables.oid
+JOIN named ON named.tab = tables.oid
 LEFT JOIN written ON written.tab = tables.oid
 LEFT JOIN files ON files.tab = tables.oid
 LEFT JOIN labels ON labels.tab = tables.oid

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "apply/applier.h"
 #include "bascule/base/worker.h"
@@ -160,6 +161,13 @@ Lsn sync_newest_start(const Sync *sync);
 MUST_CHECK bool sync_reverse_rules(Sync *sync, PgConn *source, Rules *out_rules, Error *err);
 /* prepare.c: the event triggers of the source are as the task wants them */
 MUST_CHECK bool sync_capture(Sync *sync, PgConn *source, Error *err);
+/* Rows come under their table's name: one that had another for a while may have lost some to a table that
+ * was called so, or got some of it. */
+static inline bool sync_names_count(const Sync *sync)
+{
+    return strcmp(sync->plugin, "wal2json") == 0;
+}
+#define SYNC_RENAMED "it had another name meanwhile, under which rows may have come"
 /* watch.c: the shapes of the tables while the stream runs. One step of the conductor. */
 MUST_CHECK bool sync_watch(Sync *sync, Error *err);
 void sync_watch_done(Sync *sync); /* ends a copy that runs */

@@ -405,7 +405,10 @@ static void hold_against_copy(Sync *sync, Relation *rel)
         relation_suspend(rel, since, "it is new in scope");
         return;
     }
-    switch (shape_compare(rel->copied_shape, rel->shape)) {
+    ShapeChange change = shape_compare(rel->copied_shape, rel->shape);
+    if (change == SHAPE_RENAMED && !sync_names_count(sync))
+        change = SHAPE_TOUCHED;
+    switch (change) {
     case SHAPE_LABELS:
         relation_suspend(rel, since, "an enum of its columns has other labels");
         break;
@@ -414,6 +417,9 @@ static void hold_against_copy(Sync *sync, Relation *rel)
         break;
     case SHAPE_REWRITTEN:
         relation_suspend(rel, since, "an ALTER TABLE rewrote its values");
+        break;
+    case SHAPE_RENAMED:
+        relation_suspend(rel, since, SYNC_RENAMED);
         break;
     case SHAPE_TOUCHED:
     case SHAPE_SAME:

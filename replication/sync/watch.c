@@ -107,7 +107,8 @@ static bool add_labels(Sync *sync, Relation *rel, const char *shape, bool *out_d
 }
 
 /* Why the table can no longer be followed as it was read; NULL: it can. now NULL: it is not there. */
-static const char *misfit(const Relation *rel, const TableShape *now, char *buf, size_t size)
+static const char *misfit(const Sync *sync, const Relation *rel, const TableShape *now, char *buf,
+                          size_t size)
 {
     if (now == NULL)
         return "the source has no such table any more";
@@ -120,6 +121,8 @@ static const char *misfit(const Relation *rel, const TableShape *now, char *buf,
         return "its columns, types, replica identity or partitions changed";
     case SHAPE_REWRITTEN:
         return "an ALTER TABLE rewrote its values";
+    case SHAPE_RENAMED:
+        return sync_names_count(sync) ? SYNC_RENAMED : NULL;
     case SHAPE_LABELS:
     case SHAPE_TOUCHED:
     case SHAPE_SAME:
@@ -142,7 +145,7 @@ bool sync_table_changed(void *arg, const Relation *rel, char *out_why, size_t si
     Arena *scratch = arena_new(0);
     const char *why = NULL;
     if (conn != NULL && shape_look(conn, &one, scratch, &shapes, &err))
-        why = misfit(rel, shapes.count > 0 ? &shapes.all[0] : NULL, buf, sizeof buf);
+        why = misfit(sync, rel, shapes.count > 0 ? &shapes.all[0] : NULL, buf, sizeof buf);
     else
         log_debug("whether table %s changed is not known: %s", rel->display, err.message);
     if (why != NULL)
@@ -155,7 +158,7 @@ static bool look_at(Sync *sync, Relation *rel, const TableShape *now, Error *err
 {
     char buf[SUSPEND_REASON_SIZE];
     bool done = false;
-    const char *why = misfit(rel, now, buf, sizeof buf);
+    const char *why = misfit(sync, rel, now, buf, sizeof buf);
     if (why != NULL)
         return ask(sync, rel, why, err);
     if (shape_compare(rel->shape, now->text) != SHAPE_LABELS)

@@ -57,6 +57,28 @@ def test_dropped_and_made_again(source, target, make_task, plugin):
     finish(task, source, target)
 
 
+EXCHANGE = "ALTER TABLE one RENAME TO aside; ALTER TABLE two RENAME TO one; ALTER TABLE aside RENAME TO two;"
+
+
+@PLUGINS
+def test_two_tables_exchange_their_names_for_a_while(source, target, make_task, plugin):
+    """Every name is known and stands for the other table: wal2json, which sends names only, says nothing of it."""
+    for name in ("other", "one", "two"):
+        source.sql(TABLE.format(name))
+    task = make_task(plugin=plugin).start().wait_streaming()
+    copied = {name: table_of(task, name)["start_lsn"] for name in ("other", "one", "two")}
+    source.sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO app; ALTER TABLE other OWNER TO app")  # names nothing
+    source.sql(f"BEGIN; {EXCHANGE} INSERT INTO one (id, v) VALUES (1001, 'of two'); UPDATE two SET v = 'of one' WHERE id = 7;"
+               f" DELETE FROM one WHERE id = 9; {EXCHANGE} COMMIT;")
+    wait_until(lambda: task.must_live() and all((table_of(task, name) or {}).get("start_lsn") not in (None, copied[name])
+                                                for name in ("one", "two")), 60, "both are copied again", dump=task.describe)
+    none_suspended(task)
+    source.sql("INSERT INTO one (id) VALUES (5001); INSERT INTO two (id) VALUES (5002)")
+    caught_up_and_equal(task, source, target)
+    assert table_of(task, "other")["start_lsn"] == copied["other"], "other was loaded again"
+    finish(task, source, target, schema=False)  # rights and owners are the operator's
+
+
 @PLUGINS
 def test_the_key_is_dropped(source, target, make_task, plugin):
     for name in ("other", "keyless", "by_index"):

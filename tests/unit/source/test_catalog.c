@@ -32,7 +32,8 @@ static const char *FOREIGN_KEYS[] = {
     "902", "orders_other", "12", "99", "f", "t", "a",
 };
 
-static const char *SHAPES[] = {"11", "app", "users", "abc1", "77", "def2", "700", "300", "0"};
+static const char *SHAPES[] = {"11",  "app", "users", "abc1", "77", "def2",
+                               "700", "300", "0",     "a1",   "b2"};
 
 static bool read_catalog(Rules *rules, Relations **out_rels, Error *err)
 {
@@ -42,7 +43,7 @@ static bool read_catalog(Rules *rules, Relations **out_rels, Error *err)
         {"binary_safe", 7, 13, COLUMNS, ERR_NONE, NULL, NULL},
         {"indisreplident", 3, 4, KEYS, ERR_NONE, NULL, NULL},
         {"conname", 2, 7, FOREIGN_KEYS, ERR_NONE, NULL, NULL},
-        {"relfilenode", 1, 9, SHAPES, ERR_NONE, NULL, NULL},
+        {"relfilenode", 1, 11, SHAPES, ERR_NONE, NULL, NULL},
         {"COMMIT", 0, 0, NULL, ERR_NONE, NULL, NULL},
     };
     FAKE_SCRIPT(SCRIPT);
@@ -64,7 +65,7 @@ static void everything(void **state)
     assert_string_equal(users->display, "app.users");
     assert_int_equal(users->column_count, 2);
     assert_string_equal(users->columns[1].name, "name");
-    assert_string_equal(users->shape, "abc1 77 def2 700 300 0");
+    assert_string_equal(users->shape, "abc1 77 def2 700 300 0 a1 b2");
     assert_int_equal(users->generated_count, 1);
     assert_string_equal(users->generated[0], "twice");
     /* the key's columns in the index's order, as places among those that travel */
