@@ -86,7 +86,8 @@ def test_prepared(source, target, make_task, plugin):
         with source.connect() as c:
             run(c, run_prepared % (number, number % 100, name, word))
     prepare(401, "before")
-    task = make_task(plugin=plugin, slot={"create_timeout": "1s"})
+    # Longer than it takes to get there: check refuses what has been prepared for as long as that.
+    task = make_task(plugin=plugin, slot={"create_timeout": "6s"})
     refused = task.run_to_end()
     assert_error(refused, "slot", 1)
     assert f"{name}_before" in refused.err, repr(refused)
