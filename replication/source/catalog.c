@@ -413,13 +413,18 @@ void relations_free(Relations *rels)
     arena_free(rels->arena); /* rels lives in it */
 }
 
+void relations_oid_array(const Relations *rels, Buf *out)
+{
+    buf_putc(out, '{');
+    for (int i = 0; i < rels->count; i++)
+        buf_printf(out, "%s%u", i > 0 ? "," : "", rels->all[i]->oid);
+    buf_putc(out, '}');
+}
+
 bool catalog_fingerprint(PgConn *source, const Relations *rels, char out_hex[33], Error *err)
 {
     CLEANUP_BUF Buf oids = BUF_INIT;
-    buf_putc(&oids, '{');
-    for (int i = 0; i < rels->count; i++)
-        buf_printf(&oids, "%s%u", i > 0 ? "," : "", rels->all[i]->oid);
-    buf_putc(&oids, '}');
+    relations_oid_array(rels, &oids);
     CLEANUP_PGROWS PgRows *rows = NULL;
     if (!pgconn_query(source, SQL_SOURCE_FINGERPRINT, PG_PARAMS(PG_TEXT(buf_str(&oids))), &rows,
                       err))

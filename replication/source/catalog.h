@@ -18,6 +18,8 @@
 MUST_CHECK bool catalog_read(PgConn *source, PgConn *target, const char *task, Rules *rules,
                              Relations **out_rels, Error *err);
 void relations_free(Relations *rels);
+/* "{1,2,3}": the oids of the relations, as the parameter oid[] of a query; leaves are not among them. */
+void relations_oid_array(const Relations *rels, Buf *out);
 /* Tables in scope that are not among rels: *out_count, and a hash of which they are. */
 MUST_CHECK bool catalog_newcomers(PgConn *source, Rules *rules, const Relations *rels,
                                   int *out_count, uint32_t *out_hash, Error *err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bascule/base/buf.h"
+#include "source/catalog.h"
 #include "sql_files.h"
 
 typedef struct Parts {
@@ -28,10 +29,7 @@ bool shape_look(PgConn *source, const Relations *rels, Arena *arena, TableShapes
                 Error *err)
 {
     CLEANUP_BUF Buf oids = BUF_INIT;
-    buf_putc(&oids, '{');
-    for (int i = 0; i < rels->count; i++)
-        buf_printf(&oids, "%s%u", i > 0 ? "," : "", rels->all[i]->oid);
-    buf_putc(&oids, '}');
+    relations_oid_array(rels, &oids);
     CLEANUP_PGROWS PgRows *rows = NULL;
     if (!pgconn_query(source, SQL_SOURCE_SHAPES, PG_PARAMS(PG_TEXT(buf_str(&oids))), &rows, err))
         return err_context(err, "reading the shapes of the source's tables");
