@@ -2,8 +2,8 @@
 -- params:  $1 oid[] tables
 -- returns: oid, schema, name, facts text (a hash of columns, types, identity), file oid, attributes text (a
 --          hash of who wrote the columns' rows last), class_xmin, space_xmin (as text), labels
---          text (a hash of the labels of enums), names text (a hash of who wrote the rows of its types last: a
---          table's name and schema stand there too), owners text (a hash of who owns it)
+--          text (a hash of the labels of enums), names text (a hash of who wrote the rows of its type and of its
+--          schema last: a table's name and schema stand there too), owners text (a hash of who owns both, and of the rights on the schema)
 -- needs:   pg_catalog only; PostgreSQL 14+
 -- A TRUNCATE, VACUUM FULL or CLUSTER gives a new file and leaves the columns' rows alone; an ALTER that
 -- rewrites values writes both, whether the type changes or not. A partition's place is a fact; of a
@@ -100,11 +100,14 @@ WITH RECURSIVE tables AS (
     GROUP BY members.tab
 ), named AS (
     SELECT members.tab,
-           pg_catalog.hashtextextended(pg_catalog.string_agg(t.xmin::text, ',' ORDER BY c.oid) COLLATE "C", 0) AS a,
-           pg_catalog.hashtextextended(pg_catalog.string_agg(c.relowner::text, ',' ORDER BY c.oid) COLLATE "C", 0) AS b
+           pg_catalog.hashtextextended(pg_catalog.string_agg(t.xmin::text || ' ' || n.xmin::text, ','
+                                                             ORDER BY c.oid) COLLATE "C", 0) AS a,
+           pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', pg_catalog.string_agg(c.relowner || ' ' || n.nspowner || ' ' || COALESCE(n.nspacl::text, ''), ','
+                                                             ORDER BY c.oid)) COLLATE "C", 0) AS b
     FROM members
     JOIN pg_catalog.pg_class c ON c.oid = members.oid
     JOIN pg_catalog.pg_type t ON t.oid = c.reltype
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     GROUP BY members.tab
 ), labels AS (
     SELECT parts.tab, pg_catalog.hashtextextended(

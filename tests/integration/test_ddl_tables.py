@@ -79,6 +79,24 @@ def test_two_tables_exchange_their_names_for_a_while(source, target, make_task, 
     finish(task, source, target, schema=False)  # rights and owners are the operator's
 
 
+def test_two_schemas_exchange_their_names_for_a_while(source, target, make_task):
+    source.sql("CREATE SCHEMA one; CREATE SCHEMA two;" + TABLE.format("one.t") + TABLE.format("two.t") + TABLE.format("other"))
+    task = make_task(plugin="wal2json").start().wait_streaming()
+    source.sql("GRANT USAGE ON SCHEMA public TO app")  # names nothing
+
+    def copied():
+        return {t["table"]: t["start_lsn"] for t in task.status()["tables"]}
+    before = copied()
+    exchange = "ALTER SCHEMA one RENAME TO aside; ALTER SCHEMA two RENAME TO one; ALTER SCHEMA aside RENAME TO two;"
+    source.sql(f"BEGIN; {exchange} INSERT INTO one.t (id, v) VALUES (1001, 'of two'); {exchange} COMMIT;")
+    wait_until(lambda: task.must_live() and all(copied().get(t) not in (None, before[t]) for t in ("one.t", "two.t")), 60,
+               "both are copied again", dump=task.describe)
+    none_suspended(task)
+    source.sql("INSERT INTO one.t (id) VALUES (5001)")
+    caught_up_and_equal(task, source, target)
+    assert copied()["public.other"] == before["public.other"], "other was loaded again"
+
+
 @PLUGINS
 def test_the_key_is_dropped(source, target, make_task, plugin):
     for name in ("other", "keyless", "by_index"):
