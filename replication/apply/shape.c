@@ -53,6 +53,8 @@ static void describe_column(const Column *source, DmlColumn *col, ShapeColumn *s
     col->name = source->target_name;
     col->type_schema = source->target_type_schema;
     col->type_name = source->target_type_name;
+    col->base_schema = source->target_base_schema;
+    col->base_name = source->target_base_name;
     col->as_text = !as_array;
     col->identity_always = source->target_identity_always;
     col->equal_is_exact = builtin && equal_is_exact(type_oid);

@@ -22,7 +22,9 @@ enum {
     C_NOT_NULL,
     C_HAS_DEFAULT,
     C_IDENTITY,
-    C_GENERATED
+    C_GENERATED,
+    C_BASE_SCHEMA,
+    C_BASE_NAME
 };
 
 bool target_catalog_query(PgConn *target, Sql sql, const Relations *rels, PgRows **out_rows,
@@ -111,6 +113,13 @@ static bool match_column(const PgRows *rows, int row, Relations *rels, Relation 
                    rel->display, col->type_text, type_text);
     col->target_type_schema = keep(rels->arena, col->target_type_schema, type_schema);
     col->target_type_name = keep(rels->arena, col->target_type_name, type_name);
+    bool base = !pgrows_null(rows, row, C_BASE_NAME);
+    col->target_base_schema = !base ? NULL
+                                    : keep(rels->arena, col->target_base_schema,
+                                           pgrows_text(rows, row, C_BASE_SCHEMA));
+    col->target_base_name =
+        !base ? NULL
+              : keep(rels->arena, col->target_base_name, pgrows_text(rows, row, C_BASE_NAME));
     col->target_identity_always = *pgrows_text(rows, row, C_IDENTITY) == 'a';
     seen[col - rel->columns] = true;
     return true;

@@ -192,6 +192,10 @@ static void fill_column(Arena *arena, const PgRows *rows, int i, Column *col)
     col->not_null = pgrows_bool(rows, i, 9);
     col->identity_always = pgrows_bool(rows, i, 10);
     col->binary_safe = pgrows_bool(rows, i, 12);
+    if (!pgrows_null(rows, i, 14)) {
+        col->base_schema = arena_strdup(arena, pgrows_text(rows, i, 13));
+        col->base_name = arena_strdup(arena, pgrows_text(rows, i, 14));
+    }
 }
 
 /* Rows come by table: [first, last) of one table. */

@@ -1,7 +1,8 @@
 -- source_columns: live columns of the given tables, with what their type allows
 -- params:  $1 oid[] tables
 -- returns: table oid, attnum, name, type oid, base type oid (domains resolved), typmod, type schema,
---          type name, type text, not_null, identity always, generated, binary_safe
+--          type name, type text, not_null, identity always, generated, binary_safe, of a domain over a type that
+--          is not built in: schema and name of that type
 -- needs:   pg_catalog only; PostgreSQL 14+
 -- binary_safe: COPY BINARY into the same type of another server of any version is exact. That holds
 -- when the type and all that it is made of (elements, fields, domain bases, range subtypes) have send
@@ -43,11 +44,14 @@ WITH RECURSIVE att AS (
 SELECT att.attrelid, att.attnum, att.attname, att.atttypid, base.oid AS base_type, att.atttypmod,
        n.nspname, t.typname, pg_catalog.format_type(att.atttypid, att.atttypmod),
        att.attnotnull, att.attidentity = 'a' AS identity_always, att.attgenerated <> '' AS generated,
-       safe.binary_safe
+       safe.binary_safe,
+       CASE WHEN bt.oid <> t.oid AND bn.nspname <> 'pg_catalog' THEN bn.nspname END AS base_schema,
+       CASE WHEN bt.oid <> t.oid AND bn.nspname <> 'pg_catalog' THEN bt.typname END AS base_name
 FROM att
 JOIN pg_catalog.pg_type t ON t.oid = att.atttypid
 JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 JOIN safe ON safe.root = att.atttypid
 JOIN base ON base.root = att.atttypid
 JOIN pg_catalog.pg_type bt ON bt.oid = base.oid AND bt.typtype <> 'd'
+JOIN pg_catalog.pg_namespace bn ON bn.oid = bt.typnamespace
 ORDER BY att.attrelid, att.attnum

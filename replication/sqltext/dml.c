@@ -66,11 +66,31 @@ static void put_source(SqlText *st, Source *source)
     sqltext_done(&source->names);
 }
 
-static void put_equal(SqlText *st, const DmlColumn *col)
+static void put_base(SqlText *st, const DmlColumn *col)
 {
+    if (col->base_name == NULL)
+        return;
+    sqltext_put(st, "::");
+    sqltext_qualified(st, col->base_schema, col->base_name);
+}
+
+/* alias.column = ; the value comes next, and then put_base(). */
+static void put_equal(SqlText *st, const char *alias, const DmlColumn *col)
+{
+    sqltext_ident(st, alias);
+    sqltext_put(st, ".");
+    sqltext_ident(st, col->name);
+    put_base(st, col);
     sqltext_put(st, " OPERATOR(");
     sqltext_ident(st, col->equal_schema != NULL ? col->equal_schema : "pg_catalog");
     sqltext_put(st, ".=) ");
+}
+
+static void put_row_equal(SqlText *st, const char *alias, const DmlColumn *col, int param)
+{
+    put_equal(st, alias, col);
+    put_row_value(st, col, param);
+    put_base(st, col);
 }
 
 /* t.key = s.c1 AND ..., and so on with the pinned columns */
@@ -82,10 +102,9 @@ static void put_set_where(SqlText *st, const DmlTable *table, bool pinned)
         const DmlColumn *col = &table->columns[i];
         if (k > 0)
             sqltext_put(st, " AND ");
-        sqltext_put(st, "t.");
-        sqltext_ident(st, col->name);
-        put_equal(st, col);
+        put_equal(st, "t", col);
         put_set_value(st, col, k + 1);
+        put_base(st, col);
     }
 }
 
@@ -95,11 +114,7 @@ static void put_row_key(SqlText *st, const DmlTable *table, const char *alias, i
         const DmlColumn *col = &table->columns[table->key[k]];
         if (k > 0)
             sqltext_put(st, " AND ");
-        sqltext_ident(st, alias);
-        sqltext_put(st, ".");
-        sqltext_ident(st, col->name);
-        put_equal(st, col);
-        put_row_value(st, col, first + k);
+        put_row_equal(st, alias, col, first + k);
     }
 }
 
@@ -107,10 +122,8 @@ static void put_pinned(SqlText *st, const DmlTable *table, int first)
 {
     for (int k = 0; k < table->pinned_count; k++) {
         const DmlColumn *col = &table->columns[table->pinned[k]];
-        sqltext_put(st, " AND t.");
-        sqltext_ident(st, col->name);
-        put_equal(st, col);
-        put_row_value(st, col, first + k);
+        sqltext_put(st, " AND ");
+        put_row_equal(st, "t", col, first + k);
     }
 }
 
@@ -335,23 +348,24 @@ static int put_one_ctid(SqlText *st, const DmlTable *table, const DmlMatch *matc
         if (match[i] == DML_ANY)
             continue;
         if (done++ == 0)
-            sqltext_put(st, " WHERE m.");
+            sqltext_put(st, " WHERE ");
         else
-            sqltext_put(st, " AND m.");
-        sqltext_ident(st, col->name);
+            sqltext_put(st, " AND ");
         if (match[i] == DML_NULL) {
+            sqltext_put(st, "m.");
+            sqltext_ident(st, col->name);
             sqltext_put(st, " IS NOT DISTINCT FROM NULL");
             continue;
         }
         n++;
         if (col->equal_schema != NULL) {
-            put_equal(st, col);
-            put_row_value(st, col, n);
+            put_row_equal(st, "m", col, n);
             if (col->equal_is_exact)
                 continue;
-            sqltext_put(st, " AND m.");
-            sqltext_ident(st, col->name);
+            sqltext_put(st, " AND ");
         }
+        sqltext_put(st, "m.");
+        sqltext_ident(st, col->name);
         /* Not IS NULL: that is true for a row value of nulls. */
         sqltext_put(st, " IS DISTINCT FROM NULL AND pg_catalog.format('%s', m.");
         sqltext_ident(st, col->name);

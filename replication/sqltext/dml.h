@@ -20,6 +20,8 @@
 typedef struct DmlColumn {
     const char *name;
     const char *type_schema, *type_name;
+    /* the type in which values are compared; NULL: their own (Column.base_name) */
+    const char *base_schema, *base_name;
     bool as_text;             /* in sets as text[] with a conversion: see above */
     bool identity_always;     /* cannot stand in SET */
     const char *equal_schema; /* schema of the type's = operator: key columns, and columns by which

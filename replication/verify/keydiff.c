@@ -80,18 +80,21 @@ void keydiff_judge(const Relation *rel, KeyDiff *diff, Arena *arena)
                                          : KEYDIFF_DIFFERENT;
 }
 
+static const char *base_name(const Column *column, bool on_source)
+{
+    return on_source ? column->base_name : column->target_base_name;
+}
+
 static const char *column_name(const Column *column, bool on_source)
 {
     return on_source ? column->name : column->target_name;
 }
 
-/* No domain over such a type: the operators of enums do not take one. */
 static bool column_by_index(const Column *column)
 {
     return column->base_type_oid < FIRST_NORMAL_OID ||
-           (column->type_oid == column->base_type_oid && column->equal_schema != NULL &&
-            column->target_equal_schema != NULL && column->target_type_schema != NULL &&
-            column->target_type_name != NULL);
+           (column->equal_schema != NULL && column->target_equal_schema != NULL &&
+            column->target_type_schema != NULL && column->target_type_name != NULL);
 }
 
 bool keydiff_by_index(const Relation *rel)
@@ -110,9 +113,13 @@ static bool column_as_text(const Column *column)
            (column->type_oid == column->base_type_oid && column->type_name[0] == '_');
 }
 
+/* The type in which values are compared. */
 static void put_type(SqlText *st, const Column *column, bool on_source)
 {
-    if (column->base_type_oid >= FIRST_NORMAL_OID && !on_source)
+    if (base_name(column, on_source) != NULL)
+        sqltext_qualified(st, on_source ? column->base_schema : column->target_base_schema,
+                          base_name(column, on_source));
+    else if (column->base_type_oid >= FIRST_NORMAL_OID && !on_source)
         sqltext_qualified(st, column->target_type_schema, column->target_type_name);
     else
         sqltext_qualified(st, column->type_schema, column->type_name);
@@ -156,8 +163,12 @@ static void put_join(SqlText *st, const Relation *rel, bool on_source)
             sqltext_put(st, " AND ");
         sqltext_put(st, "t.");
         sqltext_ident(st, column_name(column, on_source));
-        if (!column_by_index(column))
+        if (!column_by_index(column)) {
             sqltext_put(st, "::pg_catalog.text");
+        } else if (base_name(column, on_source) != NULL) {
+            sqltext_put(st, "::");
+            put_type(st, column, on_source);
+        }
         sqltext_put(st, " OPERATOR(");
         sqltext_ident(st, !column_by_index(column) || column->base_type_oid < FIRST_NORMAL_OID
                               ? "pg_catalog"

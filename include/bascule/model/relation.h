@@ -31,11 +31,17 @@ typedef struct Column {
     bool not_null;
     bool identity_always; /* GENERATED ALWAYS AS IDENTITY */
     bool binary_safe;     /* COPY BINARY to the same type is exact on any version (traps, 8) */
+    /* of a domain over a type that is not built in: that type, in which values are compared, because the
+     * operators of enums take no domain; else NULL */
+    const char *base_schema;
+    const char *base_name;
     /* of a key column: schema of the operator = of the key's index; NULL: not known */
     const char *equal_schema;
     /* of the target's column of that name; filled by target_catalog_match() */
     const char *target_type_schema;
     const char *target_type_name;
+    const char *target_base_schema;
+    const char *target_base_name;
     const char *target_equal_schema;
     bool target_identity_always;
 } Column;

@@ -18,7 +18,7 @@ static const char *TABLES[] = {
 enum { TABLE_COUNT = 5, TABLE_COLUMNS = 18 };
 
 #define COLUMN(oid, num, name, generated)                                                          \
-    oid, num, name, "23", "23", "-1", "pg_catalog", "int4", "integer", "t", "f", generated, "t"
+    oid, num, name, "23", "23", "-1", "pg_catalog", "int4", "integer", "t", "f", generated, "t", NULL, NULL
 
 static const char *COLUMNS[] = {
     COLUMN("11", "1", "id", "f"), COLUMN("11", "3", "twice", "t"), COLUMN("11", "4", "name", "f"),
@@ -40,7 +40,7 @@ static bool read_catalog(Rules *rules, Relations **out_rels, Error *err)
     static const FakeAnswer SCRIPT[] = {
         {"BEGIN ISOLATION LEVEL REPEATABLE READ", 0, 0, NULL, ERR_NONE, NULL, NULL},
         {"relreplident", TABLE_COUNT, TABLE_COLUMNS, TABLES, ERR_NONE, NULL, NULL},
-        {"binary_safe", 7, 13, COLUMNS, ERR_NONE, NULL, NULL},
+        {"binary_safe", 7, 15, COLUMNS, ERR_NONE, NULL, NULL},
         {"indisreplident", 3, 4, KEYS, ERR_NONE, NULL, NULL},
         {"conname", 2, 7, FOREIGN_KEYS, ERR_NONE, NULL, NULL},
         {"relfilenode", 1, 11, SHAPES, ERR_NONE, NULL, NULL},
@@ -98,7 +98,7 @@ static int count_selected(const char *const *patterns, int count, char *out_name
     static const FakeAnswer SCRIPT[] = {
         {"BEGIN", 0, 0, NULL, ERR_NONE, NULL, NULL},
         {"relreplident", TABLE_COUNT, TABLE_COLUMNS, TABLES, ERR_NONE, NULL, NULL},
-        {"binary_safe", 0, 13, NULL, ERR_NONE, NULL, NULL},
+        {"binary_safe", 0, 15, NULL, ERR_NONE, NULL, NULL},
         {"indisreplident", 0, 3, NULL, ERR_NONE, NULL, NULL},
         {"conname", 0, 7, NULL, ERR_NONE, NULL, NULL},
         {"relfilenode", 0, 9, NULL, ERR_NONE, NULL, NULL},
@@ -189,7 +189,7 @@ static void a_name_in_another_encoding(void **state)
     static const FakeAnswer SCRIPT[] = {
         {"BEGIN ISOLATION LEVEL REPEATABLE READ", 0, 0, NULL, ERR_NONE, NULL, NULL},
         {"relreplident", 1, TABLE_COLUMNS, TABLE_OF_LATIN1, ERR_NONE, NULL, NULL},
-        {"binary_safe", 1, 13, COLUMNS, ERR_NONE, NULL, NULL},
+        {"binary_safe", 1, 15, COLUMNS, ERR_NONE, NULL, NULL},
         {"indisreplident", 0, 3, KEYS, ERR_NONE, NULL, NULL},
         {"conname", 0, 7, FOREIGN_KEYS, ERR_NONE, NULL, NULL},
         {"relfilenode", 0, 9, NULL, ERR_NONE, NULL, NULL},

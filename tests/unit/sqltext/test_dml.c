@@ -52,7 +52,7 @@ static void sets(void **state)
            "pg_catalog.unnest($4::\"pg_catalog\".\"int8\"[])) AS s (c1, c2, c3, c4)");
     BUILDS(dml_delete_set(&st, &TABLE),
            "DELETE FROM ONLY \"s\".\"t\" AS t USING ROWS FROM "
-           "(pg_catalog.unnest($1::\"pg_catalog\".\"int4\"[])) AS s (c1) WHERE t.\"id\" "
+           "(pg_catalog.unnest($1::\"pg_catalog\".\"int4\"[])) AS s (c1) WHERE \"t\".\"id\" "
            "OPERATOR(\"pg_catalog\".=) s.c1");
     /* keys and identities are never set; pinned columns are compared */
     BUILDS(dml_update_set(&st, &WIDE_KEY, ALL),
@@ -60,13 +60,13 @@ static void sets(void **state)
            "FROM (pg_catalog.unnest($1::\"pg_catalog\".\"int4\"[]), "
            "pg_catalog.unnest($2::\"public\".\"citext\"[]), "
            "pg_catalog.unnest($3::\"pg_catalog\".\"int8\"[]), "
-           "pg_catalog.unnest($4::pg_catalog.text[])) AS s (c1, c2, c3, c4) WHERE t.\"id\" "
-           "OPERATOR(\"pg_catalog\".=) s.c1 AND t.\"na\"\"me\" OPERATOR(\"public\".=) s.c2 AND "
-           "t.\"seq\" OPERATOR(\"pg_catalog\".=) s.c3");
+           "pg_catalog.unnest($4::pg_catalog.text[])) AS s (c1, c2, c3, c4) WHERE \"t\".\"id\" "
+           "OPERATOR(\"pg_catalog\".=) s.c1 AND \"t\".\"na\"\"me\" OPERATOR(\"public\".=) s.c2 AND "
+           "\"t\".\"seq\" OPERATOR(\"pg_catalog\".=) s.c3");
     /* nothing to set: the rows are found and counted all the same */
     BUILDS(dml_update_set(&st, &TABLE, NONE),
            "UPDATE ONLY \"s\".\"t\" AS t SET \"id\" = t.\"id\" FROM ROWS FROM "
-           "(pg_catalog.unnest($1::\"pg_catalog\".\"int4\"[])) AS s (c1) WHERE t.\"id\" "
+           "(pg_catalog.unnest($1::\"pg_catalog\".\"int4\"[])) AS s (c1) WHERE \"t\".\"id\" "
            "OPERATOR(\"pg_catalog\".=) s.c1");
     assert_true(dml_sets_anything(&TABLE, SOME, false));
     assert_false(dml_sets_anything(&TABLE, NONE, true));
@@ -107,7 +107,7 @@ static void matches(void **state)
     BUILDS(
         dml_delete_match(&st, &TABLE, match),
         "DELETE FROM ONLY \"s\".\"t\" WHERE ctid = (SELECT m.ctid FROM ONLY \"s\".\"t\" AS m "
-        "WHERE m.\"id\" OPERATOR(\"pg_catalog\".=) $1::\"pg_catalog\".\"int4\" AND m.\"na\"\"me\" "
+        "WHERE \"m\".\"id\" OPERATOR(\"pg_catalog\".=) $1::\"pg_catalog\".\"int4\" AND \"m\".\"na\"\"me\" "
         "OPERATOR(\"public\".=) $2::\"public\".\"citext\" AND m.\"na\"\"me\" IS DISTINCT FROM "
         "NULL AND pg_catalog.format('%s', m.\"na\"\"me\") COLLATE pg_catalog.\"C\" "
         "OPERATOR(pg_catalog.=) "
@@ -119,6 +119,27 @@ static void matches(void **state)
     BUILDS(dml_delete_match(&st, &EMPTY, any),
            "DELETE FROM ONLY \"s\".\"t\" WHERE ctid = (SELECT m.ctid FROM ONLY \"s\".\"t\" AS m "
            "LIMIT 1)");
+}
+
+/* Values of a domain are compared as what the domain is made of. */
+static void domains(void **state)
+{
+    (void)state;
+    static const DmlColumn column = {.name = "d",
+                                     .type_schema = "public",
+                                     .type_name = "feeling",
+                                     .base_schema = "public",
+                                     .base_name = "mood",
+                                     .equal_schema = "pg_catalog"};
+    static const DmlTable table = {"s", "t", 1, &column, 1, KEY, 0, NULL, false};
+    BUILDS(dml_delete_set(&st, &table),
+           "DELETE FROM ONLY \"s\".\"t\" AS t USING ROWS FROM "
+           "(pg_catalog.unnest($1::\"public\".\"feeling\"[])) AS s (c1) WHERE "
+           "\"t\".\"d\"::\"public\".\"mood\" OPERATOR(\"pg_catalog\".=) "
+           "s.c1::\"public\".\"mood\"");
+    BUILDS(dml_delete_row(&st, &table),
+           "DELETE FROM ONLY \"s\".\"t\" AS t WHERE \"t\".\"d\"::\"public\".\"mood\" "
+           "OPERATOR(\"pg_catalog\".=) $1::\"public\".\"feeling\"::\"public\".\"mood\"");
 }
 
 static void others(void **state)
@@ -151,6 +172,7 @@ int main(void)
         cmocka_unit_test(sets),
         cmocka_unit_test(rows),
         cmocka_unit_test(matches),
+        cmocka_unit_test(domains),
         cmocka_unit_test(others),
     };
     return cmocka_run_group_tests_name("dml", tests, NULL, done);
