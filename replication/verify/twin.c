@@ -198,14 +198,19 @@ bool twin_begin(const Twin *twin, PgConn *conn, bool on_source, Error *err)
     return pgconn_script(conn, sqltext_sql(&st), err);
 }
 
-bool twin_same_file(PgConn *conn, const Relation *rel, bool on_source, bool *out_same, Error *err)
+bool twin_same_file_of(PgConn *conn, const char *schema, const char *name, bool *out_same,
+                       Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
-    if (!pgconn_query(conn, SQL_VERIFY_SAME_FILE,
-                      PG_PARAMS(PG_TEXT(on_source ? rel->schema : rel->target_schema),
-                                PG_TEXT(on_source ? rel->name : rel->target_name)),
-                      &rows, err))
+    if (!pgconn_query(conn, SQL_VERIFY_SAME_FILE, PG_PARAMS(PG_TEXT(schema), PG_TEXT(name)), &rows,
+                      err))
         return false;
     *out_same = pgrows_count(rows) == 1 && pgrows_bool(rows, 0, 0);
     return true;
+}
+
+bool twin_same_file(PgConn *conn, const Relation *rel, bool on_source, bool *out_same, Error *err)
+{
+    return twin_same_file_of(conn, on_source ? rel->schema : rel->target_schema,
+                             on_source ? rel->name : rel->target_name, out_same, err);
 }

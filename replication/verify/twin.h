@@ -61,3 +61,5 @@ MUST_CHECK bool twin_begin(const Twin *twin, PgConn *conn, bool on_source, Error
  * its snapshot shows. */
 MUST_CHECK bool twin_same_file(PgConn *conn, const Relation *rel, bool on_source, bool *out_same,
                                Error *err);
+MUST_CHECK bool twin_same_file_of(PgConn *conn, const char *schema, const char *name,
+                                  bool *out_same, Error *err);

@@ -29,6 +29,7 @@
 #include "verify/keydiff.h"
 #include "verify/origin.h"
 #include "verify/twin.h"
+#include "verify/verify_references.h"
 
 typedef enum VerifyWhat { VERIFY_ROWS, VERIFY_COUNTS, VERIFY_SPOT, VERIFY_ORPHANS } VerifyWhat;
 
@@ -74,7 +75,9 @@ typedef struct VerifyFailure {
 
 /* A foreign key whose rows point nowhere. */
 typedef struct VerifyOrphans {
-    const char *table, *constraint, *references, *note;
+    const char *table;
+    const char *constraint; /* or how verify.references names it */
+    const char *references, *note;
     int64_t source, target; /* -1: could not be asked */
     const char *example;    /* JSON object: a key of an orphan on the target, else the source */
 } VerifyOrphans;
@@ -96,6 +99,9 @@ typedef struct VerifySpec {
     int64_t since_us;         /* 0: all rows */
     const char *since_column; /* NULL: found by name */
     int spot_rows;
+    const VerifyReference *references; /* ORPHANS: beside those that a constraint names */
+    int reference_count;
+    const Rules *names; /* of tables that do not move by themselves; NULL: the same on both sides */
     int jobs;
     int64_t max_rate_bytes;  /* a second, read on the source; 0: no limit */
     int64_t max_snapshot_us; /* then both snapshots are taken anew */

@@ -92,6 +92,7 @@ typedef struct UnitList {
 } UnitList;
 
 typedef struct VerifyRun VerifyRun;
+typedef struct Reference Reference; /* verify_orphans.c */
 
 typedef struct VerifyLane {
     VerifyRun *run;
@@ -126,6 +127,8 @@ struct VerifyRun {
     int64_t bytes_total;
     int64_t begin_us, next_tell_us;
     int groups_open;
+    Reference *references; /* of --orphans; NULL: not read yet */
+    int reference_count;
 };
 
 /* verify_plan.c */
@@ -171,8 +174,10 @@ MUST_CHECK bool verify_state_save(VerifyRun *run, TablePlan *table, int first_fa
 void verify_state_close(VerifyRun *run);
 MUST_CHECK bool verify_state_finish(VerifyRun *run, Error *err);
 
-/* verify_other.c */
+/* verify_spot.c */
 MUST_CHECK bool verify_spot_check(VerifyRun *run, Error *err);
+
+/* verify_orphans.c */
 MUST_CHECK bool verify_orphans(VerifyRun *run, Error *err);
 
 /* verify.c */

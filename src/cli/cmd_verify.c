@@ -68,6 +68,8 @@ static bool read_request(const Config *config, Arena *arena, TaskVerify *out, Er
                 : spots   ? VERIFY_SPOT
                 : orphans ? VERIFY_ORPHANS
                           : VERIFY_ROWS;
+    if (orphans)
+        out->references = config_list(config, OPT_VERIFY_REFERENCES, &out->reference_count);
     if (tables != NULL)
         out->tables = table_patterns(tables, arena, &out->table_count);
     return read_since(config, out, err) && read_spots(config, out, err);

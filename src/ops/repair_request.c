@@ -30,7 +30,7 @@ static bool read_key(const char *key, const json_t *value, Arena *arena, TaskRep
         if (strcmp(key, switches[i].key) == 0)
             return request_bool(key, value, switches[i].value, err);
     if (strcmp(key, "tables") == 0)
-        return request_tables(value, arena, &out->tables, &out->table_count, err);
+        return request_texts(key, value, arena, &out->tables, &out->table_count, err);
     if (strcmp(key, "max_rows") == 0)
         return request_number(key, value, 1, REPAIR_ROWS_MOST, &out->max_rows, err);
     return ERR(err, ERR_USAGE, "unknown key '%s'", key);

@@ -142,7 +142,9 @@ static json_t *orphans_json(const VerifyReport *report)
                             "constraint", json_text(o->constraint), "references",
                             json_text(o->references), "source", unknown_below_zero(o->source),
                             "target", unknown_below_zero(o->target), "example",
-                            o->example[0] != '\0' ? embedded(o->example) : json_null(), "note",
+                            o->example[0] != '\0' ? report_key_json(o->example, report->mask_keys)
+                                                  : json_null(),
+                            "note",
                             json_text(o->note)));
     }
     return list;

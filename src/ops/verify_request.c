@@ -9,11 +9,17 @@ static void set_number(json_t *object, const char *key, int64_t value, int64_t u
         json_object_set_new(object, key, json_integer((json_int_t)(value / unit)));
 }
 
+static json_t *texts_json(const char *const *texts, int count)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++)
+        json_array_append_new(list, json_string(texts[i]));
+    return list;
+}
+
 json_t *verify_request_json(const TaskVerify *o)
 {
-    json_t *tables = json_array();
-    for (int i = 0; i < o->table_count; i++)
-        json_array_append_new(tables, json_string(o->tables[i]));
+    json_t *tables = texts_json(o->tables, o->table_count);
     json_t *out = json_pack(
         "{s:s, s:o, s:I, s:i, s:b, s:b, s:b}", "what", verify_what_name(o->what), "tables", tables,
         "since_seconds", (json_int_t)(o->since_us / 1000000), "spot_rows", o->spot_rows,
@@ -22,6 +28,8 @@ json_t *verify_request_json(const TaskVerify *o)
         json_object_set_new(out, "since_at_us", json_integer((json_int_t)o->since_at_us));
     if (o->since_column != NULL)
         json_object_set_new(out, "since_column", json_string(o->since_column));
+    if (o->reference_count > 0)
+        json_object_set_new(out, "references", texts_json(o->references, o->reference_count));
     set_number(out, "jobs", o->jobs, 1);
     set_number(out, "max_rate", o->max_rate_bytes, 1);
     set_number(out, "max_snapshot_age_ms", o->max_snapshot_us, 1000);
@@ -50,19 +58,19 @@ static bool read_what(const json_t *value, VerifyWhat *out, Error *err)
     return ERR(err, ERR_USAGE, "'what' must be rows, counts, spot-check or orphans");
 }
 
-bool request_tables(const json_t *value, Arena *arena, const char *const **out_tables,
-                    int *out_count, Error *err)
+bool request_texts(const char *key, const json_t *value, Arena *arena,
+                   const char *const **out_texts, int *out_count, Error *err)
 {
     if (!json_is_array(value))
-        return ERR(err, ERR_USAGE, "'tables' must be a list of patterns");
-    const char **tables = arena_new_array(arena, const char *, json_array_size(value) + 1);
+        return ERR(err, ERR_USAGE, "'%s' must be a list of texts", key);
+    const char **texts = arena_new_array(arena, const char *, json_array_size(value) + 1);
     for (size_t i = 0; i < json_array_size(value); i++) {
         const json_t *one = json_array_get(value, i);
         if (!json_is_string(one))
-            return ERR(err, ERR_USAGE, "'tables' must be a list of patterns");
-        tables[i] = arena_strdup(arena, json_string_value(one));
+            return ERR(err, ERR_USAGE, "'%s' must be a list of texts", key);
+        texts[i] = arena_strdup(arena, json_string_value(one));
     }
-    *out_tables = tables;
+    *out_texts = texts;
     *out_count = (int)json_array_size(value);
     return true;
 }
@@ -81,7 +89,9 @@ static bool read_key(const char *key, const json_t *value, Arena *arena, TaskVer
     if (strcmp(key, "what") == 0)
         return read_what(value, &out->what, err);
     if (strcmp(key, "tables") == 0)
-        return request_tables(value, arena, &out->tables, &out->table_count, err);
+        return request_texts(key, value, arena, &out->tables, &out->table_count, err);
+    if (strcmp(key, "references") == 0)
+        return request_texts(key, value, arena, &out->references, &out->reference_count, err);
     if (strcmp(key, "since_seconds") == 0)
         return request_number(key, value, 1000000, 100 * year, &out->since_us, err);
     if (strcmp(key, "since_at_us") == 0)

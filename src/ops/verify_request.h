@@ -14,8 +14,8 @@ MUST_CHECK bool verify_request_read(const json_t *request, Arena *arena, TaskVer
                                     Error *err);
 
 /* What the bodies of requests have in common; USAGE names the key. */
-MUST_CHECK bool request_tables(const json_t *value, Arena *arena, const char *const **out_tables,
-                               int *out_count, Error *err);
+MUST_CHECK bool request_texts(const char *key, const json_t *value, Arena *arena,
+                              const char *const **out_texts, int *out_count, Error *err);
 MUST_CHECK bool request_bool(const char *key, const json_t *value, bool *out, Error *err);
 /* 0 to max, times unit */
 MUST_CHECK bool request_number(const char *key, const json_t *value, int64_t unit, int64_t max,

@@ -46,9 +46,15 @@ bool task_table_patterns(const char *const *texts, int count, const Relations *r
     return true;
 }
 
-static void fill(const Config *c, const SyncSpec *s, const TaskVerify *options, Rules *rules,
-                 VerifySpec *out)
+static bool fill(const Config *c, const SyncSpec *s, const TaskVerify *options,
+                 const Relations *rels, Arena *arena, Rules *rules, VerifySpec *out, Error *err)
 {
+    VerifyReference *references = NULL;
+    int reference_count = 0;
+    if (!task_table_patterns(options->tables, options->table_count, rels, arena, rules, err) ||
+        !verify_references_read(options->references, options->reference_count, rels, arena,
+                                &references, &reference_count, err))
+        return false;
     *out = (VerifySpec){
         .twin = {.source = s->source,
                  .target = s->target,
@@ -62,6 +68,10 @@ static void fill(const Config *c, const SyncSpec *s, const TaskVerify *options, 
                                              : 0,
         .since_column = options->since_column,
         .spot_rows = options->spot_rows,
+        .references = references,
+        .reference_count = reference_count,
+        .names = s->rules,
+        .rels = options->rels != NULL ? options->rels : rels,
         .jobs = (int)chosen(options->jobs, config_i64(c, OPT_VERIFY_JOBS)),
         .max_rate_bytes =
             chosen(options->max_rate_bytes, config_size_bytes(c, OPT_VERIFY_MAX_RATE)),
@@ -74,6 +84,7 @@ static void fill(const Config *c, const SyncSpec *s, const TaskVerify *options, 
         .on_progress = options->on_progress,
         .progress_arg = options->progress_arg,
     };
+    return true;
 }
 
 /* A restarted engine knows its tables after a moment. */
@@ -140,11 +151,8 @@ bool task_verify(Task *task, const TaskVerify *options, Arena *arena, VerifyRepo
     const SyncSpec *way = NULL; /* after the cutover the stream may go the other way */
     if (!task_wait_stream(task, options->stop, &sync, &way, err))
         return false;
-    if (!task_table_patterns(options->tables, options->table_count, sync_relations(sync), arena,
-                             &rules, err))
+    if (!fill(task_config(task), way, options, sync_relations(sync), arena, &rules, &spec, err))
         return false;
-    fill(task_config(task), way, options, &rules, &spec);
-    spec.rels = options->rels != NULL ? options->rels : sync_relations(sync);
     spec.twin.source.encoding = spec.twin.target.encoding = sync_encoding(sync);
     spec.twin.engine = gate_twin_engine(sync);
     if (!task_verify_begin(task, options->stop, err))
@@ -191,11 +199,9 @@ bool task_verify_offline(Task *task, const TaskVerify *options, Arena *arena,
         return err_hint(err, "'bascule run' begins it; after 'bascule cleanup' nothing is left to "
                              "compare by.");
     }
-    bool ok = task_table_patterns(options->tables, options->table_count, offline.rels, arena,
-                                  &rules, err);
+    bool ok = fill(task_config(task), task_sync_spec(task), options, offline.rels, arena, &rules,
+                   &spec, err);
     if (ok) {
-        fill(task_config(task), task_sync_spec(task), options, &rules, &spec);
-        spec.rels = offline.rels;
         spec.twin.source.encoding = spec.twin.target.encoding = offline.encoding;
         spec.not_exact_why = why_not_exact(task, &offline, arena);
         ok = verify_run(&spec, arena, out_report, err);

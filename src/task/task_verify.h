@@ -19,6 +19,8 @@ typedef struct TaskVerify {
     int64_t since_at_us;   /* or since this moment (wall clock); 0: not given */
     const char *since_column;
     int spot_rows;
+    const char *const *references; /* verify.references, for VERIFY_ORPHANS */
+    int reference_count;
     int64_t jobs, max_rate_bytes, max_snapshot_us, hold_us;
     bool show_values, mask_keys, restart;
     StopToken *stop;
