@@ -3,4 +3,4 @@
 -- returns: exists boolean
 -- needs:   nothing; PostgreSQL 15+
 SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a
-               WHERE a.attrelid = pg_catalog.to_regclass('bascule.failures') AND a.attname = 'writer')
+               WHERE a.attrelid = pg_catalog.to_regclass('bascule.verify_table') AND a.attname = 'file_target')

@@ -1,6 +1,7 @@
 -- verify_same_file: is the table that the snapshot shows still the one behind its name?
 -- params:  $1 text schema, $2 text name
--- returns: same boolean; no row: the snapshot knows no such table
+-- returns: same boolean, file text (another one after TRUNCATE and whatever writes the table anew, as the
+--          snapshot shows it); no row: the snapshot knows no such table
 -- needs:   nothing but the catalog; PostgreSQL 15+
 -- Catalog tables are read under the snapshot; pg_relation_filenode and pg_partition_tree look at what is
 -- true now. A partitioned table is the same when all its partitions are, and no other has come or gone.
@@ -25,5 +26,11 @@ SELECT CASE tab.relkind
                          = (SELECT pg_catalog.count(*) FROM pg_catalog.pg_partition_tree(tab.oid) t
                             JOIN leaf ON leaf.oid = t.relid WHERE t.isleaf)
        ELSE true
-       END AS same
+       END AS same,
+       CASE tab.relkind
+       WHEN 'p' THEN (SELECT pg_catalog.hashtextextended(COALESCE(pg_catalog.string_agg(
+                                 leaf.oid || '/' || leaf.relfilenode, ' ' ORDER BY leaf.oid), ''), 0)::pg_catalog.text
+                      FROM leaf)
+       ELSE tab.oid || '/' || tab.relfilenode
+       END AS file
 FROM tab

@@ -50,12 +50,18 @@ CREATE TABLE IF NOT EXISTS bascule.verify_table (
     changed_at     timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     PRIMARY KEY (run, schema_name, table_name)
 );
+ALTER TABLE bascule.verify_table
+    ADD COLUMN IF NOT EXISTS file_source text NOT NULL DEFAULT '',
+    ADD COLUMN IF NOT EXISTS file_target text NOT NULL DEFAULT '';
 COMMENT ON TABLE bascule.verify_table IS 'One row a table of a run: how far it is decided and what was found.';
 COMMENT ON COLUMN bascule.verify_table.schema_name IS 'Name on the source, as table_name.';
 COMMENT ON COLUMN bascule.verify_table.verdict IS
     'undecided (goes on behind next_key or at next_part), proven, equal, mismatch or not-verified.';
 COMMENT ON COLUMN bascule.verify_table.hash_source IS
     'Sum of the 128-bit hashes of all rows read on the source, hexadecimal.';
+COMMENT ON COLUMN bascule.verify_table.file_source IS
+    'Which file of the source''s table was read: with another one nothing that was decided holds.';
+COMMENT ON COLUMN bascule.verify_table.file_target IS 'The same of the target.';
 COMMENT ON COLUMN bascule.verify_table.first_lsn IS 'Position at which its first chunk was decided.';
 COMMENT ON COLUMN bascule.verify_table.last_lsn IS 'Position at which its last chunk was decided.';
 

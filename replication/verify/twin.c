@@ -198,19 +198,35 @@ bool twin_begin(const Twin *twin, PgConn *conn, bool on_source, Error *err)
     return pgconn_script(conn, sqltext_sql(&st), err);
 }
 
-bool twin_same_file_of(PgConn *conn, const char *schema, const char *name, bool *out_same,
-                       Error *err)
+static bool look_at_file(PgConn *conn, const char *schema, const char *name, bool *out_same,
+                         char out_file[TWIN_FILE_SIZE], Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     if (!pgconn_query(conn, SQL_VERIFY_SAME_FILE, PG_PARAMS(PG_TEXT(schema), PG_TEXT(name)), &rows,
                       err))
         return false;
-    *out_same = pgrows_count(rows) == 1 && pgrows_bool(rows, 0, 0);
+    bool there = pgrows_count(rows) == 1;
+    *out_same = there && pgrows_bool(rows, 0, 0);
+    snprintf(out_file, TWIN_FILE_SIZE, "%s", there ? pgrows_text(rows, 0, 1) : "");
     return true;
+}
+
+bool twin_same_file_of(PgConn *conn, const char *schema, const char *name, bool *out_same,
+                       Error *err)
+{
+    char file[TWIN_FILE_SIZE];
+    return look_at_file(conn, schema, name, out_same, file, err);
+}
+
+bool twin_file(PgConn *conn, const Relation *rel, bool on_source, bool *out_same,
+               char out_file[TWIN_FILE_SIZE], Error *err)
+{
+    return look_at_file(conn, on_source ? rel->schema : rel->target_schema,
+                        on_source ? rel->name : rel->target_name, out_same, out_file, err);
 }
 
 bool twin_same_file(PgConn *conn, const Relation *rel, bool on_source, bool *out_same, Error *err)
 {
-    return twin_same_file_of(conn, on_source ? rel->schema : rel->target_schema,
-                             on_source ? rel->name : rel->target_name, out_same, err);
+    char file[TWIN_FILE_SIZE];
+    return twin_file(conn, rel, on_source, out_same, file, err);
 }

@@ -63,3 +63,8 @@ MUST_CHECK bool twin_same_file(PgConn *conn, const Relation *rel, bool on_source
                                Error *err);
 MUST_CHECK bool twin_same_file_of(PgConn *conn, const char *schema, const char *name,
                                   bool *out_same, Error *err);
+/* The same, and which file the snapshot shows: after a TRUNCATE, or whatever writes the table anew, the
+ * text is another one. */
+#define TWIN_FILE_SIZE 24
+MUST_CHECK bool twin_file(PgConn *conn, const Relation *rel, bool on_source, bool *out_same,
+                          char out_file[TWIN_FILE_SIZE], Error *err);

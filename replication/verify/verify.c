@@ -72,6 +72,8 @@ static void add_group(VerifyRun *run, Group *group)
     if (out->first_lsn == LSN_UNKNOWN)
         out->first_lsn = twin_lsn(run->twin);
     out->last_lsn = twin_lsn(run->twin);
+    memcpy(table->file, group->file, sizeof table->file);
+    table->weight += group->weight;
     table->accounted_part++;
     if (group->high != NULL) {
         table->accounted_to = arena_new_array(run->arena, const char *, table->rel->key_count);
@@ -119,6 +121,42 @@ static bool begin_detail(VerifyRun *run, Group *group)
     return true;
 }
 
+static void drop_failures(VerifyReport *report, const TablePlan *table)
+{
+    int kept = 0;
+    for (int i = 0; i < report->failure_count; i++)
+        if (report->failures[i].rel != table->rel)
+            report->failures[kept++] = report->failures[i];
+    report->failure_count = kept;
+}
+
+/* What was decided was of rows that are gone by now: nothing of it counts, in this process or any. */
+static bool begin_anew(VerifyRun *run, TablePlan *table, Error *err)
+{
+    VerifyTable *out = table->out;
+    log_info("table was truncated, rewritten or copied again while it was read, and is read from its "
+             "beginning table=%s",
+             table->rel->display);
+    drop_failures(run->report, table);
+    *out = (VerifyTable){.rel = out->rel, .method = out->method, .guarded = out->guarded};
+    atomic_fetch_sub(&run->done_bytes, table->weight);
+    table->weight = 0;
+    table->named = table->accounted_part = 0;
+    table->accounted_to = NULL;
+    memset(table->file, 0, sizeof table->file);
+    table->stalled = true;
+    table->moves++;
+    return verify_state_begin_anew(run, table, err);
+}
+
+static bool is_of_another_file(const TablePlan *table, const Group *group)
+{
+    for (int side = 0; side < SIDE_COUNT; side++)
+        if (table->file[side][0] != '\0' && strcmp(table->file[side], group->file[side]) != 0)
+            return true;
+    return false;
+}
+
 /* *out_done false: it is being read a second time. */
 static bool account(VerifyRun *run, Group *group, bool *out_done, Error *err)
 {
@@ -130,6 +168,8 @@ static bool account(VerifyRun *run, Group *group, bool *out_done, Error *err)
         verify_not_verified(table, "%s", group->refused);
         return verify_state_save(run, table, run->report->failure_count, err);
     }
+    if (!group->moved && is_of_another_file(table, group))
+        return begin_anew(run, table, err);
     int first_failure = run->report->failure_count, named = table->named;
     VerifyTable before = *table->out;
     if (!group->moved && !group->detail && verify_drill_mark(group, DETAIL_ROWS) > 0 &&
@@ -151,10 +191,15 @@ static bool account(VerifyRun *run, Group *group, bool *out_done, Error *err)
     bool last = table->planned_all && group->next == NULL;
     if (last)
         judge_table(run, table);
-    if (last && twin_exact(run->twin) && !verify_state_same_copy(run, table, err))
-        return false;
     if (!last && run->report->failure_count == first_failure && clock_now_us() < table->save_us)
         return true;
+    bool same = true;
+    if (twin_exact(run->twin) && !verify_state_same_copy(run, table, &same, err))
+        return false;
+    if (!same) {
+        table->renew = true;
+        return begin_anew(run, table, err);
+    }
     table->save_us = clock_now_us() + SAVE_US;
     return verify_state_save(run, table, first_failure, err);
 }
@@ -300,7 +345,7 @@ static bool one_round(VerifyRun *run, Error *err)
     bool alive = pgconn_usable(run->probe[SIDE_SOURCE]) && pgconn_usable(run->probe[SIDE_TARGET]) &&
                  !pgconn_in_transaction(run->probe[SIDE_SOURCE]) &&
                  !pgconn_in_transaction(run->probe[SIDE_TARGET]);
-    if (!alive && !open_probes(run, err))
+    if ((!alive && !open_probes(run, err)) || !verify_plan_renew(run, err))
         return false;
     bool ok = take_twin(run, err);
     if (ok && run->spec.what != VERIFY_SPOT && run->spec.what != VERIFY_ORPHANS)

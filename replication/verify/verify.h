@@ -94,6 +94,9 @@ typedef struct VerifySpec {
     TwinSpec twin;             /* endpoints, task, engine */
     const char *not_exact_why; /* without an engine: why a difference proves nothing; else NULL */
     const Relations *rels;
+    /* With an engine: the table as it knows it now, after it was copied again; NULL: it is gone. */
+    const Relation *(*current)(void *arg, const Relation *rel);
+    void *current_arg;
     Rules *only; /* NULL: all */
     VerifyWhat what;
     int64_t since_us;         /* 0: all rows */

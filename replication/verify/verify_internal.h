@@ -52,6 +52,7 @@ typedef struct Group {
     KeptRows kept[SIDE_COUNT];
     Arena *kept_arena[SIDE_COUNT];
     bool moved;        /* the table was rewritten behind the snapshot */
+    char file[SIDE_COUNT][TWIN_FILE_SIZE];
     char refused[256]; /* a side could not read the table at all: why */
     int64_t bytes, begin_us;
     Arena *arena;
@@ -84,6 +85,9 @@ struct TablePlan {
     int named, moves;
     int64_t save_us; /* when its progress is saved next */
     bool stalled;    /* nothing more of it under these snapshots */
+    bool renew;      /* it was copied again: what the engine knows of it is asked anew */
+    char file[SIDE_COUNT][TWIN_FILE_SIZE]; /* of what is decided; "" nothing yet */
+    int64_t weight;                        /* of what is decided */
 };
 
 typedef struct UnitList {
@@ -138,6 +142,8 @@ MUST_CHECK bool verify_plan_next(VerifyRun *run, bool *out_planned, Error *err);
 void verify_plan_queue(VerifyRun *run, Group *group);
 /* What was planned under a snapshot that is gone is forgotten. */
 void verify_plan_forget(VerifyRun *run);
+/* Before a round: tables that were copied again, as they are now. */
+MUST_CHECK bool verify_plan_renew(VerifyRun *run, Error *err);
 void verify_group_free(Group *group);
 
 /* verify_read.c */
@@ -167,8 +173,11 @@ const char *verify_name_key(Arena *arena, const Relation *rel, const char *const
 
 /* verify_state.c */
 MUST_CHECK bool verify_state_open(VerifyRun *run, Error *err);
-/* All that was read of it was of the copy that the target holds now; else it is not verified. */
-MUST_CHECK bool verify_state_same_copy(VerifyRun *run, TablePlan *table, Error *err);
+/* *out_same: all that was read of it was of the copy that the target holds now. */
+MUST_CHECK bool verify_state_same_copy(VerifyRun *run, const TablePlan *table, bool *out_same,
+                                       Error *err);
+/* Nothing of it is decided, and nothing that was found in it stands any more. */
+MUST_CHECK bool verify_state_begin_anew(VerifyRun *run, TablePlan *table, Error *err);
 /* The table as far as it is decided, and the failures from first_failure on. */
 MUST_CHECK bool verify_state_save(VerifyRun *run, TablePlan *table, int first_failure, Error *err);
 void verify_state_close(VerifyRun *run);

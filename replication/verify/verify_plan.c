@@ -212,6 +212,40 @@ bool verify_plan_facts(VerifyRun *run, Error *err)
     return read_guards(run, err);
 }
 
+bool verify_plan_renew(VerifyRun *run, Error *err)
+{
+    CLEANUP_PGROWS PgRows *source = NULL;
+    CLEANUP_PGROWS PgRows *target = NULL;
+    bool any = false;
+    for (int i = 0; i < run->plan_count; i++) {
+        TablePlan *table = &run->plans[i];
+        if (!table->renew)
+            continue;
+        const Relation *now = run->spec.current(run->spec.current_arg, table->rel);
+        if (now == NULL) {
+            verify_not_verified(table, "the table was dropped while it was read");
+            table->renew = false;
+            continue;
+        }
+        table->rel = table->out->rel = now;
+        any = true;
+    }
+    if (!any)
+        return true;
+    if (!ask_facts(run, SIDE_SOURCE, &source, err) || !ask_facts(run, SIDE_TARGET, &target, err))
+        return false;
+    const PgRows *rows[SIDE_COUNT] = {source, target};
+    for (int i = 0; i < run->plan_count; i++) {
+        TablePlan *table = &run->plans[i];
+        if (!table->renew)
+            continue;
+        table->renew = false;
+        fill_plan(run, table, rows, i);
+        judge_early(run, table, rows, i);
+    }
+    return true;
+}
+
 /* Ranges ----------------------------------------------------------------------------------------- */
 
 static void put_key(SqlText *st, const Relation *rel)

@@ -182,6 +182,7 @@ typedef struct Reading {
     int64_t bytes, unpaid_bytes;
     uint64_t rows;
     bool first;
+    char file[TWIN_FILE_SIZE];
 } Reading;
 
 /* Length of the key at the beginning of the row; 0 when the row is too short for it. */
@@ -325,6 +326,7 @@ static void merge(Reading *r, const Unit *unit, bool same)
     int side = r->lane->side;
     pthread_mutex_lock(&run->lock);
     group->moved = group->moved || !same;
+    memcpy(group->file[side], r->file, sizeof r->file);
     if (side == SIDE_SOURCE)
         group->bytes += r->bytes;
     atomic_fetch_add(&run->done_bytes, unit->weight);
@@ -376,7 +378,8 @@ static bool read_rows(Reading *r, const Unit *unit, bool *out_same, Error *err)
         ok = copy_rows(r, err);
     }
     return ok &&
-           twin_same_file(lane->conn, r->table->rel, lane->side == SIDE_SOURCE, out_same, err) &&
+           twin_file(lane->conn, r->table->rel, lane->side == SIDE_SOURCE, out_same, r->file,
+                     err) &&
            pgconn_exec(lane->conn, SQL("COMMIT"), PG_NO_PARAMS, NULL, err);
 }
 

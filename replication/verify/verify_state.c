@@ -84,14 +84,20 @@ static bool recall_key(VerifyRun *run, TablePlan *table, Error *err)
     return true;
 }
 
+static bool forget_failures(VerifyRun *run, const TablePlan *table, const char *but_of_run,
+                            Error *err)
+{
+    return pgconn_exec(run->state, SQL_VERIFY_FAILURE_FORGET,
+                       PG_PARAMS(PG_TEXT(run->spec.twin.task), PG_TEXT(table->rel->schema),
+                                 PG_TEXT(table->rel->name), PG_TEXT(but_of_run)),
+                       NULL, err);
+}
+
 /* What was decided of an earlier copy says nothing of this one. */
 static bool begin_table_anew(VerifyRun *run, const TablePlan *table, Error *err)
 {
     log_info("table was copied again since it was compared table=%s", table->rel->display);
-    return pgconn_exec(run->state, SQL_VERIFY_FAILURE_FORGET,
-                       PG_PARAMS(PG_TEXT(run->spec.twin.task), PG_TEXT(table->rel->schema),
-                                 PG_TEXT(table->rel->name), PG_TEXT("0")),
-                       NULL, err);
+    return forget_failures(run, table, "0", err);
 }
 
 static bool recall_table(VerifyRun *run, TablePlan *table, const PgRows *rows, int r, Error *err)
@@ -123,6 +129,9 @@ static bool recall_table(VerifyRun *run, TablePlan *table, const PgRows *rows, i
     out->last_lsn = pgrows_lsn(rows, r, 17);
     out->elapsed_us = pgrows_i64(rows, r, 18);
     out->resumed = out->verdict != VERIFY_UNDECIDED || out->chunks > 0;
+    for (int side = 0; out->chunks > 0 && side < SIDE_COUNT; side++)
+        snprintf(table->file[side], sizeof table->file[side], "%s",
+                 pgrows_text(rows, r, 20 + side));
     return pgrows_null(rows, r, 19) || recall_key(run, table, err);
 }
 
@@ -203,7 +212,7 @@ static bool find_or_make(VerifyRun *run, Error *err)
     return true;
 }
 
-bool verify_state_same_copy(VerifyRun *run, TablePlan *table, Error *err)
+bool verify_state_same_copy(VerifyRun *run, const TablePlan *table, bool *out_same, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     if (!pgconn_query(run->state, SQL_VERIFY_TABLE_COPY,
@@ -211,12 +220,8 @@ bool verify_state_same_copy(VerifyRun *run, TablePlan *table, Error *err)
                                 PG_TEXT(table->rel->name)),
                       &rows, err))
         return err_context(err, "looking at the state of table '%s'", table->rel->display);
-    if (pgrows_count(rows) == 0)
-        verify_not_verified(table, "the table was renamed or dropped while it was read");
-    else if (pgrows_bool(rows, 0, 1))
-        verify_not_verified(table, "the table is suspended: its changes are not applied");
-    else if (pgrows_lsn(rows, 0, 0) > table->out->first_lsn)
-        verify_not_verified(table, "the table was copied again while it was read: verify again");
+    *out_same = pgrows_count(rows) == 1 && !pgrows_bool(rows, 0, 1) &&
+                pgrows_lsn(rows, 0, 0) <= table->out->first_lsn;
     return true;
 }
 
@@ -297,7 +302,8 @@ static bool write_table(VerifyRun *run, const TablePlan *table, const char *numb
                   PG_TEXT(rows_hash_text(&t->hash[0], hash[0])),
                   PG_TEXT(rows_hash_text(&t->hash[1], hash[1])),
                   PG_TEXT(t->first_lsn != LSN_UNKNOWN ? first.text : NULL),
-                  PG_TEXT(t->last_lsn != LSN_UNKNOWN ? last.text : NULL)),
+                  PG_TEXT(t->last_lsn != LSN_UNKNOWN ? last.text : NULL),
+                  PG_TEXT(table->file[SIDE_SOURCE]), PG_TEXT(table->file[SIDE_TARGET])),
         NULL, err);
 }
 
@@ -308,10 +314,15 @@ static bool forget_old(VerifyRun *run, const TablePlan *table, const char *numbe
     if (run->spec.what != VERIFY_ROWS || run->spec.since_us != 0 || table->out->at_least ||
         (verdict != VERIFY_PROVEN && verdict != VERIFY_MISMATCH))
         return true;
-    return pgconn_exec(run->state, SQL_VERIFY_FAILURE_FORGET,
-                       PG_PARAMS(PG_TEXT(run->spec.twin.task), PG_TEXT(table->rel->schema),
-                                 PG_TEXT(table->rel->name), PG_TEXT(number_text)),
-                       NULL, err);
+    return forget_failures(run, table, number_text, err);
+}
+
+bool verify_state_begin_anew(VerifyRun *run, TablePlan *table, Error *err)
+{
+    const char *text = number(run->arena, run->report->run);
+    return pgconn_script(run->state, SQL("BEGIN"), err) &&
+           forget_failures(run, table, "0", err) && write_table(run, table, text, err) &&
+           pgconn_exec(run->state, SQL("COMMIT"), PG_NO_PARAMS, NULL, err);
 }
 
 bool verify_state_save(VerifyRun *run, TablePlan *table, int first_failure, Error *err)

@@ -141,6 +141,11 @@ static bool keep_proofs(Task *task, Sync *sync, const ProofCut *cut, Lsn cut_lsn
     return true;
 }
 
+static const Relation *as_it_is_now(void *arg, const Relation *rel)
+{
+    return relations_by_oid(sync_relations(arg), rel->oid);
+}
+
 bool task_verify(Task *task, const TaskVerify *options, Arena *arena, VerifyReport *out_report,
                  Error *err)
 {
@@ -155,6 +160,8 @@ bool task_verify(Task *task, const TaskVerify *options, Arena *arena, VerifyRepo
         return false;
     spec.twin.source.encoding = spec.twin.target.encoding = sync_encoding(sync);
     spec.twin.engine = gate_twin_engine(sync);
+    spec.current = as_it_is_now;
+    spec.current_arg = sync;
     if (!task_verify_begin(task, options->stop, err))
         return false;
     ProofCut cut;
