@@ -114,9 +114,9 @@ static bool match_column(const PgRows *rows, int row, Relations *rels, Relation 
     col->target_type_schema = keep(rels->arena, col->target_type_schema, type_schema);
     col->target_type_name = keep(rels->arena, col->target_type_name, type_name);
     bool base = !pgrows_null(rows, row, C_BASE_NAME);
-    col->target_base_schema = !base ? NULL
-                                    : keep(rels->arena, col->target_base_schema,
-                                           pgrows_text(rows, row, C_BASE_SCHEMA));
+    col->target_base_schema =
+        !base ? NULL
+              : keep(rels->arena, col->target_base_schema, pgrows_text(rows, row, C_BASE_SCHEMA));
     col->target_base_name =
         !base ? NULL
               : keep(rels->arena, col->target_base_name, pgrows_text(rows, row, C_BASE_NAME));

@@ -134,9 +134,10 @@ static void drop_failures(VerifyReport *report, const TablePlan *table)
 static bool begin_anew(VerifyRun *run, TablePlan *table, Error *err)
 {
     VerifyTable *out = table->out;
-    log_info("table was truncated, rewritten or copied again while it was read, and is read from its "
-             "beginning table=%s",
-             table->rel->display);
+    log_info(
+        "table was truncated, rewritten or copied again while it was read, and is read from its "
+        "beginning table=%s",
+        table->rel->display);
     drop_failures(run->report, table);
     *out = (VerifyTable){.rel = out->rel, .method = out->method, .guarded = out->guarded};
     atomic_fetch_sub(&run->done_bytes, table->weight);

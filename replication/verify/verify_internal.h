@@ -51,7 +51,7 @@ typedef struct Group {
     bool left_out;   /* detail: not all buckets that differ are wanted */
     KeptRows kept[SIDE_COUNT];
     Arena *kept_arena[SIDE_COUNT];
-    bool moved;        /* the table was rewritten behind the snapshot */
+    bool moved; /* the table was rewritten behind the snapshot */
     char file[SIDE_COUNT][TWIN_FILE_SIZE];
     char refused[256]; /* a side could not read the table at all: why */
     int64_t bytes, begin_us;

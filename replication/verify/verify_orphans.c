@@ -99,11 +99,11 @@ static bool fill_other(VerifyRun *run, Reference *ref, int from_side, Error *err
     ReferenceSide *from = &ref->side[from_side], *to = &ref->side[1 - from_side];
     for (int i = 0; i < ref->columns; i++) {
         ReferencePair *pair = &to->pairs[i];
-        *pair = (ReferencePair){
-            .from = column_across(ref->table->rel, from->pairs[i].from, from_side),
-            .to = column_across(ref->parent, from->pairs[i].to, from_side),
-            .operator_schema = from->pairs[i].operator_schema,
-            .operator_name = from->pairs[i].operator_name};
+        *pair =
+            (ReferencePair){.from = column_across(ref->table->rel, from->pairs[i].from, from_side),
+                            .to = column_across(ref->parent, from->pairs[i].to, from_side),
+                            .operator_schema = from->pairs[i].operator_schema,
+                            .operator_name = from->pairs[i].operator_name};
         to->absent = to->absent || pair->from == NULL || pair->to == NULL;
     }
     if (!parent_across(run, ref, from_side, err))
@@ -157,8 +157,7 @@ static void merge_last(VerifyRun *run, int side)
         if (last->side[side].named && !ref->side[side].named)
             ref->side[side] = last->side[side];
         else if (last->side[side].named)
-            ref->side[side].validated =
-                ref->side[side].validated || last->side[side].validated;
+            ref->side[side].validated = ref->side[side].validated || last->side[side].validated;
         run->reference_count--;
         return;
     }
@@ -449,10 +448,11 @@ static bool ask_or_refuse(VerifyRun *run, Reference *ref, int side, bool *same, 
 static const char *note_of(const Reference *ref)
 {
     const ReferenceSide *source = &ref->side[SIDE_SOURCE], *target = &ref->side[SIDE_TARGET];
-    return ref->by_rule         ? "no constraint names it (verify.references)"
-           : !target->named     ? "the constraint is missing on the target"
-           : !source->named     ? (source->absent ? "the source has neither the constraint nor its columns"
-                                                  : "the constraint is missing on the source")
+    return ref->by_rule     ? "no constraint names it (verify.references)"
+           : !target->named ? "the constraint is missing on the target"
+           : !source->named
+               ? (source->absent ? "the source has neither the constraint nor its columns"
+                                 : "the constraint is missing on the source")
            : !target->validated ? "the constraint is not validated on the target"
            : !source->validated ? "the constraint is not validated on the source"
                                 : "";

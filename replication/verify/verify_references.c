@@ -15,9 +15,10 @@ typedef struct Half {
 static bool wrong(Error *err, const char *text, const char *what)
 {
     ERR(err, ERR_CONFIG, "verify.references: '%s': %s", text, what);
-    return err_hint(err, "Write 'schema.table (columns) -> schema.table (columns)', names as on the "
-                         "source, without quotes, a backslash before a character that means "
-                         "something.");
+    return err_hint(err,
+                    "Write 'schema.table (columns) -> schema.table (columns)', names as on the "
+                    "source, without quotes, a backslash before a character that means "
+                    "something.");
 }
 
 /* Up to one of the characters that no backslash precedes; NULL when none comes. */
@@ -140,8 +141,9 @@ static bool add(const char *text, const Half *from, const Half *to, const Relati
         return true;
     ERR(err, ERR_CONFIG, "verify.references: '%s': '%s' names no table of this task", text,
         from->table.text);
-    return err_hint(err, "Names are case-sensitive and as on the source; 'bascule status' lists the "
-                         "tables.");
+    return err_hint(err,
+                    "Names are case-sensitive and as on the source; 'bascule status' lists the "
+                    "tables.");
 }
 
 static bool read_one(const char *text, const Relations *rels, Arena *arena, VerifyReference *out,

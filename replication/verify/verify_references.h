@@ -18,7 +18,8 @@
 typedef struct VerifyReference {
     const char *text; /* as written */
     const Relation *child;
-    const Relation *parent; /* NULL: no table that moves has this name; it may be a partitioned one */
+    const Relation
+        *parent; /* NULL: no table that moves has this name; it may be a partitioned one */
     const char *parent_schema, *parent_name;
     int columns;
     const char **from, **to;

@@ -320,8 +320,8 @@ static bool forget_old(VerifyRun *run, const TablePlan *table, const char *numbe
 bool verify_state_begin_anew(VerifyRun *run, TablePlan *table, Error *err)
 {
     const char *text = number(run->arena, run->report->run);
-    return pgconn_script(run->state, SQL("BEGIN"), err) &&
-           forget_failures(run, table, "0", err) && write_table(run, table, text, err) &&
+    return pgconn_script(run->state, SQL("BEGIN"), err) && forget_failures(run, table, "0", err) &&
+           write_table(run, table, text, err) &&
            pgconn_exec(run->state, SQL("COMMIT"), PG_NO_PARAMS, NULL, err);
 }
 

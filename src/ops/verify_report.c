@@ -144,8 +144,7 @@ static json_t *orphans_json(const VerifyReport *report)
                             "target", unknown_below_zero(o->target), "example",
                             o->example[0] != '\0' ? report_key_json(o->example, report->mask_keys)
                                                   : json_null(),
-                            "note",
-                            json_text(o->note)));
+                            "note", json_text(o->note)));
     }
     return list;
 }

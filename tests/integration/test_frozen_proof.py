@@ -174,7 +174,7 @@ INSERT INTO k_pair SELECT ROW(i, 'x,"' || i)::pair, 0 FROM generate_series(1, 90
 CREATE DOMAIN pieces AS text[];
 CREATE TABLE k_array (a int[], b pieces, v int, PRIMARY KEY (a, b));
 INSERT INTO k_array SELECT ARRAY[i, NULL, 7], ARRAY['{', '"' || i, NULL], 0 FROM generate_series(1, 900) i;
-CREATE DOMAIN feeling AS mood; CREATE DOMAIN deep AS feeling CHECK (VALUE <> 'sad'); CREATE DOMAIN feelings AS mood[];
+CREATE DOMAIN feeling AS mood; CREATE DOMAIN deep AS feeling CHECK (VALUE::mood <> 'sad'); CREATE DOMAIN feelings AS mood[];
 CREATE TABLE k_feeling (f feeling, d deep, fs feelings, n int, v int, u int UNIQUE, PRIMARY KEY (f, d, fs, n));
 INSERT INTO k_feeling SELECT m, 'so so', ARRAY[m, NULL], n, 0, row_number() OVER () FROM unnest(enum_range(NULL::mood)) m, generate_series(1, 300) n;
 CREATE DOMAIN couple AS pair; CREATE TABLE k_couple (p couple PRIMARY KEY, v int);
@@ -196,7 +196,7 @@ def test_keys_of_types_that_are_not_built_in(source, target, make_task):
     source.sql("SET search_path = public, ext; UPDATE k_citext SET c = 'KEY 500' WHERE c = 'key 500'; UPDATE k_blind SET t = 'KEY 500' WHERE t = 'key 500';"
                "UPDATE k_code SET c = 'CODE 77' WHERE c = 'code 77'; DELETE FROM k_pair WHERE p = ROW(9, 'x,\"9')::pair;"
                "UPDATE k_enum SET m = 'sad', n = 1000 WHERE m = 'so so' AND n = 7;"
-               "UPDATE k_feeling SET f = 'sad', n = 1000 WHERE f = 'so so' AND n = 7; DELETE FROM k_feeling WHERE n = 8;"
+               "UPDATE k_feeling SET f = 'sad', n = 1000 WHERE f::mood = 'so so' AND n = 7; DELETE FROM k_feeling WHERE n = 8;"
                "UPDATE k_couple SET p = ROW(1001, 'y')::pair WHERE p = ROW(7, 'x,\"7')::pair; DELETE FROM k_span WHERE lower(s) < '2026-01-02'")
     task.wait_applied(source)
     target.sql("SET session_replication_role = replica; SET search_path = public, ext; UPDATE k_citext SET c = 'key 500' WHERE c = 'key 500'")

@@ -18,7 +18,8 @@ static const char *TABLES[] = {
 enum { TABLE_COUNT = 5, TABLE_COLUMNS = 18 };
 
 #define COLUMN(oid, num, name, generated)                                                          \
-    oid, num, name, "23", "23", "-1", "pg_catalog", "int4", "integer", "t", "f", generated, "t", NULL, NULL
+    oid, num, name, "23", "23", "-1", "pg_catalog", "int4", "integer", "t", "f", generated, "t",   \
+        NULL, NULL
 
 static const char *COLUMNS[] = {
     COLUMN("11", "1", "id", "f"), COLUMN("11", "3", "twice", "t"), COLUMN("11", "4", "name", "f"),

@@ -104,15 +104,15 @@ static void matches(void **state)
     (void)state;
     const DmlMatch match[] = {DML_VALUE, DML_VALUE, DML_NULL, DML_ANY};
     const DmlMatch any[] = {DML_ANY, DML_ANY, DML_ANY, DML_ANY};
-    BUILDS(
-        dml_delete_match(&st, &TABLE, match),
-        "DELETE FROM ONLY \"s\".\"t\" WHERE ctid = (SELECT m.ctid FROM ONLY \"s\".\"t\" AS m "
-        "WHERE \"m\".\"id\" OPERATOR(\"pg_catalog\".=) $1::\"pg_catalog\".\"int4\" AND \"m\".\"na\"\"me\" "
-        "OPERATOR(\"public\".=) $2::\"public\".\"citext\" AND m.\"na\"\"me\" IS DISTINCT FROM "
-        "NULL AND pg_catalog.format('%s', m.\"na\"\"me\") COLLATE pg_catalog.\"C\" "
-        "OPERATOR(pg_catalog.=) "
-        "pg_catalog.format('%s', $2::\"public\".\"citext\") AND m.\"tags\" IS NOT DISTINCT FROM "
-        "NULL LIMIT 1)");
+    BUILDS(dml_delete_match(&st, &TABLE, match),
+           "DELETE FROM ONLY \"s\".\"t\" WHERE ctid = (SELECT m.ctid FROM ONLY \"s\".\"t\" AS m "
+           "WHERE \"m\".\"id\" OPERATOR(\"pg_catalog\".=) $1::\"pg_catalog\".\"int4\" AND "
+           "\"m\".\"na\"\"me\" "
+           "OPERATOR(\"public\".=) $2::\"public\".\"citext\" AND m.\"na\"\"me\" IS DISTINCT FROM "
+           "NULL AND pg_catalog.format('%s', m.\"na\"\"me\") COLLATE pg_catalog.\"C\" "
+           "OPERATOR(pg_catalog.=) "
+           "pg_catalog.format('%s', $2::\"public\".\"citext\") AND m.\"tags\" IS NOT DISTINCT FROM "
+           "NULL LIMIT 1)");
     BUILDS(dml_update_match(&st, &TABLE, any, SOME),
            "UPDATE ONLY \"s\".\"t\" AS t SET \"tags\" = $1::\"pg_catalog\".\"_text\" WHERE ctid = "
            "(SELECT m.ctid FROM ONLY \"s\".\"t\" AS m LIMIT 1)");
@@ -169,11 +169,8 @@ static int done(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sets),
-        cmocka_unit_test(rows),
-        cmocka_unit_test(matches),
-        cmocka_unit_test(domains),
-        cmocka_unit_test(others),
+        cmocka_unit_test(sets),    cmocka_unit_test(rows),   cmocka_unit_test(matches),
+        cmocka_unit_test(domains), cmocka_unit_test(others),
     };
     return cmocka_run_group_tests_name("dml", tests, NULL, done);
 }

@@ -87,8 +87,7 @@ static void refuse_them(void **state)
         Error err = ERROR_INIT;
         VerifyReference *refs = NULL;
         int count = 0;
-        assert_false(
-            verify_references_read(&WRONG[i].text, 1, &RELS, arena, &refs, &count, &err));
+        assert_false(verify_references_read(&WRONG[i].text, 1, &RELS, arena, &refs, &count, &err));
         assert_int_equal(err.cls, ERR_CONFIG);
         assert_non_null(strstr(err.message, WRONG[i].what));
         assert_non_null(strstr(err.message, "verify.references"));
