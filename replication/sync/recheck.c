@@ -7,6 +7,10 @@
  * the cut, up to an end of WAL read after them: a key that is there was in motion and stays open;
  * one that is not has really differed, without any doubt, and is told. No snapshot, no lock, no
  * waiting applier.
+ *
+ * A commit that waits for a synchronous standby of the source is in the WAL, and soon on the target, but
+ * nobody sees it on the source. So rows that differ are read once more when what was under way at that
+ * end of WAL is no longer; until then they are not told and stay open.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +28,7 @@
 #define BATCH_BYTES   ((int64_t)2 << 20)
 #define REACH_US      60000000 /* a target that is further behind: another time */
 #define LOOK_US       20000
+#define SETTLE_US     10000000
 #define SUSPECTS_MOST 1000
 
 typedef struct Suspect {
@@ -54,6 +59,7 @@ typedef struct Pass {
     Suspect *suspects;
     int suspect_count;
     int64_t keys, next_us;
+    char *under_way; /* of the source, when its end of WAL had been read */
 } Pass;
 
 /* Positions
@@ -104,7 +110,6 @@ static RecheckBatch *batch_new(const Relation *rel)
 static void suspect(Pass *pass, const RecheckBatch *batch, int i, const KeyDiff *diff)
 {
     const Relation *rel = batch->rel;
-    CLEANUP_BUF Buf text = BUF_INIT;
     if (pass->suspect_count == SUSPECTS_MOST) {
         keylog_put_back(pass->log, rel, batch->noted[i].data, batch->noted[i].len);
         return;
@@ -113,11 +118,7 @@ static void suspect(Pass *pass, const RecheckBatch *batch, int i, const KeyDiff 
     *s = (Suspect){.rel = rel,
                    .key = arena_dup(pass->arena, batch->noted[i].data, batch->noted[i].len),
                    .len = batch->noted[i].len};
-    buf_printf(&text, "%s: ", keydiff_kind_name(diff->kind));
-    for (int k = 0; k < rel->key_count; k++)
-        buf_printf(&text, "%s%s=%s", k > 0 ? ", " : "", rel->columns[rel->key[k]].name,
-                   diff->key[k]);
-    snprintf(s->text, sizeof s->text, "%s", buf_str(&text));
+    keydiff_describe(rel, diff, s->text, sizeof s->text);
 }
 
 /* Both servers are spared: so many keys a second and no more. */
@@ -186,6 +187,89 @@ static bool read_keys(Pass *pass, Error *err)
     return ok;
 }
 
+/* Transactions that nobody sees
+ * -------------------------------------------------------------------- */
+
+/* After the end of WAL was read: who committed before it and is not visible is among these. */
+static bool note_under_way(Pass *pass, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(pass->source, SQL_RECHECK_SNAPSHOT, PG_NO_PARAMS, &rows, err))
+        return false;
+    pass->under_way = arena_strdup(pass->arena, pgrows_text(rows, 0, 0));
+    return true;
+}
+
+/* *out_any false: nothing was under way, what was read then is what there was. */
+static bool settle(Pass *pass, bool *out_settled, bool *out_any, Error *err)
+{
+    int64_t deadline_us = clock_now_us() + SETTLE_US;
+    for (;;) {
+        CLEANUP_PGROWS PgRows *rows = NULL;
+        if (!pgconn_query(pass->source, SQL_RECHECK_SETTLED, PG_PARAMS(PG_TEXT(pass->under_way)),
+                          &rows, err))
+            return false;
+        *out_settled = pgrows_bool(rows, 0, 0);
+        *out_any = pgrows_bool(rows, 0, 1);
+        if (*out_settled || clock_now_us() >= deadline_us)
+            return true;
+        if (stop_wait(pass->sync->stream_stop, LOOK_US))
+            return ERR(err, ERR_STOPPED, "stopped");
+    }
+}
+
+/* The suspects of one table from `first` on, BATCH_ROWS at most; each is looked at once. */
+static bool read_suspects(Pass *pass, int first, bool *seen, Error *err)
+{
+    const Relation *rel = pass->suspects[first].rel;
+    Arena *arena = arena_new(0);
+    const char *const **keys = arena_new_array(arena, const char *const *, BATCH_ROWS);
+    int *places = arena_new_array(arena, int, BATCH_ROWS);
+    int count = 0;
+    bool ok = true;
+    for (int i = first; ok && i < pass->suspect_count && count < BATCH_ROWS; i++) {
+        Suspect *s = &pass->suspects[i];
+        if (seen[i] || s->rel != rel)
+            continue;
+        Value *values = arena_new_array(arena, Value, rel->key_count);
+        const char **texts = arena_new_array(arena, const char *, rel->key_count);
+        ok = keylog_key_values(rel, s->key, s->len, values, err);
+        for (int k = 0; ok && k < rel->key_count; k++)
+            texts[k] = arena_dup(arena, values[k].data, values[k].len);
+        keys[count] = (const char *const *)texts;
+        places[count++] = i;
+        seen[i] = true;
+    }
+    KeyDiff *diffs = arena_new_array(arena, KeyDiff, count);
+    ok = ok && keep_rate(pass, count, err) &&
+         keydiff_read(pass->source, pass->target, rel, keys, count, arena, diffs, err);
+    for (int i = 0; ok && i < count; i++)
+        pass->suspects[places[i]].moved = diffs[i].kind == KEYDIFF_EQUAL;
+    arena_free(arena);
+    return ok;
+}
+
+static bool look_again(Pass *pass, Error *err)
+{
+    bool settled = true, any = false, ok = true;
+    if (pass->suspect_count == 0)
+        return true;
+    if (!settle(pass, &settled, &any, err))
+        return false;
+    if (!settled) {
+        for (int i = 0; i < pass->suspect_count; i++)
+            pass->suspects[i].moved = true;
+        log_debug("rows differ while transactions of the source that may have changed them are "
+                  "under way rows=%d",
+                  pass->suspect_count);
+        return true;
+    }
+    bool *seen = arena_new_array(pass->arena, bool, pass->suspect_count);
+    for (int i = 0; any && ok && i < pass->suspect_count; i++)
+        ok = seen[i] || read_suspects(pass, i, seen, err);
+    return ok;
+}
+
 /* Verdict
  * ------------------------------------------------------------------------------------------ */
 
@@ -233,7 +317,8 @@ static bool run_pass(Pass *pass, bool *out_done, Error *err)
         return false;
     if (!*out_done)
         return true;
-    if (!read_keys(pass, err) || !reach_now(pass, out_done, err))
+    if (!note_under_way(pass, err) || !read_keys(pass, err) || !look_again(pass, err) ||
+        !reach_now(pass, out_done, err))
         return false;
     if (!*out_done)
         return true;

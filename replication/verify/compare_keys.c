@@ -140,19 +140,6 @@ static bool send_rest(Keys *keys, Error *err)
 /* Lanes
  * -------------------------------------------------------------------------------------------- */
 
-static void describe(const Relation *rel, const KeyDiff *diff, char *out, size_t size)
-{
-    CLEANUP_BUF Buf text = BUF_INIT;
-    buf_printf(&text, "%s: ", keydiff_kind_name(diff->kind));
-    for (int k = 0; k < rel->key_count; k++)
-        buf_printf(&text, "%s%s=%s", k > 0 ? ", " : "", rel->columns[rel->key[k]].name,
-                   diff->key[k]);
-    for (int c = 0; c < diff->column_count; c++)
-        buf_printf(&text, "%s%s", c == 0 ? " in column " : ", ",
-                   rel->columns[diff->columns[c]].name);
-    snprintf(out, size, "%s", buf_str(&text));
-}
-
 static bool compare_batch(Pair *pair, const Batch *batch, Error *err)
 {
     Keys *keys = pair->keys;
@@ -168,7 +155,7 @@ static bool compare_batch(Pair *pair, const Batch *batch, Error *err)
         if (diffs[i].kind == KEYDIFF_EQUAL)
             continue;
         if (out->different++ == 0)
-            describe(batch->rel, &diffs[i], out->why, sizeof out->why);
+            keydiff_describe(batch->rel, &diffs[i], out->why, sizeof out->why);
     }
     pthread_mutex_unlock(&keys->lock);
     return true;

@@ -7,6 +7,7 @@
  */
 #include "verify/keydiff.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "sqltext/sqltext.h"
@@ -78,6 +79,19 @@ void keydiff_judge(const Relation *rel, KeyDiff *diff, Arena *arena)
     diff->kind = diff->column_count == 0 ? KEYDIFF_EQUAL
                  : numbers_only          ? KEYDIFF_REPRESENTATION
                                          : KEYDIFF_DIFFERENT;
+}
+
+void keydiff_describe(const Relation *rel, const KeyDiff *diff, char *out, size_t size)
+{
+    CLEANUP_BUF Buf text = BUF_INIT;
+    buf_printf(&text, "%s: ", keydiff_kind_name(diff->kind));
+    for (int k = 0; k < rel->key_count; k++)
+        buf_printf(&text, "%s%s=*** (%zu bytes)", k > 0 ? ", " : "", rel->columns[rel->key[k]].name,
+                   strlen(diff->key[k]));
+    for (int c = 0; c < diff->column_count; c++)
+        buf_printf(&text, "%s%s", c == 0 ? " in column " : ", ",
+                   rel->columns[diff->columns[c]].name);
+    snprintf(out, size, "%s", buf_str(&text));
 }
 
 static const char *base_name(const Column *column, bool on_source)

@@ -39,6 +39,9 @@ typedef struct KeyDiff {
 MUST_CHECK bool keydiff_read(PgConn *source, PgConn *target, const Relation *rel,
                              const char *const *const *keys, int count, Arena *arena,
                              KeyDiff *out_diffs, Error *err);
+/* "different: id=*** (4 bytes) in column v", for logs, status and refusals, which hold no values; a
+ * verification names the row. */
+void keydiff_describe(const Relation *rel, const KeyDiff *diff, char *out, size_t size);
 /* Judges two rows that are in memory: fills kind, columns. */
 void keydiff_judge(const Relation *rel, KeyDiff *diff, Arena *arena);
 /* The key's own index finds its rows on both sides: a built-in type, or one whose operator = is known

@@ -75,7 +75,7 @@ def test_a_changed_row_that_is_damaged_is_found(source, target, verified):
                "DELETE FROM two WHERE v = 7")
     done = task.cutover("--verify", "keys")
     assert_error(done, "different", 4)
-    assert "id=11" in done.text and "public.t" in done.text and "public.two" in done.text, repr(done)
+    assert "id=*** (2 bytes)" in done.text and "public.t" in done.text and "public.two" in done.text, repr(done)
     assert "damaged" not in done.text
     source.sql("UPDATE t SET v = v + 1 WHERE id = 4999")
     task.wait_streaming()

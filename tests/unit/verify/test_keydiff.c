@@ -76,12 +76,36 @@ static void test_numbers(void **state)
     assert_false(keydiff_same_number(INT4, "0", "00"));
 }
 
+/* Neither keys nor values: logs, status and refusals are read by more people than the data. */
+static void test_described_without_values(void **state)
+{
+    (void)state;
+    Arena *arena = arena_new(0);
+    char text[160];
+    int key[] = {0, 1};
+    Relation rel = REL;
+    rel.key = key;
+    rel.key_count = 2;
+    const char *row[] = {"4711", "secret", "0", "1"}, *other[] = {"4711", "secret", "5", "2"};
+    KeyDiff diff = judged(arena, row, other);
+    diff.key = row;
+    keydiff_describe(&rel, &diff, text, sizeof text);
+    assert_string_equal(text,
+                        "different: id=*** (4 bytes), name=*** (6 bytes) in column weight, price");
+    diff = judged(arena, NULL, other);
+    diff.key = row;
+    keydiff_describe(&rel, &diff, text, sizeof text);
+    assert_string_equal(text, "extra: id=*** (4 bytes), name=*** (6 bytes)");
+    arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_representation),
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_described_without_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
