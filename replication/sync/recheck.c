@@ -59,7 +59,7 @@ typedef struct Pass {
     Suspect *suspects;
     int suspect_count;
     int64_t keys, next_us;
-    char *under_way; /* of the source, when its end of WAL had been read */
+    const char *under_way; /* on the source, when its end of WAL had been read; NULL: nothing */
 } Pass;
 
 /* Positions
@@ -194,14 +194,14 @@ static bool read_keys(Pass *pass, Error *err)
 static bool note_under_way(Pass *pass, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
-    if (!pgconn_query(pass->source, SQL_RECHECK_SNAPSHOT, PG_NO_PARAMS, &rows, err))
+    if (!pgconn_query(pass->source, SQL_RECHECK_UNDER_WAY, PG_NO_PARAMS, &rows, err))
         return false;
-    pass->under_way = arena_strdup(pass->arena, pgrows_text(rows, 0, 0));
+    if (!pgrows_null(rows, 0, 0))
+        pass->under_way = arena_strdup(pass->arena, pgrows_text(rows, 0, 0));
     return true;
 }
 
-/* *out_any false: nothing was under way, what was read then is what there was. */
-static bool settle(Pass *pass, bool *out_settled, bool *out_any, Error *err)
+static bool settle(Pass *pass, bool *out_settled, Error *err)
 {
     int64_t deadline_us = clock_now_us() + SETTLE_US;
     for (;;) {
@@ -210,7 +210,6 @@ static bool settle(Pass *pass, bool *out_settled, bool *out_any, Error *err)
                           &rows, err))
             return false;
         *out_settled = pgrows_bool(rows, 0, 0);
-        *out_any = pgrows_bool(rows, 0, 1);
         if (*out_settled || clock_now_us() >= deadline_us)
             return true;
         if (stop_wait(pass->sync->stream_stop, LOOK_US))
@@ -251,10 +250,10 @@ static bool read_suspects(Pass *pass, int first, bool *seen, Error *err)
 
 static bool look_again(Pass *pass, Error *err)
 {
-    bool settled = true, any = false, ok = true;
-    if (pass->suspect_count == 0)
+    bool settled = true, ok = true;
+    if (pass->suspect_count == 0 || pass->under_way == NULL)
         return true;
-    if (!settle(pass, &settled, &any, err))
+    if (!settle(pass, &settled, err))
         return false;
     if (!settled) {
         for (int i = 0; i < pass->suspect_count; i++)
@@ -265,7 +264,7 @@ static bool look_again(Pass *pass, Error *err)
         return true;
     }
     bool *seen = arena_new_array(pass->arena, bool, pass->suspect_count);
-    for (int i = 0; any && ok && i < pass->suspect_count; i++)
+    for (int i = 0; ok && i < pass->suspect_count; i++)
         ok = seen[i] || read_suspects(pass, i, seen, err);
     return ok;
 }
