@@ -90,6 +90,24 @@ static bool write_triggers(Cutover *cut, SqlText *out, Error *err)
     return fence_write_disarm(cut->target, cut->spec->task, out, &fences, err);
 }
 
+/* Whoever still applies what comes back finds the position moved, and cannot commit. */
+static bool end_stream_back(Cutover *cut, Error *err)
+{
+    int64_t affected = 0;
+    if (cut->spec->discard == NULL)
+        return true;
+    const ExportTotals *totals = export_totals(cut->spec->discard->export);
+    LsnText from = lsn_text(totals->from_lsn), to = lsn_text(totals->up_to_lsn);
+    if (!pgconn_exec(cut->target, SQL_APPLY_RESUME_MOVE,
+                     PG_PARAMS(PG_TEXT(cut->spec->task), PG_TEXT(from.text), PG_TEXT(to.text),
+                               PG_TEXT(NULL), PG_TEXT("0")),
+                     &affected, err))
+        return false;
+    return affected == 1 ||
+           ERR(err, ERR_WRONG_STATE, "something was still applied on the %s after " LSN_FMT,
+               TO_SIDE(cut), LSN_ARGS(totals->from_lsn));
+}
+
 static bool begin_opening(Cutover *cut, int64_t wait_us, Error *err)
 {
     CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
@@ -123,7 +141,7 @@ static bool prepare_opening(Cutover *cut, int64_t wait_us, bool *out_mine, Error
              (triggers.buf.len == 0 || pgconn_script(cut->target, sqltext_sql(&triggers), err)) &&
              pgconn_exec(cut->target, SQL_CUTOVER_DISABLED_FORGET, PG_PARAMS(PG_TEXT(task)), NULL,
                          err) &&
-             fence_forget(cut->target, task, err) &&
+             fence_forget(cut->target, task, err) && end_stream_back(cut, err) &&
              pgconn_exec(
                  cut->target, SQL_CUTOVER_TASK_OPEN,
                  PG_PARAMS(PG_TEXT(task), PG_TEXT(cut->spec->back ? "rolled-back" : "cut-over")),
@@ -175,6 +193,14 @@ static bool raise_again(Cutover *cut, Error *err)
     return true;
 }
 
+/* From this COMMIT on nothing may stream back any more what is in the file. */
+static bool mark_discarded(Cutover *cut, Error *err)
+{
+    return cut->spec->discard == NULL ||
+           pgconn_exec(cut->freeze.conn, SQL_CUTOVER_TASK_OPEN,
+                       PG_PARAMS(PG_TEXT(cut->spec->task), PG_TEXT("rolled-back")), NULL, err);
+}
+
 static bool write_fence_row(Cutover *cut, Error *err)
 {
     char epoch[24];
@@ -185,7 +211,7 @@ static bool write_fence_row(Cutover *cut, Error *err)
                        PG_PARAMS(PG_TEXT(cut->spec->task), PG_TEXT(epoch), PG_TEXT(barrier.text),
                                  PG_TEXT(cut->spec->new_primary)),
                        NULL, err) &&
-           way_back_start(cut, cut->freeze.conn, err);
+           way_back_start(cut, cut->freeze.conn, err) && mark_discarded(cut, err);
 }
 
 static CutoverFsmEvent send_commit(Cutover *cut, Error *err)

@@ -283,6 +283,8 @@ static void set_outcome(Cutover *cut, CutoverState state, const Error *err)
 static void finish_run(Cutover *cut)
 {
     freeze_watch_stop(cut);
+    if (cut->spec->discard != NULL)
+        export_set_stop(cut->spec->discard->export, NULL);
     compare_close(cut->compare);
     way_back_done(&cut->way_back);
     pgconn_close(cut->freeze.conn);

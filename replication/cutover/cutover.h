@@ -18,6 +18,7 @@
 #include "bascule/model/relation.h"
 #include "bascule/model/rules.h"
 #include "bascule/port/pgconn.h"
+#include "cutover/export.h"
 #include "source/sequences.h"
 #include "source/slot.h"
 #include "source/views.h"
@@ -123,7 +124,17 @@ typedef struct CutoverReport {
     bool back;                         /* a rollback */
     bool way_back; /* the other direction is armed: `rollback` (or `cutover`) is possible */
     const char *no_way_back; /* in the arena given: why not; NULL when armed or not looked at */
+    const ExportTotals *given_up; /* of CutoverDiscard: what was discarded; NULL nothing was */
 } CutoverReport;
+
+/* A rollback that leaves behind what did not stream back, instead of bringing it. */
+typedef struct CutoverDiscard {
+    Export *export; /* what is left behind; open, with what it has read so far */
+    const char *plan_hash;
+    /* In the freeze, with the file on disk: false gives up. */
+    bool (*written)(void *arg, const ExportTotals *totals, int64_t epoch, Error *err);
+    void *written_arg;
+} CutoverDiscard;
 
 /* Whether the stream in the other direction is armed before the target opens. */
 typedef enum WayBackWish { WAY_BACK_OFF, WAY_BACK_AUTO, WAY_BACK_REQUIRED } WayBackWish;
@@ -164,10 +175,11 @@ typedef struct CutoverSpec {
     Relations *rels;
     Rules *rules; /* to see tables that are new or changed since the load; NULL: not looked at */
     Progress *progress;
-    StopToken *stop;  /* the program ends */
-    StopToken *abort; /* the operator aborts */
-    bool dry_run;     /* preflight and plan only; changes nothing */
-    bool rehearse;    /* everything but the commit, then writes are given back */
+    StopToken *stop;               /* the program ends */
+    StopToken *abort;              /* the operator aborts */
+    const CutoverDiscard *discard; /* NULL: everything is brought along */
+    bool dry_run;                  /* preflight and plan only; changes nothing */
+    bool rehearse;                 /* everything but the commit, then writes are given back */
     CutoverVerify verify;
     int jobs;
     int64_t max_downtime_us;

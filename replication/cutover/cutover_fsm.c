@@ -23,6 +23,12 @@ static bool only_trying(const Cutover *cut)
     return cut->spec->dry_run || cut->spec->rehearse;
 }
 
+/* What the other side lacks is not brought there, but written to a file. */
+static bool discarding(const Cutover *cut)
+{
+    return cut->spec->discard != NULL;
+}
+
 #define ALWAYS     NULL, NULL
 #define IF(guard)  guard, #guard
 #define DO(action) cutover_##action, #action
@@ -32,6 +38,8 @@ const CutoverRow CUTOVER_FSM[] = {
     {CUT_STREAMING, CUT_EV_START, ALWAYS, DO(look), CUT_LOOKING, CUT_MEMORY,
      "reading the decision rows of both sides"},
 
+    {CUT_LOOKING, CUT_EV_NOTHING, IF(discarding), DO(check_discard), CUT_CHECKING, CUT_MEMORY,
+     "the source is open, its last writes are to be discarded"},
     {CUT_LOOKING, CUT_EV_NOTHING, ALWAYS, DO(check), CUT_CHECKING, CUT_MEMORY,
      "the source is open"},
     {CUT_LOOKING, CUT_EV_FENCED, IF(only_trying), DO(plan_rest), CUT_PLANNED, CUT_MEMORY,
@@ -58,6 +66,8 @@ const CutoverRow CUTOVER_FSM[] = {
     {CUT_ARMING, CUT_EV_FAILED, ALWAYS, DO(give_back), CUT_STREAMING, CUT_MEMORY,
      "could not be armed"},
 
+    {CUT_FREEZING, CUT_EV_DONE, IF(discarding), DO(export), CUT_EXPORTING, CUT_MEMORY,
+     "writes wait, what is discarded is written down"},
     {CUT_FREEZING, CUT_EV_DONE, ALWAYS, DO(drain), CUT_DRAINING, CUT_MEMORY, "writes wait"},
     {CUT_FREEZING, CUT_EV_FAILED, ALWAYS, DO(give_back), CUT_STREAMING, CUT_MEMORY,
      "the locks were not to be had"},
@@ -67,6 +77,13 @@ const CutoverRow CUTOVER_FSM[] = {
     {CUT_DRAINING, CUT_EV_FAILED, ALWAYS, DO(give_back), CUT_STREAMING, CUT_MEMORY,
      "writes are given back"},
 
+    {CUT_EXPORTING, CUT_EV_DONE, ALWAYS, DO(raise), CUT_RAISING, CUT_MEMORY,
+     "what is discarded is on disk"},
+    {CUT_EXPORTING, CUT_EV_FAILED, ALWAYS, DO(give_back), CUT_STREAMING, CUT_MEMORY,
+     "writes are given back"},
+
+    {CUT_RAISING, CUT_EV_DONE, IF(discarding), DO(commit), CUT_COMMITTING, CUT_JOURNAL,
+     "sequences are set, what is discarded is on disk"},
     {CUT_RAISING, CUT_EV_DONE, ALWAYS, DO(prove), CUT_PROVING, CUT_MEMORY, "sequences are set"},
     {CUT_RAISING, CUT_EV_FAILED, ALWAYS, DO(give_back), CUT_STREAMING, CUT_MEMORY,
      "writes are given back"},
@@ -101,8 +118,9 @@ const CutoverRow CUTOVER_FSM[] = {
 const int CUTOVER_FSM_ROWS = (int)(sizeof CUTOVER_FSM / sizeof CUTOVER_FSM[0]);
 
 static const char *const STATES[CUT_STATE_COUNT] = {
-    "streaming",  "looking", "checking", "arming", "freezing", "draining",  "raising",  "proving",
-    "committing", "asking",  "opening",  "open",   "planned",  "rehearsed", "undecided"};
+    "streaming", "looking", "checking",  "arming",     "freezing", "draining",
+    "exporting", "raising", "proving",   "committing", "asking",   "opening",
+    "open",      "planned", "rehearsed", "undecided"};
 static const char *const EVENTS[CUT_EV_COUNT] = {"start",   "nothing", "fenced",    "done",
                                                  "opened",  "revoked", "committed", "lost",
                                                  "unknown", "failed"};

@@ -2,7 +2,8 @@
  * cutover_fsm - the states of a cutover, as a table.
  *
  * streaming -> looking -> checking -> arming -> freezing -> draining -> raising -> proving ->
- * committing -> opening -> open
+ * committing -> opening -> open. With --discard-target-writes: freezing -> exporting -> raising ->
+ * committing -> opening -> open.
  *
  * A row is taken when its event comes in its state and its guard agrees; the first match counts.
  * What the row keeps is stored before its action runs; the action does the work that the new state
@@ -28,6 +29,7 @@ typedef enum CutoverState {
     CUT_ARMING,     /* sessions, epoch, fence objects */
     CUT_FREEZING,   /* locks and fence triggers, not committed */
     CUT_DRAINING,   /* barrier written, waiting for it on the target */
+    CUT_EXPORTING,  /* what is left behind is written to its file, which is flushed */
     CUT_RAISING,    /* sequences */
     CUT_PROVING,    /* comparison */
     CUT_COMMITTING, /* apply stopped, opening prepared, fence's COMMIT under way */

@@ -27,6 +27,8 @@ void finding_warn(Findings *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* What the check saw when it is fine: a figure for the report. */
 void finding_fine(Findings *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* preflight.c: what stands against a rollback that brings nothing along. */
+MUST_CHECK bool preflight_discard(Findings *f, Error *err);
 /* preflight_sides.c: what has to be alike on both sides, and what does not travel. */
 MUST_CHECK bool preflight_sides(Findings *f, Error *err);
 /* way_back_look.c: what the stream in the other direction needs. */

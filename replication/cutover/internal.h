@@ -107,6 +107,8 @@ void prove_choose(const Cutover *cut, int64_t budget_us, CompareTable *tables, i
                   Buf *out_left);
 
 /* steps.c */
+/* The last transaction of the side that is left; its position goes into the report. */
+MUST_CHECK bool cutover_write_barrier(Cutover *cut, Error *err);
 /* Those in scope: the source's values as they are now, the target's ahead of them. */
 MUST_CHECK bool cutover_raise_sequences(Cutover *cut, int *out_raised, Error *err);
 
@@ -173,9 +175,10 @@ MUST_CHECK bool plan_confirmed(Cutover *cut, Error *err);
 MUST_CHECK bool plan_rehearsed(Cutover *cut, Error *err);
 void plan_changes(const char *before, const char *now, Buf *out);
 
-/* Actions of the table: cutover.c, preflight.c, freeze.c, steps.c, commit.c */
+/* Actions of the table: cutover.c, preflight.c, freeze.c, steps.c, discard.c, commit.c */
 CutoverFsmEvent cutover_look(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_check(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_check_discard(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_plan(Cutover *cut, Error *err);
 /* The sessions of the comparison, once: for the prediction or, without one, before the freeze. BLOCKED
  * when somebody holds a table. */
@@ -184,6 +187,7 @@ CutoverFsmEvent cutover_plan_rest(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_arm(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_freeze(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_drain(Cutover *cut, Error *err);
+CutoverFsmEvent cutover_export(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_raise(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_prove(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_end_rehearsal(Cutover *cut, Error *err);

@@ -15,9 +15,12 @@ static const char *phase_of(const CutoverRow *row)
         CutoverFsmEvent (*action)(Cutover *cut, Error *err);
         const char *phase;
     } PHASES[] = {
-        {cutover_check, "preflight"}, {cutover_arm, "arm"},         {cutover_freeze, "freeze"},
-        {cutover_drain, "drain"},     {cutover_raise, "sequences"}, {cutover_prove, "prove"},
-        {cutover_commit, "commit"},   {cutover_open, "open"},       {cutover_finish_open, "open"},
+        {cutover_check, "preflight"},  {cutover_check_discard, "preflight"},
+        {cutover_arm, "arm"},          {cutover_freeze, "freeze"},
+        {cutover_export, "drain"},     {cutover_drain, "drain"},
+        {cutover_raise, "sequences"},  {cutover_prove, "prove"},
+        {cutover_commit, "commit"},    {cutover_open, "open"},
+        {cutover_finish_open, "open"},
     };
     for (size_t i = 0; i < sizeof PHASES / sizeof *PHASES; i++)
         if (PHASES[i].action == row->action)

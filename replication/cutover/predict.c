@@ -113,6 +113,13 @@ CutoverFsmEvent cutover_plan(Cutover *cut, Error *err)
 {
     const CutoverPrediction *p = &cut->report->prediction;
     char total[32], budget[32], from[96];
+    if (cut->spec->discard != NULL) {
+        cutover_tell(cut, "plan", false,
+                     "freeze the %s, write down what is discarded, fence it, open the %s; "
+                     "--confirm=%s runs exactly this",
+                     FROM_SIDE(cut), TO_SIDE(cut), cut->report->plan_hash);
+        return CUT_EV_DONE;
+    }
     if (!plan_views(cut, err))
         return cutover_fail(cut, err);
     cutover_tell(cut, "plan", false,

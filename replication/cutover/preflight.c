@@ -316,6 +316,31 @@ static bool check_persistence(Findings *f, Error *err)
     return true;
 }
 
+static bool run_list(Findings *f, const PreflightCheck *checks, size_t count, Error *err)
+{
+    if (f->cut->spec->rels == NULL || f->cut->spec->rels->count == 0)
+        return ERR(err, ERR_WRONG_STATE, "no table is in scope");
+    if (!f->cut->spec->ready(f->cut->spec->engine, err))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        finding_check(f, checks[i].name);
+        if (!checks[i].run(f, err))
+            return false;
+    }
+    return true;
+}
+
+bool preflight_discard(Findings *f, Error *err)
+{
+    static const PreflightCheck CHECKS[] = {
+        {"source", check_source_facts}, {"target", check_target}, {"ownership", check_ownership},
+        {"holders", check_holders},     {"traffic", check_more},
+    };
+    bool ok = run_list(f, CHECKS, sizeof CHECKS / sizeof *CHECKS, err);
+    finding_check(f, NULL);
+    return ok;
+}
+
 static bool run_checks(Findings *f, Error *err)
 {
     static const PreflightCheck CHECKS[] = {
@@ -330,15 +355,8 @@ static bool run_checks(Findings *f, Error *err)
         {"way back", preflight_way_back},
         {"traffic", check_more},
     };
-    if (f->cut->spec->rels == NULL || f->cut->spec->rels->count == 0)
-        return ERR(err, ERR_WRONG_STATE, "no table is in scope");
-    if (!f->cut->spec->ready(f->cut->spec->engine, err))
+    if (!run_list(f, CHECKS, sizeof CHECKS / sizeof *CHECKS, err))
         return false;
-    for (size_t i = 0; i < sizeof CHECKS / sizeof *CHECKS; i++) {
-        finding_check(f, CHECKS[i].name);
-        if (!CHECKS[i].run(f, err))
-            return false;
-    }
     if (!preflight_sides(f, err))
         return false;
     finding_check(f, "last minute");

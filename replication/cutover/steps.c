@@ -46,7 +46,7 @@ static bool locked_by_others(Error *err)
 
 bool cutover_open_comparison(Cutover *cut, Error *err)
 {
-    if (cut->compare != NULL)
+    if (cut->compare != NULL || cut->spec->discard != NULL)
         return true;
     CompareSpec spec = {
         .source = cut->spec->source,
@@ -77,7 +77,7 @@ CutoverFsmEvent cutover_arm(Cutover *cut, Error *err)
 /* Drain
  * -------------------------------------------------------------------------------------------- */
 
-static bool write_barrier(Cutover *cut, Error *err)
+bool cutover_write_barrier(Cutover *cut, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     if (!pgconn_query(cut->source, SQL_CUTOVER_BARRIER, PG_PARAMS(PG_TEXT(cut->barrier)), &rows,
@@ -125,7 +125,7 @@ static bool wait_barrier(Cutover *cut, Error *err)
 CutoverFsmEvent cutover_drain(Cutover *cut, Error *err)
 {
     cut->step_us = clock_now_us();
-    if (!write_barrier(cut, err))
+    if (!cutover_write_barrier(cut, err))
         return cutover_fail(cut, err);
     cutover_phase(cut, "barrier");
     if (FAULT_ERROR(CUTOVER_BARRIER, err) || !same_schema(cut, err) || !wait_barrier(cut, err))

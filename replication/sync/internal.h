@@ -157,8 +157,6 @@ MUST_CHECK bool sync_load(Sync *sync, Error *err);
 MUST_CHECK bool sync_index(Sync *sync, Error *err);
 MUST_CHECK bool sync_finish_schema(Sync *sync, Error *err);
 Lsn sync_newest_start(const Sync *sync);
-/* reverse.c: the tables that the cutover recorded, by name */
-MUST_CHECK bool sync_reverse_rules(Sync *sync, PgConn *source, Rules *out_rules, Error *err);
 /* prepare.c: the event triggers of the source are as the task wants them */
 MUST_CHECK bool sync_capture(Sync *sync, PgConn *source, Error *err);
 /* Rows come under their table's name: one that had another for a while may have lost some to a table that

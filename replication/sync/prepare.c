@@ -21,6 +21,7 @@
 #include "source/shape.h"
 #include "sql_files.h"
 #include "sync/internal.h"
+#include "sync/reverse.h"
 
 /* `status` goes on counting when the catalog is read again. */
 static void keep_counters(const Relations *before, Relations *rels)
@@ -46,7 +47,12 @@ static bool read_catalog(Sync *sync, PgConn *source, Error *err)
     Relations *rels = NULL;
     Rules *rules = sync->spec.rules;
     if (sync->spec.reverse) {
-        if (!sync_reverse_rules(sync, source, &sync->reverse_rules, err))
+        ReverseSpec spec = {.arena = sync->arena,
+                            .control = sync->control,
+                            .source = source,
+                            .task = sync->spec.task,
+                            .rules = sync->spec.rules};
+        if (!reverse_rules(&spec, &sync->reverse_rules, err))
             return false;
         rules = &sync->reverse_rules;
     }

@@ -1,7 +1,6 @@
-/*
- * reverse - what is different when the stream goes back: which tables it may touch. Nothing is loaded;
- * the tables, the slot and the position were recorded by the cutover that armed the way back.
- */
+/* reverse - see the header. */
+#include "sync/reverse.h"
+
 #include "apply/control.h"
 #include "source/catalog.h"
 #include "source/mapped.h"
@@ -9,38 +8,59 @@
 #include "sync/internal.h"
 
 /* The way forward's names, turned: its catalog is read on the side that it left. */
-static bool turn_names(Sync *sync, PgConn *source, Rules *rules, Error *err)
+static bool turn_names(const ReverseSpec *spec, Rules *rules, Error *err)
 {
     Relations *forward = NULL;
-    if (!rules_rename_anything(sync->spec.rules))
+    if (!rules_rename_anything(spec->rules))
         return true;
-    if (!catalog_read(sync->control, source, sync->spec.task, sync->spec.rules, &forward, err))
+    if (!catalog_read(spec->control, spec->source, spec->task, spec->rules, &forward, err))
         return err_context(err, "reading how the tables are called on both sides");
-    mapped_turn_names(sync->arena, forward, rules);
+    mapped_turn_names(spec->arena, forward, rules);
     relations_free(forward);
     return true;
 }
 
-/* Tables that were created since would come without the rows that they had: they are left out, and
- * the rollback refuses them by name. */
-bool sync_reverse_rules(Sync *sync, PgConn *source, Rules *out_rules, Error *err)
+static bool is_there(PgConn *conn, const char *schema, const char *table, bool *out_there,
+                     Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
-    Arena *arena = sync->arena;
-    if (!pgconn_query(sync->control, SQL_CONTROL_TABLES_READ, PG_PARAMS(PG_TEXT(sync->spec.task)),
+    if (!pgconn_query(conn, SQL_REMEDY_TABLE_EXISTS, PG_PARAMS(PG_TEXT(schema), PG_TEXT(table)),
                       &rows, err))
+        return false;
+    *out_there = pgrows_bool(rows, 0, 0);
+    return true;
+}
+
+bool reverse_rules(const ReverseSpec *spec, Rules *out_rules, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    Arena *arena = spec->arena;
+    if (!pgconn_query(spec->control, SQL_CONTROL_TABLES_READ, PG_PARAMS(PG_TEXT(spec->task)), &rows,
+                      err))
         return err_context(err, "reading which tables come back");
     Rules rules = {.patterns = arena_new_array(arena, RulePattern, pgrows_count(rows) + 1)};
     for (int r = 0; r < pgrows_count(rows); r++) {
         const char *schema = pgrows_text(rows, r, 0), *name = pgrows_text(rows, r, 1);
+        bool there = true;
+        if (spec->only_existing && !is_there(spec->source, schema, name, &there, err))
+            return false;
+        if (!there)
+            continue;
         rules.patterns[rules.count++] = (RulePattern){
             .schema = rules_quote_glob(arena, schema),
             .table = rules_quote_glob(arena, name),
             .text = arena_printf(arena, "%s.%s", schema, name),
         };
     }
-    if (!turn_names(sync, source, &rules, err))
+    if (!turn_names(spec, &rules, err))
         return false;
     *out_rules = rules;
     return true;
+}
+
+bool reverse_relations(const ReverseSpec *spec, Relations **out_rels, Error *err)
+{
+    Rules rules;
+    return reverse_rules(spec, &rules, err) &&
+           catalog_read(spec->source, spec->control, spec->task, &rules, out_rels, err);
 }

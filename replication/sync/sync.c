@@ -296,12 +296,24 @@ static bool is_over(TaskState state)
     return state == TASK_CUT_OVER || state == TASK_ROLLED_BACK || state == TASK_COMPLETED;
 }
 
+static bool rolled_back(const Sync *sync, Error *err)
+{
+    ERR(err, ERR_WRONG_STATE,
+        "task '%s' was rolled back without a way forward: nothing goes on from there",
+        sync->spec.task);
+    return err_hint(err, "'bascule rollback' finishes a rollback that stopped half way. To move "
+                         "again, by a full load: 'bascule cleanup --yes', then 'bascule run "
+                         "--target-prepare truncate', which destroys the rows on the target.");
+}
+
 /* One walk through the states, from whatever the target's control tables say. */
 static bool walk(Sync *sync, Error *err)
 {
     if (!open_task(sync, err))
         return false;
     if (is_over((TaskState)atomic_load(&sync->state))) {
+        if (atomic_load(&sync->state) == TASK_ROLLED_BACK)
+            return rolled_back(sync, err);
         ERR(err, ERR_WRONG_STATE,
             "task '%s' has cut over, without a way back (any more): there is nothing to run",
             sync->spec.task);

@@ -1,9 +1,8 @@
 /* cmd_complete - bascule complete: ends the time in which a rollback is possible. */
 #include "bascule/base/stop.h"
 #include "cli/command.h"
-#include "cli/interrupt.h"
+#include "cli/engine_gone.h"
 #include "cli/out.h"
-#include "net/control_client.h"
 #include "task/complete.h"
 
 static void list_text(const TaskCleanup *list)
@@ -27,21 +26,6 @@ static bool agreed(const Config *config, const Task *task, Error *err)
     }
     ERR(err, ERR_WRONG_STATE, "nothing was removed: this is a list only");
     return err_hint(err, "Say --yes to give up the way back.");
-}
-
-/* The engine that streams back ends first. */
-static bool stop_engine(const Config *config, Error *err)
-{
-    const char *path = config_text(config, OPT_CONTROL_SOCKET);
-    StopToken *stop = interrupt_stop();
-    pid_t pid = 0;
-    ControlCall call = {.socket_path = path, .method = "POST", .path = "/v1/stop", .stop = stop};
-    if (control_peer(path, &pid, err))
-        return control_call(&call, NULL, err) && control_wait_gone(path, pid, stop, err);
-    if (err->cls != ERR_NOT_RUNNING)
-        return false;
-    err_clear(err);
-    return true;
 }
 
 static void say_done(const Config *config, const TaskCleanup *list)
@@ -72,7 +56,7 @@ static int run(const Config *config, Error *err)
     if (ok) {
         if (!config_flag(config, FLAG_JSON))
             list_text(&list);
-        ok = agreed(config, task, err) && stop_engine(config, err) && task_complete_run(task, err);
+        ok = agreed(config, task, err) && engine_gone(config, err) && task_complete_run(task, err);
     }
     if (ok)
         say_done(config, &list);

@@ -144,8 +144,10 @@ static void put_next(const Client *client, bool back, const json_t *report, Buf 
         buf_printf(out, "To go there again:  bascule%s%s cutover\n", given, file);
     else if (back)
         buf_printf(out,
-                   "Nothing streams forward any more: bascule%s%s cleanup, then begin again.\n",
-                   given, file);
+                   "Nothing streams forward any more. To move again, by a full load that replaces "
+                   "the target's rows:\n"
+                   "  bascule%s%s cleanup --yes\n  bascule%s%s run --target-prepare truncate\n",
+                   given, file, given, file);
     else if (armed)
         buf_printf(out,
                    "When no way back is needed any more:   bascule%s%s complete\n"
@@ -238,6 +240,30 @@ static int ask_engine(const Config *config, const Wish *wish, bool own, Error *e
     bool good = call_engine(&client, wish, err);
     int code = good ? finish(&client, wish, err) : lost(wish, err);
     json_decref(client.last);
+    return code;
+}
+
+static void on_own_event(void *arg, const CutoverEvent *event)
+{
+    json_t *line = report_event_json(event);
+    on_line(arg, line);
+    json_decref(line);
+}
+
+int switch_in_process(const Config *config, bool back, bool dry_run, SwitchRun run, void *arg,
+                      Error *err)
+{
+    Client client = {.config = config, .json = config_flag(config, FLAG_JSON)};
+    Wish wish = {.back = back, .dry_run = dry_run};
+    Arena *arena = arena_new(0);
+    CutoverReport report = {0};
+    bool good = run(arg, on_own_event, &client, arena, &report, err);
+    json_t *last = report_final_json(&report, good ? NULL : err);
+    on_line(&client, last);
+    json_decref(last);
+    int code = finish(&client, &wish, err);
+    json_decref(client.last);
+    arena_free(arena);
     return code;
 }
 

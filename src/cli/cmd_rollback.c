@@ -3,6 +3,7 @@
 
 #include "bascule/base/stop.h"
 #include "cli/command.h"
+#include "cli/discard_client.h"
 #include "cli/live_status.h"
 #include "cli/out.h"
 #include "cli/switch_client.h"
@@ -75,6 +76,11 @@ static int by_state(const Config *config, const json_t *status, bool running, Er
             return say(config, "dry-run", "the fence of a cutover would be taken back");
         return revoke(config, err);
     }
+    bool half_done = strcmp(json_get_text(status, "rollback.decision", ""), "fenced") == 0 &&
+                     strcmp(json_get_text(status, "phase", ""), "rolled-back") == 0;
+    if (half_done ||
+        (config_flag(config, FLAG_DISCARD_TARGET_WRITES) && strcmp(forward, "opened") == 0))
+        return discard_client(config, err);
     if (strcmp(forward, "opened") != 0)
         return say(config, "already-done", "already done: the source is open, the target is not");
     const char *phase = json_get_text(status, "phase", "");
@@ -99,24 +105,35 @@ const Command CMD_ROLLBACK = {
     .name = "rollback",
     .summary = "go back to the source, with every write that was made on the target",
     .usage = "",
-    .help = "Does what the state asks for. While a cutover runs: aborts it. Fenced and not open: "
-            "takes the fence\n"
-            "back. Once the target is open: a cutover in the other direction, with the same "
-            "checks, freeze, comparison\n"
-            "and report. The stream back brought everything that was written on the target, so "
-            "nothing is lost;\n"
-            "afterwards 'bascule cutover' can go forward again without copying anything.\n"
-            "\n"
-            "Refused with the reason where nothing streams back. May be run again after any crash: "
-            "it finishes what\n"
-            "was decided, or says that it is done.",
+    .help =
+        "Does what the state asks for. While a cutover runs: aborts it. Fenced and not open: "
+        "takes the fence\n"
+        "back. Once the target is open: a cutover in the other direction, with the same "
+        "checks, freeze, comparison\n"
+        "and report. The stream back brought everything that was written on the target, so "
+        "nothing is lost;\n"
+        "afterwards 'bascule cutover' can go forward again without copying anything.\n"
+        "\n"
+        "With --discard-target-writes the source opens with what has streamed back, and what has "
+        "not is written to\n"
+        "a file and left behind. --dry-run says how much that is; it asks for the target "
+        "database's name and then\n"
+        "for the number of transactions, or wants --confirm=HASH (--yes is refused). There is no "
+        "way forward after\n"
+        "it but a full load.\n"
+        "\n"
+        "Refused with the reason where nothing streams back. May be run again after any crash: "
+        "it finishes what\n"
+        "was decided, or says that it is done.",
     .example = "bascule --config clinic.yaml rollback --dry-run\n"
-               "bascule -c clinic.yaml rollback --yes",
+               "bascule -c clinic.yaml rollback --yes\n"
+               "bascule -c clinic.yaml rollback --discard-target-writes --dry-run",
     .uses = USE_TASK | USE_CONNECT | USE_PLAN | USE_ENGINE | USE_CUTOVER,
     .own = USE_CUTOVER,
     .flags = FLAG_BIT(FLAG_YES) | FLAG_BIT(FLAG_DRY_RUN) | FLAG_BIT(FLAG_CHECK) |
              FLAG_BIT(FLAG_CONFIRM) | FLAG_BIT(FLAG_REHEARSE) | FLAG_BIT(FLAG_AT) |
-             FLAG_BIT(FLAG_TERMINATE_BLOCKERS) | FLAG_BIT(FLAG_JSON),
+             FLAG_BIT(FLAG_TERMINATE_BLOCKERS) | FLAG_BIT(FLAG_DISCARD_TARGET_WRITES) |
+             FLAG_BIT(FLAG_JSON),
     .audit = COMMAND_AUDIT,
     .exits = {1, 2, 3, 4, 5, 6, 7},
     .run = run,

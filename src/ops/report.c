@@ -130,6 +130,23 @@ static json_t *left_json(const CutoverReport *report)
     return left;
 }
 
+static json_t *given_up_json(const ExportTotals *totals)
+{
+    bool written = totals != NULL && totals->sha256[0] != '\0';
+    if (totals == NULL)
+        return json_null();
+    json_t *out = json_pack(
+        "{s:I, s:I, s:o, s:o, s:o, s:o}", "transactions", (json_int_t)totals->transactions,
+        "changes", (json_int_t)totals->changes, "applied_lsn", json_text_lsn(totals->from_lsn),
+        "up_to_lsn", json_text_lsn(totals->up_to_lsn), "first_commit", wall_json(totals->first_us),
+        "last_commit", wall_json(totals->last_us));
+    json_object_set_new(out, "file", json_text(written ? totals->file : NULL));
+    json_object_set_new(out, "sha256", json_text(written ? totals->sha256 : NULL));
+    json_object_set_new(out, "bytes",
+                        written ? json_integer((json_int_t)totals->bytes) : json_null());
+    return out;
+}
+
 json_t *report_json(const CutoverReport *report)
 {
     json_t *phases = json_array();
@@ -159,6 +176,7 @@ json_t *report_json(const CutoverReport *report)
     json_object_set_new(out, "hooks", hooks_json(report));
     json_object_set_new(out, "left_behind", left_json(report));
     json_object_set_new(out, "tables", tables_json(report));
+    json_object_set_new(out, "given_up", given_up_json(report->given_up));
     report_checks_json(report, out);
     json_object_set_new(out, "direction", json_string(report->back ? "back" : "forward"));
     json_object_set_new(out, "way_back",
@@ -378,12 +396,37 @@ static void left_behind(const json_t *report, int width, Buf *out)
     label_line(out, width, "Left behind", json_array_size(list) > 0 ? buf_str(&text) : "nobody");
 }
 
+static void given_up(const json_t *report, int width, Buf *out)
+{
+    const json_t *part = json_get(report, "given_up");
+    char text[256], n[2][TEXT_NUMBER_SIZE];
+    const char *file = json_get_text(part, "file", "");
+    if (!json_is_object(part))
+        return;
+    snprintf(text, sizeof text, "%s transactions (%s changes), committed from %s to %s",
+             text_count(json_get_number(part, "transactions"), n[0]),
+             text_count(json_get_number(part, "changes"), n[1]),
+             json_get_text(part, "first_commit", "unknown"),
+             json_get_text(part, "last_commit", "unknown"));
+    label_line(out, width, file[0] != '\0' ? "Discarded" : "Would discard",
+               json_get_number(part, "changes") > 0 ? text : "nothing");
+    snprintf(text, sizeof text,
+             "everything that the target committed up to %s of its WAL, nothing after it",
+             json_get_text(part, "applied_lsn", "unknown"));
+    label_line(out, width, "Source has", text);
+    if (file[0] == '\0')
+        return;
+    label_line(out, width, "Written to", file);
+    label_line(out, width, "SHA-256", json_get_text(part, "sha256", "unknown"));
+}
+
 void report_text(const json_t *report, int width, Buf *out)
 {
     char text[128], a[TEXT_NUMBER_SIZE], b[TEXT_NUMBER_SIZE];
     if (width <= 0)
         width = 80;
     verdict_line(report, width, out);
+    given_up(report, width, out);
     times(report, width, out);
     phases(report, width, out);
     snprintf(text, sizeof text, "%s raised of %s",

@@ -82,7 +82,7 @@ static bool needs_approval(const Config *config, const TaskCutover *options)
            !options->dry_run && !options->rehearse;
 }
 
-static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *options, Arena *arena)
+CutoverSpec task_switch_spec(Task *task, const TaskCutover *options, Arena *arena)
 {
     const Config *c = task->config;
     const SyncSpec *from = options->back ? &task->back : &task->spec;
@@ -100,9 +100,7 @@ static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *optio
         .prepare = sync_prepare_name(from->prepare),
         .task = from->task,
         .slot_name = from->slot_name,
-        .rels = sync_relations(sync),
         .rules = from->rules,
-        .progress = sync_progress(sync),
         .stop = task->stop,
         .abort = task->abort,
         .dry_run = options->dry_run,
@@ -129,19 +127,39 @@ static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *optio
         .plan_keep = plans_keep,
         .plan_find = plans_find,
         .new_primary = from->target.shown,
-        .engine = sync,
-        .ready = sync_ready,
-        .wait_message = sync_wait_message,
-        .stop_apply = sync_stop_apply,
-        .keylog = proofs_keylog(sync),
-        .base = base_of,
         .on_event = options->on_event,
         .event_arg = options->event_arg,
     };
-    spec.source.encoding = spec.target.encoding = sync_encoding(sync);
     task->moments.hooks.report_json = options->report_json;
     moments_begin(&task->moments, &spec, arena);
     return spec;
+}
+
+static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *options, Arena *arena)
+{
+    CutoverSpec spec = task_switch_spec(task, options, arena);
+    spec.source.encoding = spec.target.encoding = sync_encoding(sync);
+    spec.rels = sync_relations(sync);
+    spec.progress = sync_progress(sync);
+    spec.engine = sync;
+    spec.ready = sync_ready;
+    spec.wait_message = sync_wait_message;
+    spec.stop_apply = sync_stop_apply;
+    spec.keylog = proofs_keylog(sync);
+    spec.base = base_of;
+    return spec;
+}
+
+void task_switch_audit(Task *task, const TaskCutover *options, CutoverSpec *spec)
+{
+    task->decisions = (Decisions){.next = spec->on_phase,
+                                  .next_arg = spec->phase_arg,
+                                  .mode = task->moments.hooks.mode,
+                                  .peer = options->peer};
+    spec->on_phase = decisions_phase;
+    spec->phase_arg = &task->decisions;
+    if (!options->dry_run)
+        decisions_begin(&task->decisions, options->confirm);
 }
 
 bool task_cutover(Task *task, const TaskCutover *options, Arena *arena, CutoverReport *out_report,
@@ -158,14 +176,7 @@ bool task_cutover(Task *task, const TaskCutover *options, Arena *arena, CutoverR
         return false;
     }
     CutoverSpec spec = cutover_spec(task, sync, options, arena);
-    task->decisions = (Decisions){.next = spec.on_phase,
-                                  .next_arg = spec.phase_arg,
-                                  .mode = task->moments.hooks.mode,
-                                  .peer = options->peer};
-    spec.on_phase = decisions_phase;
-    spec.phase_arg = &task->decisions;
-    if (!options->dry_run)
-        decisions_begin(&task->decisions, options->confirm);
+    task_switch_audit(task, options, &spec);
     bool ok = schedule.at_wall_us == 0 || options->dry_run || schedule_wait(&schedule, &spec, err);
     bool begun = ok && !options->dry_run && sync_cutover_begin(sync, err);
     ok = ok && (begun || options->dry_run);

@@ -35,3 +35,7 @@ struct Task {
 
 /* How much of a way back the operator wants of a switch; back: the switch itself goes back. */
 WayBackWish task_way_back_wish(const Task *task, bool back);
+/* What a switch is asked to do, but for what only an engine knows. */
+CutoverSpec task_switch_spec(Task *task, const TaskCutover *options, Arena *arena);
+/* Its decisions go into the audit, before what hooks and poolers do; the request too. */
+void task_switch_audit(Task *task, const TaskCutover *options, CutoverSpec *spec);

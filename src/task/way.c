@@ -74,7 +74,10 @@ bool way_read_on(PgConn *source, PgConn *target, const char *task, Situation *ou
         return false;
     bool armed = strcmp(out->back_state, "reversing") == 0;
     bool completed = strcmp(out->back_state, "completed") == 0;
-    out->way = out->forward == DECISION_OPENED && (armed || completed) ? WAY_BACK : WAY_FORWARD;
+    /* What the fence of this rollback left behind shall not come any more. */
+    bool discarded = out->back == DECISION_FENCED && strcmp(out->forward_state, "rolled-back") == 0;
+    out->way = out->forward == DECISION_OPENED && (armed || completed) && !discarded ? WAY_BACK
+                                                                                     : WAY_FORWARD;
     if (out->forward == DECISION_OPENED &&
         (!cutover_open_since(target, task, out->forward_epoch, &out->open_us, err) ||
          !cutover_fence_state(source, task, &out->fences, &out->fences_armed, err)))

@@ -18,8 +18,9 @@ SPILL = ["STREAM_SPILL"]
 STREAM = [f for f in FAULTS if f.startswith(("STREAM_", "APPLY_", "FEEDBACK_", "KEYLOG_")) and f not in SPILL]
 VERIFY = [f for f in FAULTS if f.startswith(("VERIFY_", "REPAIR_"))]  # integration/test_verify.py, test_repair.py go there
 AUDIT = [f for f in FAULTS if f.startswith("AUDIT_")]  # fault/test_audit_kill.py goes there
+DISCARD = [f for f in FAULTS if f.startswith("DISCARD_")]  # fault/test_discard_kill.py goes there
 SUSPEND = [f for f in FAULTS if f.startswith(("SUSPEND_", "REJOIN_"))]
-LOAD = [f for f in FAULTS if f not in CUTOVER + REVOKE + SPILL + STREAM + VERIFY + SUSPEND + AUDIT]
+LOAD = [f for f in FAULTS if f not in CUTOVER + REVOKE + SPILL + STREAM + VERIFY + SUSPEND + AUDIT + DISCARD]
 # After these the fence or the opening is durable: `cutover` again finishes it.
 DECIDED = {"CUTOVER_COMMITTED", "CUTOVER_OPENED"}
 

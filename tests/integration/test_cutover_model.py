@@ -19,6 +19,7 @@ MISTAKES = {
     8: "an epoch is used twice",
     9: "abort takes the fence off before it revokes",
     10: "a fence is taken off without looking whether it still is the one that was revoked",
+    11: "what is discarded is read before the lock is held",
 }
 # The same kind of mistake made in the table: a row of fsm_next() that says something else.
 WRONG_ROWS = {

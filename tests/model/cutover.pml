@@ -8,7 +8,8 @@
  *
  * What must hold, in every state that can be reached:
  *   - never is the source without fence while the target is open;
- *   - what the source has committed is on the target when that opens, and ever after.
+ *   - what the source has committed is on the target when that opens, and ever after; or, where it is
+ *     discarded (rollback --discard-target-writes, in its own direction), it is in the file.
  *
  * -DMISTAKE=n plants one of the mistakes listed at the end; each must be found.
  */
@@ -29,6 +30,7 @@
 #define G_dry_run     0
 #define G_rehearse    (rehearsing)
 #define G_only_trying (rehearsing)
+#define G_discarding  (discarding)
 
 #include "cutover_fsm.pml"
 
@@ -45,7 +47,9 @@ byte commit_sent;   /* epoch of a COMMIT that has been sent and not been execute
 byte applied;             /* of the source's commits */
 byte verdict[MAX_EPOCH + 1];
 byte epochs;              /* taken so far */
+byte exported[MAX_EPOCH + 1]; /* of the source's commits: in the file of that epoch */
 bool target_open;
+byte opened_in;           /* epoch that opened it */
 byte task_lock;           /* who holds the advisory lock of the task */
 byte prepared;            /* who holds the verdict's row lock, with an opening that lacks its COMMIT */
 
@@ -137,6 +141,14 @@ inline do_check(ev)
     if :: ev = E_done :: ev = E_failed fi
 }
 
+inline do_check_discard(ev)
+{
+#if MISTAKE == 11
+    barrier = commits;
+#endif
+    if :: ev = E_done :: ev = E_failed fi
+}
+
 inline do_plan(ev) { ev = E_done }
 inline do_plan_rest(ev) { ev = E_done }
 inline do_already(ev) { ev = E_done }
@@ -184,6 +196,18 @@ inline do_drain(ev)
     barrier = 0
 }
 
+/* Read to the end of what is committed, and on disk. */
+inline do_export(ev)
+{
+#if MISTAKE == 11
+    exported[epoch] = barrier;
+#else
+    exported[epoch] = commits;
+#endif
+    barrier = 0;
+    if :: ev = E_done :: ev = E_failed fi
+}
+
 inline do_raise(ev) { if :: ev = E_done :: ev = E_failed fi }
 inline do_prove(ev) { if :: ev = E_done :: ev = E_failed fi }
 
@@ -198,7 +222,7 @@ inline prepare_opening(mine)
 
 inline commit_opening()
 {
-    atomic { prepared == me -> prepared = 0; verdict[epoch] = OPENED; target_open = true }
+    atomic { prepared == me -> prepared = 0; verdict[epoch] = OPENED; target_open = true; opened_in = epoch }
 }
 
 inline do_commit(ev)
@@ -289,11 +313,12 @@ inline do_end_rehearsal(ev)
 proctype Tool(byte me)
 {
     byte st, ev, act, epoch, barrier, seen_fence, seen_verdict;
-    bool mine, seen_opened, rehearsing;
+    bool mine, seen_opened, rehearsing, discarding;
 again:
     atomic {
         st = S_streaming; ev = E_start; act = A_none; epoch = 0; mine = false; barrier = 0;
-        if :: rehearsing = false :: me == 2 -> rehearsing = true fi
+        rehearsing = false; discarding = false;
+        if :: skip :: me == 2 -> rehearsing = true :: me == 2 -> discarding = true fi
     }
     do
     :: FSM_TERMINAL(st) && ev != E_start -> break
@@ -385,7 +410,8 @@ active proctype Always()
 end:
     do
     :: atomic { SOURCE_WRITABLE && target_open -> assert(!(SOURCE_WRITABLE && target_open)) }
-    :: atomic { target_open && applied != commits -> assert(applied == commits) }
+    :: atomic { target_open && applied != commits && exported[opened_in] != commits ->
+            assert(applied == commits) }
     od
 }
 
@@ -410,4 +436,5 @@ init
  *  8  an epoch is used twice
  *  9  abort takes the fence off before it revokes
  * 10  a fence is taken off without looking whether it still is the one that was revoked
+ * 11  what is discarded is read before the lock is held
  */

@@ -103,6 +103,7 @@ static void json_of_a_cutover(void **state)
         "{\"table\":\"public.logs\",\"verdict\":\"not-done\",\"source\":null,\"target\":null,"
         "\"bytes\":0,\"elapsed_ms\":0.0,\"why\":\"the budget ran out\",\"method\":\"none\","
         "\"keys\":null,\"base_lsn\":null,\"proof\":\"not proved\"}],"
+        "\"given_up\":null,"
         "\"direction\":\"forward\",\"way_back\":{\"armed\":false,\"why_not\":null}}}");
     buf_clear(&out);
     report_text(json_get(final, "report"), 80, &out);
