@@ -7,6 +7,7 @@
 #include "apply/pgarray.h"
 #include "bascule/base/log.h"
 #include "bascule/model/progress.h"
+#include "source/advisory.h"
 #include "sql_files.h"
 
 #define TEXT_OID 25
@@ -35,24 +36,21 @@ bool control_create(PgConn *target, Error *err)
 
 bool control_lock(PgConn *target, const char *task, Error *err)
 {
-    char name[256], key[24];
+    char name[256];
+    bool taken = false;
+    AdvisoryHolder owner;
     snprintf(name, sizeof name, "bascule:task:%s", task);
-    snprintf(key, sizeof key, "%lld", (long long)hash_bytes(name, strlen(name)));
-    CLEANUP_PGROWS PgRows *rows = NULL;
-    if (!pgconn_query(target, SQL_CONTROL_LOCK, PG_PARAMS(PG_TEXT(key)), &rows, err))
+    if (!advisory_try_lock(target, name, &taken, &owner, err))
         return err_context(err, "locking task '%s'", task);
-    if (pgrows_bool(rows, 0, 0))
+    if (taken)
         return true;
-    CLEANUP_PGROWS PgRows *owner = NULL;
-    if (!pgconn_query(target, SQL_CONTROL_LOCK_OWNER, PG_PARAMS(PG_TEXT(key)), &owner, err))
-        return err_context(err, "looking who holds the lock of task '%s'", task);
-    if (pgrows_count(owner) == 0)
+    if (!owner.known)
         return ERR(err, ERR_ALREADY_RUNNING, "task '%s' was owned by another session a moment ago",
                    task);
     return ERR(
         err, ERR_ALREADY_RUNNING,
-        "task '%s' is owned by the session with pid %s on the target (application name '%s')", task,
-        pgrows_text(owner, 0, 0), pgrows_text(owner, 0, 1));
+        "task '%s' is owned by the session with pid %u on the target (application name '%s')", task,
+        owner.pid, owner.application);
 }
 
 static void copy_text(char *out, size_t size, const char *text)
@@ -326,6 +324,16 @@ static bool remove_verification(PgConn *target, const char *task, Error *err)
             pgconn_exec(target, SQL_VERIFY_REMOVE, PG_PARAMS(PG_TEXT(task)), NULL, err));
 }
 
+/* What scripts have made of the target stays true without a task. */
+static bool drop_schema(PgConn *target, Error *err)
+{
+    CLEANUP_PGROWS PgRows *kept = NULL;
+    if (!pgconn_query(target, SQL_STEPS_KEPT, PG_NO_PARAMS, &kept, err))
+        return false;
+    return pgconn_script(target, pgrows_bool(kept, 0, 0) ? SQL_CONTROL_DROP_REST : SQL_CONTROL_DROP,
+                         err);
+}
+
 static bool remove_in_transaction(PgConn *target, const char *task, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
@@ -334,7 +342,7 @@ static bool remove_in_transaction(PgConn *target, const char *task, Error *err)
         !pgconn_exec(target, SQL_CONTROL_TASK_REMOVE, PG_PARAMS(PG_TEXT(task)), NULL, err) ||
         !pgconn_query(target, SQL_CONTROL_TASK_ANY, PG_NO_PARAMS, &rows, err))
         return false;
-    if (!pgrows_bool(rows, 0, 0) && !pgconn_exec(target, SQL_CONTROL_DROP, PG_NO_PARAMS, NULL, err))
+    if (!pgrows_bool(rows, 0, 0) && !drop_schema(target, err))
         return false;
     return pgconn_exec(target, SQL("COMMIT"), PG_NO_PARAMS, NULL, err);
 }

@@ -80,6 +80,11 @@ void sqltext_deparsed(SqlText *st, const char *text)
     buf_puts(&st->buf, text);
 }
 
+void sqltext_operators(SqlText *st, const char *text)
+{
+    buf_puts(&st->buf, text);
+}
+
 Sql sqltext_sql(SqlText *st)
 {
     return (Sql){buf_str(&st->buf)};

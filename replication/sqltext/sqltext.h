@@ -37,4 +37,6 @@ void sqltext_lsn(SqlText *st, Lsn lsn);    /* bare X/X for START_REPLICATION */
 void sqltext_append(SqlText *st, Sql sql); /* a whole statement's text */
 /* SQL that a server has deparsed from its catalog: format_type(), pg_get_expr(). Nothing else. */
 void sqltext_deparsed(SqlText *st, const char *text);
+/* A statement that the operator wrote in a file of his: scripts of schema.scripts. Nothing else. */
+void sqltext_operators(SqlText *st, const char *text);
 Sql sqltext_sql(SqlText *st);

@@ -342,7 +342,16 @@ bool sync_finish_schema(Sync *sync, Error *err)
                 return false;
         }
     }
-    return sync_quiet_triggers(sync, err);
+    return (sync->spec.after_load == NULL ||
+            (sync->spec.after_load(sync->spec.after_arg, err) && sync_keep_control(sync, err))) &&
+           sync_quiet_triggers(sync, err);
+}
+
+/* Others' scripts have run since it was looked at. */
+static bool still_matches(Sync *sync, Error *err)
+{
+    return sync->spec.after_load == NULL ||
+           target_catalog_match(sync->control, sync_relations(sync), MATCH_STREAM, err);
 }
 
 static bool build_indexes(Sync *sync, Error *err)
@@ -375,7 +384,7 @@ bool sync_index(Sync *sync, Error *err)
                sync_event(sync, TASK_EV_FINISHED, err);
     if (!target_catalog_match(sync->control, sync_relations(sync), MATCH_STREAM, err) ||
         !stream_past_newest_start(sync, err) || !sync_keep_control(sync, err) ||
-        !sync_finish_schema(sync, err) ||
+        !sync_finish_schema(sync, err) || !still_matches(sync, err) ||
         !sync->spec.close_target(sync->spec.close_arg, sync->control, sync_relations(sync), err) ||
         !sync_event(sync, TASK_EV_INDEXED, err))
         return false;

@@ -70,6 +70,9 @@ typedef struct SyncSpec {
     /* Keeps others from writing to the target until it opens. */
     bool (*close_target)(void *arg, PgConn *target, const Relations *rels, Error *err);
     void *close_arg;
+    /* Between load and stream, once the source's schema is complete on the target; NULL: nothing. */
+    bool (*after_load)(void *arg, Error *err);
+    void *after_arg;
     StopToken *stop;
 } SyncSpec;
 

@@ -32,7 +32,9 @@ typedef struct Command {
     bool no_file; /* reads neither configuration file nor environment */
     bool hidden;
     CommandAudit audit;
-    int exits[EXITS_MAX]; /* exit codes it may end with, behind 0; 0 ends the list */
+    const char *look_word; /* of an audited one: the first argument with which it only looks, as it
+                              does without any; NULL: there is none */
+    int exits[EXITS_MAX];  /* exit codes it may end with, behind 0; 0 ends the list */
     int (*run)(const Config *config, Error *err);
 } Command;
 

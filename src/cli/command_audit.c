@@ -1,6 +1,8 @@
 /* command_audit - see the header. */
 #include "cli/command_audit.h"
 
+#include <string.h>
+
 #include "audit/audit_copy.h"
 #include "bascule/base/clock.h"
 #include "bascule/base/log.h"
@@ -8,8 +10,12 @@
 #include "cli/exit_codes.h"
 #include "config/endpoint.h"
 
-static bool only_looks(const Config *config)
+static bool only_looks(const Command *command, const Config *config)
 {
+    int count = 0;
+    const char *const *args = config_args(config, &count);
+    if (command->look_word != NULL && (count == 0 || strcmp(args[0], command->look_word) == 0))
+        return true;
     return config_flag(config, FLAG_DRY_RUN) || config_flag(config, FLAG_CHECK) ||
            config_flag(config, FLAG_PLAN);
 }
@@ -65,7 +71,7 @@ static void end(const Command *command, const Config *config, int code, const Er
 
 int command_audited(const Command *command, const Config *config, Error *err)
 {
-    if (command->audit == COMMAND_NO_AUDIT || only_looks(config))
+    if (command->audit == COMMAND_NO_AUDIT || only_looks(command, config))
         return command->run(config, err);
     if (!begin(command, config, err)) {
         if (command->audit == COMMAND_AUDIT_FIRST) {

@@ -12,6 +12,7 @@
 #include "cli/engine_verify.h"
 #include "ops/control_api.h"
 #include "ops/report.h"
+#include "task/task_steps.h"
 
 struct Engine {
     Task *task;
@@ -299,6 +300,7 @@ void engine_status(Engine *engine, Arena *arena, StatusReport *out)
     *out = status_unknown(task_name(engine->task));
     out->engine_running = true;
     out->phase = "new";
+    out->steps = task_steps_status(engine->task, arena);
     Sync *sync = task_sync(engine->task);
     if (sync == NULL)
         return;
@@ -337,6 +339,7 @@ bool engine_status_offline(const Config *config, Arena *arena, StatusReport *out
         if (ok && *out_found) {
             convert(&st, arena, out);
             judge(task, &st, arena, out);
+            out->steps = task_steps_status_now(task, arena);
         }
         task_free(task);
     }

@@ -33,6 +33,7 @@ typedef enum OptionUse {
     USE_CUTOVER = 1 << 5,
     USE_VERIFY = 1 << 7,
     USE_CERTIFICATE = 1 << 8,
+    USE_SCHEMA = 1 << 9, /* schema scripts */
 } OptionUse;
 
 typedef enum OptionTrait {

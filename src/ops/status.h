@@ -17,6 +17,7 @@
 #include "cutover/cutover.h"
 #include "sync/heard.h"
 #include "sync/proofs.h"
+#include "task/steps.h"
 
 typedef struct StatusTable {
     const char *table; /* schema.name */
@@ -70,6 +71,8 @@ typedef struct StatusReport {
     int64_t open_us;                 /* the target has been open for */
     int64_t fences, fences_armed;    /* on the side that was left */
     const char *trouble;             /* what a worker is waiting for after an error; "" */
+
+    StepsStatus steps; /* schema scripts */
 
     StatusTable *tables;
     int table_count;

@@ -100,6 +100,19 @@ static json_t *rollback_json(const StatusReport *r)
         json_text_number(r->fences_armed));
 }
 
+static json_t *schema_json(const StepsStatus *s)
+{
+    bool known = s->state != NULL;
+    if (!s->configured)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "state", known_text(s->state), "revision",
+                     known_text(s->revision), "applied",
+                     json_text_number(known ? s->applied : PROGRESS_UNKNOWN), "pending",
+                     json_text_number(known ? s->pending : PROGRESS_UNKNOWN), "last_seconds",
+                     s->last_ms < 0 ? json_null() : json_real((double)s->last_ms / 1000),
+                     "last_success", known ? json_boolean(!s->last_failed) : json_null());
+}
+
 json_t *status_json(const StatusReport *r)
 {
     json_t *status = json_pack(
@@ -114,6 +127,7 @@ json_t *status_json(const StatusReport *r)
         "tables", tables_json(r));
     json_object_set_new(status, "proof", status_proof_json(r));
     json_object_set_new(status, "source_ddl", source_ddl_json(r->heard));
+    json_object_set_new(status, "schema", schema_json(&r->steps));
     json_object_set_new(status, "direction", known_text(r->direction));
     json_object_set_new(status, "rollback", rollback_json(r));
     return status;

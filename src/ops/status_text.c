@@ -252,6 +252,22 @@ static void trouble(const Screen *s)
         line(s, "Trouble", RED, text);
 }
 
+/* Schema scripts, where there are any. */
+static void schema(const Screen *s)
+{
+    CLEANUP_BUF Buf text = BUF_INIT;
+    char n[3][TEXT_NUMBER_SIZE];
+    const json_t *known = json_get(s->status, "schema");
+    if (!json_is_object(known))
+        return;
+    const char *state = json_get_text(s->status, "schema.state", "unknown");
+    buf_printf(&text, "%s, revision %s, %s applied, %s pending; the last took %s", state,
+               json_get_text(s->status, "schema.revision", "none"),
+               count_at(s, "schema.applied", n[0]), count_at(s, "schema.pending", n[1]),
+               text_duration(json_get_us(s->status, "schema.last_seconds", 1e6), n[2]));
+    line(s, "Schema", strcmp(state, "inconsistent") == 0 ? RED : NULL, buf_str(&text));
+}
+
 static void proof(const Screen *s)
 {
     CLEANUP_BUF Buf text = BUF_INIT;
@@ -452,6 +468,7 @@ void status_text(const json_t *status, const StatusTextStyle *style, Buf *out)
     positions(&s);
     decision(&s);
     proof(&s);
+    schema(&s);
     tables(&s);
     source_ddl(&s);
 }

@@ -11,6 +11,7 @@
  * compared.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pg/session.h"
@@ -45,8 +46,10 @@ bool pg_fail_result(PgConn *conn, const PGresult *result, Error *err)
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+    const char *position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
     ErrorClass cls = sqlstate_class(sqlstate);
 
+    conn->error_position = position != NULL ? atoi(position) : 0;
     if (PQstatus(conn->pq) == CONNECTION_BAD || ends_session(result)) {
         conn->broken = true;
         if (cls == ERR_SQL || cls == ERR_PROTOCOL)

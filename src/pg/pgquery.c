@@ -46,6 +46,7 @@ static bool send(PgConn *conn, Sql sql, const PgParam *params, int nparams, Erro
     const Oid *types;
     int sent;
 
+    conn->error_position = 0;
     if (!pg_may_start(conn, err))
         return false;
     if (nparams == 0) {
@@ -88,6 +89,11 @@ bool pgconn_exec(PgConn *conn, Sql sql, const PgParam *params, int nparams, int6
 bool pgconn_script(PgConn *conn, Sql sql, Error *err)
 {
     return send(conn, sql, NULL, 0, err) && pg_collect(conn, NULL, err);
+}
+
+int pgconn_error_position(const PgConn *conn)
+{
+    return conn->error_position;
 }
 
 /* Rows ---------------------------------------------------------------------------------------- */

@@ -27,6 +27,7 @@ struct PgConn {
     bool broken;
     bool console;
     int64_t deadline_us;        /* a console's; 0: none */
+    int error_position;         /* of the last error: characters from 1; 0: none */
     int64_t cancel_deadline_us; /* 0: the running statement was not cancelled by us */
     void (*notice)(void *arg, const char *sqlstate, const char *message);
     void *notice_arg;

@@ -14,6 +14,7 @@
 #include "config/mapping.h"
 #include "schema/schema.h"
 #include "source/preflight.h"
+#include "task/task_steps.h"
 
 static bool close_target(void *arg, PgConn *target, const Relations *rels, Error *err)
 {
@@ -81,6 +82,9 @@ bool task_open(const Config *config, StopToken *stop, bool until_caught_up, Task
     task->spec.until_caught_up = until_caught_up;
     task->abort = stop_new();
     task->arena = arena_new(0);
+    task->steps_arena = arena_new(0);
+    task->steps_seen.configured = config_text(config, OPT_SCHEMA_SCRIPTS) != NULL;
+    task->steps_seen.last_ms = -1;
     pthread_mutex_init(&task->lock, NULL);
     SyncSpec *spec = &task->spec;
     if (!config_rules(config, &task->rules, task->arena, err) ||
@@ -111,6 +115,7 @@ void task_free(Task *task)
     schema_restore_free(task->restore);
     stop_free(task->abort);
     pthread_mutex_destroy(&task->lock);
+    arena_free(task->steps_arena);
     arena_free(task->arena);
     free(task);
 }
@@ -225,7 +230,11 @@ bool task_preflight(Task *task, Error *err)
     if (!sync_status_offline(&s->source, &s->target, s->task, task->arena, &status, &found, err))
         return false;
     TaskState state = TASK_NEW;
-    if (found && task_state_parse(status.phase, &state) && state > TASK_PREPARING)
+    if (found && !task_state_parse(status.phase, &state))
+        state = TASK_NEW;
+    if (!task_steps_begin(task, state, err))
+        return false;
+    if (state > TASK_PREPARING)
         return true;
     PreflightSpec spec = task_preflight_spec(task);
     PreflightReport report;

@@ -8,6 +8,7 @@
 #include "schema/schema.h"
 #include "task/decisions.h"
 #include "task/moments.h"
+#include "task/steps.h"
 #include "task/task.h"
 #include "task/way.h"
 
@@ -20,9 +21,12 @@ struct Task {
     SyncSpec spec;
     SchemaPort schema;
     SchemaRestore *restore;
-    SyncSpec back; /* the other direction */
-    Sync *sync;    /* of the direction that runs */
-    Sync **ended;  /* of those before: status may still look at them */
+    Steps steps;            /* of task_steps_begin */
+    Arena *steps_arena;     /* of steps_seen */
+    StepsStatus steps_seen; /* lock */
+    SyncSpec back;          /* the other direction */
+    Sync *sync;             /* of the direction that runs */
+    Sync **ended;           /* of those before: status may still look at them */
     int ended_count;
     Way way; /* lock */
     StopToken *stop, *abort;

@@ -19,8 +19,10 @@ STREAM = [f for f in FAULTS if f.startswith(("STREAM_", "APPLY_", "FEEDBACK_", "
 VERIFY = [f for f in FAULTS if f.startswith(("VERIFY_", "REPAIR_"))]  # integration/test_verify.py, test_repair.py go there
 AUDIT = [f for f in FAULTS if f.startswith("AUDIT_")]  # fault/test_audit_kill.py goes there
 DISCARD = [f for f in FAULTS if f.startswith("DISCARD_")]  # fault/test_discard_kill.py goes there
+STEPS = [f for f in FAULTS if f.startswith("STEP_")]  # integration/test_schema_steps.py goes there
 SUSPEND = [f for f in FAULTS if f.startswith(("SUSPEND_", "REJOIN_"))]
-LOAD = [f for f in FAULTS if f not in CUTOVER + REVOKE + SPILL + STREAM + VERIFY + SUSPEND + AUDIT + DISCARD]
+LOAD = [f for f in FAULTS
+        if f not in CUTOVER + REVOKE + SPILL + STREAM + VERIFY + SUSPEND + AUDIT + DISCARD + STEPS]
 # After these the fence or the opening is durable: `cutover` again finishes it.
 DECIDED = {"CUTOVER_COMMITTED", "CUTOVER_OPENED"}
 

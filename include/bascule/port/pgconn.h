@@ -96,6 +96,9 @@ MUST_CHECK bool pgconn_exec(PgConn *conn, Sql sql, const PgParam *params, int np
                             int64_t *out_affected, Error *err);
 /* Many statements in one simple query (one implicit transaction); no parameters. */
 MUST_CHECK bool pgconn_script(PgConn *conn, Sql sql, Error *err);
+/* Where in the statement that failed last the server found the error: characters from 1; 0: it did
+ * not say. */
+int pgconn_error_position(const PgConn *conn);
 
 void pgrows_free(PgRows *rows); /* NULL is fine */
 #define CLEANUP_PGROWS __attribute__((cleanup(pgrows_cleanup)))

@@ -74,7 +74,8 @@ static void unknown_is_null_and_never_a_number(void **state)
         "\"queued_bytes\":null,\"spilled_bytes\":null},"
         "\"cutover\":{\"decision\":\"unknown\",\"epoch\":null},\"trouble\":\"\",\"tables\":[],"
         "\"proof\":null,"
-        "\"source_ddl\":null,\"direction\":null,\"rollback\":{\"decision\":\"unknown\",\"epoch\":"
+        "\"source_ddl\":null,\"schema\":null,\"direction\":null,\"rollback\":{\"decision\":"
+        "\"unknown\",\"epoch\":"
         "null,\"ready\":false,"
         "\"not_ready_because\":null,\"open_seconds\":null,\"fences\":null,\"fences_armed\":null}}");
     buf_clear(&out);
