@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bascule/base/hash.h"
+#include "bascule/base/log.h"
 #include "source/mapped.h"
 #include "source/name_utf8.h"
 #include "source/roots.h"
@@ -86,8 +87,13 @@ static bool selection_done(Selection *sel, Error *err)
                                             : sel->includes.patterns[in++].matched;
     }
     for (int i = 0; i < sel->rules->count; i++) {
-        const RulePattern *pattern = &sel->rules->patterns[i];
-        if (pattern->matched == 0 && !rules_pattern_has_wildcard(pattern)) {
+        RulePattern *pattern = &sel->rules->patterns[i];
+        if (pattern->matched > 0 || rules_pattern_has_wildcard(pattern))
+            continue;
+        if (pattern->optional && !pattern->told)
+            log_warn("optional table '%s' is not on the source", pattern->text);
+        pattern->told = true;
+        if (!pattern->optional) {
             ERR(err, ERR_CONFIG, "rule '%s' names no table of the source", pattern->text);
             return err_hint(err, "Names are case-sensitive and written without quotes; views, "
                                  "foreign tables and tables of extensions are not replicated.");

@@ -51,7 +51,7 @@ int cli_failed(const Error *err)
 
 /* What may stand in front of the command. */
 typedef struct Front {
-    const char *config_path;
+    const char *config_path, *profile;
     bool help, version;
     int at; /* the command's place in argv */
 } Front;
@@ -70,6 +70,12 @@ static bool read_front(int argc, char *const *argv, Front *front, Error *err)
             if (front->at + 1 >= argc)
                 return ERR(err, ERR_USAGE, "flag '%s' needs a value", word);
             front->config_path = argv[++front->at];
+        } else if (strncmp(word, "--profile=", 10) == 0) {
+            front->profile = word + 10;
+        } else if (strcmp(word, "--profile") == 0) {
+            if (front->at + 1 >= argc)
+                return ERR(err, ERR_USAGE, "flag '%s' needs a value", word);
+            front->profile = argv[++front->at];
         } else {
             ERR(err, ERR_USAGE, "unknown flag '%s' in front of the command", word);
             return err_hint(
@@ -103,13 +109,13 @@ static int print_help(const Command *command)
     return 0;
 }
 
-static int run_command(const Command *command, const char *path, int argc, char *const *argv,
+static int run_command(const Command *command, const Front *front, int argc, char *const *argv,
                        Error *err)
 {
     Config *config = config_new();
     FlagSet flags = command_flags(command);
     int code;
-    if (!config_load(config, path, argc, argv, &flags, err)) {
+    if (!config_load(config, front->config_path, front->profile, argc, argv, &flags, err)) {
         code = cli_failed(err);
     } else if (config_flag(config, FLAG_HELP)) {
         code = print_help(command);
@@ -147,7 +153,7 @@ int cli_run(int argc, char *const *argv, Error *err)
     if (front.help && front.at < argc)
         return print_help(command);
     int rest = front.at < argc ? front.at + 1 : argc;
-    return run_command(command, front.config_path, argc - rest, argv + rest, err);
+    return run_command(command, &front, argc - rest, argv + rest, err);
 }
 
 void cli_print_error(const Error *err)

@@ -1,6 +1,7 @@
 /* cleanup - lists, then removes, what a task left on both sides. */
 #include "bascule/base/stop.h"
 #include "cli/command.h"
+#include "cli/confirm.h"
 #include "cli/out.h"
 #include "task/cleanup.h"
 
@@ -49,7 +50,11 @@ static void show(const TaskCleanup *list, bool json, bool removed)
 
 static bool agreed(const Config *config, const TaskCleanup *list, const Task *task, Error *err)
 {
-    if (list->count == 0 || config_flag(config, FLAG_YES))
+    if (list->count == 0)
+        return true;
+    if (config_bool(config, OPT_CONFIRM))
+        return confirm_write(config, "to remove all of this", err);
+    if (config_flag(config, FLAG_YES))
         return true;
     if (out_interactive() && !config_flag(config, FLAG_JSON)) {
         if (out_confirm("Type the task's name to remove all of this: ", task_name(task)))
@@ -70,7 +75,7 @@ static int run(const Config *config, Error *err)
     bool ok =
         task_open(config, stop, false, &task, err) && task_cleanup_list(task, arena, &list, err);
     if (ok) {
-        bool remove = config_flag(config, FLAG_YES);
+        bool remove = config_flag(config, FLAG_YES) || config_flag(config, FLAG_CONFIRM);
         if (!json || !remove)
             show(&list, json, false);
         if (list.running && list.count > 0)
@@ -94,17 +99,20 @@ const Command CMD_CLEANUP = {
     .name = "cleanup",
     .summary = "list and remove slot, publication, fences and control schema on both sides",
     .usage = "",
-    .help = "Lists everything that the task left on source and target, with the statement that "
-            "removes it, then\n"
-            "removes it when told to (--yes, or by typing the task's name on a terminal). Works "
-            "without an engine,\n"
-            "with the source frozen, and with one side unreachable (that side is then reported as "
-            "unknown).\n"
-            "The tables themselves are never touched. Refused while an engine runs.",
+    .help =
+        "Lists everything that the task left on source and target, with the statement that "
+        "removes it, then\n"
+        "removes it when told to (--yes, or by typing the task's name on a terminal). Works "
+        "without an engine,\n"
+        "with the source frozen, and with one side unreachable (that side is then reported as "
+        "unknown).\n"
+        "The tables themselves are never touched. Refused while an engine runs. With confirm: true "
+        "(a profile named\n"
+        "production) it is the target database's name that is typed, or given with --confirm.",
     .example = "bascule --config clinic.yaml cleanup\n"
                "bascule -c clinic.yaml cleanup --yes",
     .uses = USE_ALWAYS | USE_TASK | USE_CONNECT | USE_PLAN,
-    .flags = FLAG_BIT(FLAG_YES) | FLAG_BIT(FLAG_JSON),
+    .flags = FLAG_BIT(FLAG_YES) | FLAG_BIT(FLAG_CONFIRM) | FLAG_BIT(FLAG_JSON),
     .audit = COMMAND_AUDIT,
     .exits = {1, 2, 3, 6, 7},
     .run = run,

@@ -19,6 +19,8 @@ static void print_text(const Config *config, Arena *arena)
         out_table_row(table, cells);
     }
     out_table_put(table, &out);
+    if (config_profile(config) != NULL)
+        buf_printf(&out, "\nprofile is %s\n", config_profile(config));
     for (int side = 0; side < 2; side++) {
         PgEndpoint endpoint;
         Error err = ERROR_INIT;
@@ -42,14 +44,20 @@ static void print_json(const Config *config, Arena *arena)
         json_array_append_new(options, json_pack("{s:s, s:o, s:s}", "option", OPTIONS[i].name,
                                                  "value", value, "from", config_where(config, id)));
     }
-    json_t *all = json_pack("{s:s?, s:o}", "file", config_path(config), "options", options);
+    json_t *all = json_pack("{s:s?, s:s?, s:o}", "file", config_path(config), "profile",
+                            config_profile(config), "options", options);
     out_json(all);
     json_decref(all);
 }
 
 static int run(const Config *config, Error *err)
 {
-    (void)err;
+    int count = 0;
+    const char *const *args = config_args(config, &count);
+    if (count > 0 && strcmp(args[0], "show") != 0) {
+        ERR(err, ERR_USAGE, "'bascule config %s': there is show", args[0]);
+        return cli_failed(err);
+    }
     Arena *arena = arena_new(0);
     if (config_flag(config, FLAG_JSON))
         print_json(config, arena);
@@ -62,13 +70,16 @@ static int run(const Config *config, Error *err)
 const Command CMD_CONFIG = {
     .name = "config",
     .summary = "show the configuration as bascule understood it, and where each value comes from",
-    .usage = "",
+    .usage = "[show]",
     .help = "Reads file, environment and flags, checks them, and prints every option that has a "
             "value. Secrets\n"
-            "are masked. Connects to nothing.",
-    .example = "bascule --config clinic.yaml config",
+            "are masked. Connects to nothing. With --profile the values of that profile stand over "
+            "those of the file.",
+    .example = "bascule --config clinic.yaml config\n"
+               "bascule --config clinic.yaml --profile production config show",
     .uses = USE_TASK | USE_CONNECT | USE_PLAN | USE_ENGINE | USE_CUTOVER,
     .flags = FLAG_BIT(FLAG_JSON),
+    .max_args = 1,
     .exits = {2},
     .run = run,
 };

@@ -127,6 +127,9 @@ const Command CMD_RUN = {
             "the source. Run it\n"
             "again after a stop, a crash or a reboot: it goes on where it was. Nothing is asked, "
             "nothing is lost.\n"
+            "Only with confirm: true (a profile named production) a new task wants the target "
+            "database's name,\n"
+            "typed on a terminal or as --confirm=NAME.\n"
             "\n"
             "SIGINT or SIGTERM (or 'bascule stop') finishes the batch and ends with 0; a second "
             "signal ends at once.\n"
@@ -134,7 +137,7 @@ const Command CMD_RUN = {
     .example = "bascule --config clinic.yaml run\n"
                "bascule -c clinic.yaml run --until caught-up",
     .uses = USE_ALWAYS | USE_TASK | USE_CONNECT | USE_PLAN | USE_ENGINE | USE_CUTOVER,
-    .flags = FLAG_BIT(FLAG_UNTIL),
+    .flags = FLAG_BIT(FLAG_UNTIL) | FLAG_BIT(FLAG_CONFIRM),
     .audit = COMMAND_AUDIT,
     .exits = {1, 2, 3},
     .run = run,

@@ -3,6 +3,7 @@
 
 #include "bascule/base/clock.h"
 #include "cli/command.h"
+#include "cli/confirm.h"
 #include "cli/exit_codes.h"
 #include "cli/interrupt.h"
 #include "cli/out.h"
@@ -192,11 +193,25 @@ static bool not_stopped(Error *err)
     return false;
 }
 
+/* Only where there is something to run. */
+static bool migrate_agreed(Call *call, Error *err)
+{
+    History history;
+    int count = 0;
+    if (!config_bool(call->config, OPT_CONFIRM))
+        return true;
+    return steps_look(&call->steps, call->arena, &history, err) && history_refuse(&history, err) &&
+           migrate_count(&history, call->up_to, &count, err) &&
+           (count == 0 || confirm_write(call->config, "to run schema scripts there", err));
+}
+
 static bool migrate(Call *call, Error *err)
 {
     MigrateReport report;
     if (config_flag(call->config, FLAG_DRY_RUN))
         return dry_run(call, err);
+    if (!migrate_agreed(call, err))
+        return false;
     bool ok = steps_migrate(&call->steps, call->up_to, call->arena, &report, err);
     show_report(call, &report, ok);
     return ok || not_stopped(err);
@@ -228,6 +243,8 @@ static void show_fixes(const Call *call, const MigrateFixes *fixes, bool done)
 
 static bool agreed(const Call *call, Error *err)
 {
+    if (config_bool(call->config, OPT_CONFIRM))
+        return confirm_write(call->config, "to change the history", err);
     if (config_flag(call->config, FLAG_YES))
         return true;
     if (out_interactive() && !call->json) {
@@ -353,7 +370,7 @@ const Command CMD_SCHEMA = {
     .uses = USE_TASK | USE_CONNECT | USE_SCHEMA,
     .own = USE_SCHEMA,
     .flags = FLAG_BIT(FLAG_YES) | FLAG_BIT(FLAG_JSON) | FLAG_BIT(FLAG_DRY_RUN) |
-             FLAG_BIT(FLAG_TARGET_REVISION),
+             FLAG_BIT(FLAG_TARGET_REVISION) | FLAG_BIT(FLAG_CONFIRM),
     .max_args = 1,
     .audit = COMMAND_AUDIT,
     .look_word = "status",

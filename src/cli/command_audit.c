@@ -33,11 +33,17 @@ static const char *role_of(const Config *config, bool source, Arena *arena)
     return role != NULL ? role : conninfo_builtin(arena, "user");
 }
 
+/* The plan that was confirmed, of a command that has one. */
+static const char *plan_of(const Command *command, const Config *config)
+{
+    bool plans = (command->flags & FLAG_BIT(FLAG_REHEARSE)) != 0;
+    return plans ? config_flag_text(config, FLAG_CONFIRM) : NULL;
+}
+
 static bool begin(const Command *command, const Config *config, Error *err)
 {
     Arena *arena = arena_new(0);
-    AuditNote note = {
-        .action = command->name, .event = "begin", .plan = config_flag_text(config, FLAG_CONFIRM)};
+    AuditNote note = {.action = command->name, .event = "begin", .plan = plan_of(command, config)};
     bool ok = audit_open(config_text(config, OPT_WORK_DIR), config_text(config, OPT_TASK),
                          config_command_line(config, command->name, arena),
                          role_of(config, true, arena), role_of(config, false, arena), err);
@@ -56,7 +62,7 @@ static void end(const Command *command, const Config *config, int code, const Er
                       .result = failed ? err_slug(err->cls) : exit_name(code),
                       .has_exit = true,
                       .exit_code = code,
-                      .plan = config_flag_text(config, FLAG_CONFIRM),
+                      .plan = plan_of(command, config),
                       .at_us = clock_wall_us()};
     if (failed)
         buf_puts(&detail, err->message);

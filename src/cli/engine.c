@@ -9,6 +9,7 @@
 #include "bascule/base/clock.h"
 #include "bascule/base/log.h"
 #include "bascule/base/worker.h"
+#include "cli/confirm.h"
 #include "cli/engine_verify.h"
 #include "ops/control_api.h"
 #include "ops/report.h"
@@ -145,6 +146,11 @@ static bool on_repair(void *self, const json_t *request, ControlEvents *events, 
     return engine_repair_start(engine->verify, request, events, err);
 }
 
+static bool agreed(const Config *config, Error *err)
+{
+    return confirm_write(config, "to let the task begin", err);
+}
+
 static void free_engine(Engine *engine)
 {
     engine_verify_end(engine->verify);
@@ -169,8 +175,9 @@ bool engine_start(const Config *config, StopToken *stop, bool until_caught_up, E
                       .verify = on_verify,
                       .repair = on_repair};
     WorkerSpec spec = {.name = "sync", .self = engine, .step = task_step};
-    if (!task_open(config, stop, until_caught_up, &engine->task, err) ||
-        (engine->verify = engine_verify_new(engine->task)) == NULL ||
+    if (task_open(config, stop, until_caught_up, &engine->task, err))
+        task_on_first_write(engine->task, agreed);
+    if (engine->task == NULL || (engine->verify = engine_verify_new(engine->task)) == NULL ||
         !task_make_dirs(engine->task, err) ||
         (engine->api = control_api_start(config_text(config, OPT_CONTROL_SOCKET), &ops, err)) ==
             NULL ||

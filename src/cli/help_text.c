@@ -91,9 +91,9 @@ static void put_option(Arena *arena, OptionId id, Buf *out)
 
 static void put_flags(Arena *arena, const Command *command, Buf *out)
 {
-    uint64_t taken = command->flags | FLAG_BIT(FLAG_CONFIG) | FLAG_BIT(FLAG_HELP);
+    uint64_t taken = command->flags | FLAGS_ALWAYS;
     if (command->no_file)
-        taken &= ~FLAG_BIT(FLAG_CONFIG);
+        taken &= ~(FLAG_BIT(FLAG_CONFIG) | FLAG_BIT(FLAG_PROFILE));
     buf_puts(out, "\nFlags:\n");
     for (int i = 0; i < FLAG_COUNT; i++) {
         const Flag *flag = &FLAGS[i];

@@ -28,6 +28,10 @@ static void put_cell(Buf *out, const char *text)
 static void put_commands_of(const Option *option, Buf *out)
 {
     bool any = false;
+    if ((option->traits & OPTION_NO_FLAG) != 0) {
+        buf_puts(out, "those that write");
+        return;
+    }
     if ((option->uses & USE_ALWAYS) != 0) {
         buf_puts(out, "all");
         return;

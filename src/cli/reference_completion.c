@@ -13,7 +13,7 @@ static void put_words(Buf *out, const char *allowed)
 
 static void put_flags(Arena *arena, const Command *command, Buf *out)
 {
-    uint64_t flags = command->flags | FLAG_BIT(FLAG_CONFIG) | FLAG_BIT(FLAG_HELP);
+    uint64_t flags = command->flags | FLAGS_ALWAYS;
     for (int i = 0; i < FLAG_COUNT; i++)
         if ((flags & FLAG_BIT(i)) != 0)
             buf_printf(out, " --%s", FLAGS[i].name);

@@ -23,8 +23,9 @@ static void put_options_of(Arena *arena, unsigned uses, const char *section, boo
     for (int i = 0; i < OPTION_COUNT; i++) {
         const Option *option = &OPTIONS[i];
         OptionId id = (OptionId)i;
-        if ((option->uses & uses) == 0 ||
-            (section != NULL && strcmp(option_section(arena, id), section) != 0))
+        bool meant =
+            (option->uses & uses) != 0 || (!as_flags && (option->traits & OPTION_NO_FLAG) != 0);
+        if (!meant || (section != NULL && strcmp(option_section(arena, id), section) != 0))
             continue;
         buf_puts(out, "*");
         put_plain(out,
@@ -114,6 +115,7 @@ void page_man_program(Buf *out)
             put_command(arena, COMMANDS[i], out);
     buf_puts(out, "# FLAGS OF EVERY COMMAND\n\n");
     put_flag(arena, &FLAGS[FLAG_CONFIG], out);
+    put_flag(arena, &FLAGS[FLAG_PROFILE], out);
     put_flag(arena, &FLAGS[FLAG_HELP], out);
     put_options_of(arena, USE_ALWAYS, NULL, true, out);
     buf_puts(out, "# EXIT STATUS\n\n");
@@ -124,7 +126,8 @@ void page_man_program(Buf *out)
     }
     buf_puts(out,
              "# ENVIRONMENT\n\n*BASCULE\\_CONFIG*\n\tThe configuration "
-             "file.\n\n*BASCULE\\_...*\n\tAn option: "
+             "file.\n\n*BASCULE\\_PROFILE*\n\tThe profile of that file.\n\n*BASCULE\\_...*\n\tAn "
+             "option: "
              "_BASCULE\\_LOAD\\_JOBS_ is _load.jobs_.\n\n*PGPASSFILE*, *PGSERVICEFILE*, "
              "*PGSSLMODE* ...\n\t"
              "libpq's own variables complete what the configuration leaves open, on both sides.\n\n"

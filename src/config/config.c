@@ -138,7 +138,8 @@ static bool put_text(Config *config, OptionId id, const char *text, ConfigFrom f
 /* Environment -------------------------------------------------------------------------------- */
 static void warn_unknown_variable(Config *config, const char *name)
 {
-    static const char *const OURS[] = {"BASCULE_CONFIG", "BASCULE_FAULT", "BASCULE_SOURCE_DIR"};
+    static const char *const OURS[] = {"BASCULE_CONFIG", "BASCULE_PROFILE", "BASCULE_FAULT",
+                                       "BASCULE_SOURCE_DIR"};
     const char *words[OPTION_COUNT];
     for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++)
         if (strcmp(name, OURS[i]) == 0)
@@ -260,7 +261,17 @@ static const char *choose_path(const Config *config, const char *path)
     return access(HERE, F_OK) == 0 ? HERE : NULL;
 }
 
-bool config_load(Config *config, const char *path, int argc, char *const *argv,
+static const char *choose_profile(const Config *config, const char *profile)
+{
+    const char *named = getenv("BASCULE_PROFILE");
+    if (config->flags.values[FLAG_PROFILE] != NULL)
+        return config->flags.values[FLAG_PROFILE];
+    if (profile != NULL)
+        return profile;
+    return named != NULL && named[0] != '\0' ? arena_strdup(config->arena, named) : NULL;
+}
+
+bool config_load(Config *config, const char *path, const char *profile, int argc, char *const *argv,
                  const FlagSet *flags, Error *err)
 {
     if (!flags_read(config->arena, argc, argv, flags, &config->flags, err))
@@ -268,11 +279,16 @@ bool config_load(Config *config, const char *path, int argc, char *const *argv,
     if (config_flag(config, FLAG_HELP))
         return true;
     config->path = flags->no_file ? NULL : choose_path(config, path);
+    config->profile = flags->no_file ? NULL : choose_profile(config, profile);
+    if (config->profile != NULL && config->path == NULL)
+        return ERR(err, ERR_USAGE, "profile '%s': there is no configuration file to find it in",
+                   config->profile);
     if (config->path != NULL && !config_read_file(config, config->path, err))
         return false;
     if (!flags->no_file && !read_environment(config, err))
         return false;
-    if (!read_flags(config, err) || !put_defaults(config, err))
+    if (!read_flags(config, err) || !config_part_profiles(config, err) ||
+        !put_defaults(config, err))
         return false;
     clamp_defaults(config);
     return config_check_rules(config, err);
@@ -337,7 +353,8 @@ const char *config_where(const Config *config, OptionId id)
     const ConfigValue *value = &config->values[id];
     switch (value->from) {
     case FROM_FILE:
-        return arena_printf(config->arena, "file %s", value->place);
+        return arena_printf(config->arena, "%s %s", value->by_profile ? "profile" : "file",
+                            value->place);
     case FROM_ENV:
         return arena_printf(config->arena, "env %s", value->place);
     case FROM_FLAG:
@@ -395,6 +412,11 @@ const char *const *config_args(const Config *config, int *out_n)
 const char *config_path(const Config *config)
 {
     return config->path;
+}
+
+const char *config_profile(const Config *config)
+{
+    return config->profile;
 }
 
 const char *const *config_warnings(const Config *config, int *out_n)

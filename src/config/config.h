@@ -1,7 +1,9 @@
 /*
  * config - what the operator asked for: file, environment and flags, merged and checked once.
  *
- * Order     flag > environment > file > default; config_where() says which one it was.
+ * Order     flag > environment > profile > file > default; config_where() says which one it was.
+ * Profiles  never meet: task and work_dir of the file's base get the profile's name behind them, and
+ *           what else would be shared (slot, publication, socket, directories) is refused there.
  * Checks    unknown and duplicate keys, types, bounds, rules that span options. The first fault
  *           is the error, with file:line:col; CONFIG for file and environment, USAGE for flags.
  * Secrets   are given out by config_text and config_endpoint only; config_shown masks them.
@@ -20,9 +22,10 @@ Config *config_new(void);
 void config_free(Config *config); /* NULL is fine; wipes secrets */
 
 /* argv: what stands behind the command's name. `path`: --config given in front of it, or NULL; then
- * $BASCULE_CONFIG, then ./bascule.yaml where it exists. `flags`: what the command takes. */
-MUST_CHECK bool config_load(Config *config, const char *path, int argc, char *const *argv,
-                            const FlagSet *flags, Error *err);
+ * $BASCULE_CONFIG, then ./bascule.yaml where it exists. `profile`: --profile in front of it, or NULL;
+ * then $BASCULE_PROFILE, then none. `flags`: what the command takes. */
+MUST_CHECK bool config_load(Config *config, const char *path, const char *profile, int argc,
+                            char *const *argv, const FlagSet *flags, Error *err);
 
 /* Values --------------------------------------------------------------------------------------- */
 const char *config_text(const Config *config, OptionId id); /* NULL unset */
@@ -43,7 +46,8 @@ const char *config_shown(const Config *config, OptionId id, Arena *arena);
 bool config_flag(const Config *config, FlagId id);
 const char *config_flag_text(const Config *config, FlagId id); /* NULL: not given */
 const char *const *config_args(const Config *config, int *out_n);
-const char *config_path(const Config *config); /* NULL: no file */
+const char *config_path(const Config *config);    /* NULL: no file */
+const char *config_profile(const Config *config); /* NULL: none was asked for */
 /* Things to tell the operator that are no error; main logs them. */
 const char *const *config_warnings(const Config *config, int *out_n);
 /* What was typed, put together again: flags with secrets masked, and what is no flag. */

@@ -7,13 +7,18 @@
 #include "config/expand.h"
 #include "config/yaml_tree.h"
 
-#define FILE_LIMIT (1024 * 1024)
+#define FILE_LIMIT  (1024 * 1024)
+#define PROFILE_MAX 16
+
+static const char PROFILES[] = "profiles";
 
 typedef struct File {
     Config *config;
     const char *name;      /* as messages call it */
     const char *directory; /* relative paths start here; "" for the current one */
     bool holds_secret;     /* a literal one, not ${...} */
+    bool in_profile;       /* what is read is the profile's */
+    bool names_only;       /* of a profile that is not used: values may need what is not there */
     Error *err;
 } File;
 
@@ -40,6 +45,8 @@ static int words_of(File *file, const char *section, const char **out_words)
     for (int i = 0; section[0] == '\0' && i < OPTION_SECTION_COUNT; i++)
         if (OPTION_SECTIONS[i].name[0] != '\0')
             out_words[count++] = OPTION_SECTIONS[i].name;
+    if (section[0] == '\0' && !file->in_profile)
+        out_words[count++] = PROFILES;
     return count;
 }
 
@@ -130,27 +137,36 @@ static bool read_list(File *file, OptionId id, const YamlNode *list, const char 
     return true;
 }
 
+static bool put_option(File *file, OptionId id, const YamlNode *node, const char *place)
+{
+    const char *text = NULL;
+    if (node->kind == YAML_LIST)
+        return read_list(file, id, node, place);
+    return expand(file, id, node, &text) &&
+           config_put(file->config, id, &text, 1, FROM_FILE, place, file->err);
+}
+
 static bool read_option(File *file, OptionId id, const YamlPair *pair)
 {
     const YamlNode *node = pair->value;
+    bool repeated = (OPTIONS[id].traits & OPTION_REPEATED) != 0;
     const char *place =
         arena_printf(file->config->arena, "%s:%d:%d", file->name, node->line, node->column);
-    const char *text = NULL;
-    switch (node->kind) {
-    case YAML_NULL:
+    if (node->kind == YAML_NULL)
         return true;
-    case YAML_MAP:
+    if (node->kind == YAML_MAP)
         return FAIL(file, node, "'%s' takes %s, not a section", OPTIONS[id].name,
-                    (OPTIONS[id].traits & OPTION_REPEATED) != 0 ? "a list" : "one value");
-    case YAML_LIST:
-        if ((OPTIONS[id].traits & OPTION_REPEATED) == 0)
-            return FAIL(file, node, "'%s' takes one value, not a list", OPTIONS[id].name);
-        return read_list(file, id, node, place);
-    case YAML_SCALAR:
-        break;
-    }
-    return expand(file, id, node, &text) &&
-           config_put(file->config, id, &text, 1, FROM_FILE, place, file->err);
+                    repeated ? "a list" : "one value");
+    if (node->kind == YAML_LIST && !repeated)
+        return FAIL(file, node, "'%s' takes one value, not a list", OPTIONS[id].name);
+    if (file->names_only)
+        return true;
+    if (!put_option(file, id, node, place))
+        return false;
+    ConfigValue *value = &file->config->values[id];
+    if (value->place == place)
+        value->by_profile = file->in_profile;
+    return true;
 }
 
 static bool read_section(File *file, const char *section, const YamlNode *map)
@@ -160,6 +176,8 @@ static bool read_section(File *file, const char *section, const YamlNode *map)
         const char *name = section[0] == '\0'
                                ? pair->key
                                : arena_printf(file->config->arena, "%s.%s", section, pair->key);
+        if (section[0] == '\0' && !file->in_profile && strcmp(pair->key, PROFILES) == 0)
+            continue; /* read once the base is */
         if (section[0] == '\0' && is_section(pair->key)) {
             if (pair->value->kind == YAML_NULL)
                 continue;
@@ -177,6 +195,77 @@ static bool read_section(File *file, const char *section, const YamlNode *map)
             return false;
     }
     return true;
+}
+
+/* Profiles ----------------------------------------------------------------------------------- */
+static bool is_profile_name(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 0 && len <= PROFILE_MAX &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == len;
+}
+
+static bool unknown_profile(File *file, const YamlNode *profiles)
+{
+    const char *known = "";
+    for (int i = 0; profiles != NULL && i < profiles->count; i++)
+        known = arena_printf(file->config->arena, "%s%s%s", known, i > 0 ? ", " : "",
+                             profiles->pairs[i].key);
+    if (known[0] == '\0')
+        return ERR(file->err, ERR_CONFIG, "profile '%s': %s has no profiles", file->config->profile,
+                   file->name);
+    return ERR(file->err, ERR_CONFIG, "%s has no profile '%s', there are %s", file->name,
+               file->config->profile, known);
+}
+
+/* The one named production asks before it is written to, unless something says otherwise. */
+static bool confirm_production(File *file, const YamlPair *profile)
+{
+    static const char *const YES = "true";
+    if (strcmp(profile->key, "production") != 0 ||
+        file->config->values[OPT_CONFIRM].from != FROM_NOWHERE)
+        return true;
+    const char *place =
+        arena_printf(file->config->arena, "%s:%d:%d", file->name, profile->line, profile->column);
+    if (!config_put(file->config, OPT_CONFIRM, &YES, 1, FROM_FILE, place, file->err))
+        return false;
+    file->config->values[OPT_CONFIRM].by_profile = true;
+    return true;
+}
+
+static bool read_profile(File *file, const YamlPair *profile)
+{
+    const char *wanted = file->config->profile;
+    if (!is_profile_name(profile->key))
+        return FAIL(file, profile,
+                    "profile '%s': a name has lower-case letters, digits and _, at "
+                    "most %d of them",
+                    profile->key, PROFILE_MAX);
+    file->names_only = wanted == NULL || strcmp(profile->key, wanted) != 0;
+    if (profile->value->kind != YAML_NULL && profile->value->kind != YAML_MAP)
+        return FAIL(file, profile->value, "profile '%s' is a section, write its options below it",
+                    profile->key);
+    if (profile->value->kind == YAML_MAP && !read_section(file, "", profile->value))
+        return err_context(file->err, "profile '%s'", profile->key);
+    return file->names_only || confirm_production(file, profile);
+}
+
+static bool read_profiles(File *file, const YamlNode *root)
+{
+    const YamlNode *profiles = NULL;
+    bool found = file->config->profile == NULL;
+    for (int i = 0; i < root->count; i++)
+        if (strcmp(root->pairs[i].key, PROFILES) == 0)
+            profiles = root->pairs[i].value;
+    if (profiles != NULL && profiles->kind != YAML_NULL && profiles->kind != YAML_MAP)
+        return FAIL(file, profiles, "'%s' is a section, write the profiles below it", PROFILES);
+    file->in_profile = true;
+    for (int i = 0; profiles != NULL && i < profiles->count; i++) {
+        if (!read_profile(file, &profiles->pairs[i]))
+            return false;
+        found = found || !file->names_only;
+    }
+    return found || unknown_profile(file, profiles);
 }
 
 bool config_read_file(Config *config, const char *path, Error *err)
@@ -197,7 +286,7 @@ bool config_read_file(Config *config, const char *path, Error *err)
         file.directory = "/";
     YamlNode *root = NULL;
     bool good = yaml_tree_parse(config->arena, path, data, len, &root, err) &&
-                read_section(&file, "", root);
+                read_section(&file, "", root) && read_profiles(&file, root);
     explicit_bzero(data, len);
     free(data);
     if (good && file.holds_secret && expand_readable_by_others(path))

@@ -13,8 +13,6 @@ const Flag FLAGS[FLAG_COUNT] = {
 #include "config/flags.def"
 };
 
-#define ALWAYS_TAKEN (FLAG_BIT(FLAG_CONFIG) | FLAG_BIT(FLAG_HELP))
-
 typedef struct Reader {
     Arena *arena;
     int argc;
@@ -26,7 +24,7 @@ typedef struct Reader {
 
 static bool takes_flag(const FlagSet *set, int id)
 {
-    return ((set->flags | ALWAYS_TAKEN) & FLAG_BIT(id)) != 0;
+    return ((set->flags | FLAGS_ALWAYS) & FLAG_BIT(id)) != 0;
 }
 
 static bool takes_option(const FlagSet *set, int id)

@@ -26,7 +26,10 @@ typedef struct Flag {
 
 extern const Flag FLAGS[FLAG_COUNT];
 
-/* What a command takes. FLAG_CONFIG and FLAG_HELP are always taken. */
+/* Taken by every command; the first two not by one that reads no configuration. */
+#define FLAGS_ALWAYS (FLAG_BIT(FLAG_CONFIG) | FLAG_BIT(FLAG_PROFILE) | FLAG_BIT(FLAG_HELP))
+
+/* What a command takes, but for FLAGS_ALWAYS. */
 typedef struct FlagSet {
     const char *command; /* for messages */
     unsigned uses;       /* OptionUse groups whose options are taken as flags */

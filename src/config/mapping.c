@@ -20,18 +20,27 @@ static const char *place_of(const Config *config, OptionId id, int item)
 
 static bool read_patterns(const Config *config, Rules *rules, Arena *arena, Error *err)
 {
-    static const OptionId LISTS[] = {OPT_TABLES_INCLUDE, OPT_TABLES_EXCLUDE};
-    int includes = 0, excludes = 0;
-    (void)config_list(config, OPT_TABLES_INCLUDE, &includes);
-    (void)config_list(config, OPT_TABLES_EXCLUDE, &excludes);
-    rules->patterns = arena_new_array(arena, RulePattern, includes + excludes + 1);
-    for (size_t list = 0; list < 2; list++) {
+    static const OptionId LISTS[] = {OPT_TABLES_INCLUDE, OPT_TABLES_OPTIONAL, OPT_TABLES_EXCLUDE};
+    int counts[3], room = 2;
+    for (size_t list = 0; list < 3; list++) {
+        (void)config_list(config, LISTS[list], &counts[list]);
+        room += counts[list];
+    }
+    rules->patterns = arena_new_array(arena, RulePattern, room);
+    /* Without any include every table moves, and the optional ones are no narrower choice. */
+    if (counts[0] == 0 && counts[1] > 0 &&
+        !rules_parse_pattern(arena, "*.*", false, &rules->patterns[rules->count++], err))
+        return false;
+    for (size_t list = 0; list < 3; list++) {
         int count = 0;
         const char *const *items = config_list(config, LISTS[list], &count);
-        for (int i = 0; i < count; i++)
-            if (!rules_parse_pattern(arena, items[i], LISTS[list] == OPT_TABLES_EXCLUDE,
-                                     &rules->patterns[rules->count++], err))
+        for (int i = 0; i < count; i++) {
+            RulePattern *pattern = &rules->patterns[rules->count++];
+            if (!rules_parse_pattern(arena, items[i], LISTS[list] == OPT_TABLES_EXCLUDE, pattern,
+                                     err))
                 return err_context(err, "%s", place_of(config, LISTS[list], i));
+            pattern->optional = LISTS[list] == OPT_TABLES_OPTIONAL;
+        }
     }
     return true;
 }
@@ -48,11 +57,13 @@ static bool read_dms_file(const Config *config, Rules *rules, Arena *arena, DmsR
         return true;
     if (rules->count > 0) {
         ERR(err, ERR_CONFIG, "'rules.dms_file' selects tables, and so does '%s'",
-            OPTIONS[config_set(config, OPT_TABLES_INCLUDE) ? OPT_TABLES_INCLUDE
-                                                           : OPT_TABLES_EXCLUDE]
+            OPTIONS[config_set(config, OPT_TABLES_INCLUDE)    ? OPT_TABLES_INCLUDE
+                    : config_set(config, OPT_TABLES_OPTIONAL) ? OPT_TABLES_OPTIONAL
+                                                              : OPT_TABLES_EXCLUDE]
                 .name);
-        err_hint(err, "Leave tables.include and tables.exclude out, or write the rules without the "
-                      "file.");
+        err_hint(err,
+                 "Leave tables.include, optional and exclude out, or write the rules without the "
+                 "file.");
         return err_context(err, "%s", config->values[OPT_RULES_DMS_FILE].place);
     }
     if (!expand_read_file(path, FILE_LIMIT, &data, &len, err)) {

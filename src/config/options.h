@@ -40,6 +40,7 @@ typedef enum OptionTrait {
     OPTION_SECRET = 1 << 0,   /* never shown, not allowed as a flag */
     OPTION_DSN = 1 << 1,      /* may hold a password: shown without it, refused as a flag with it */
     OPTION_REPEATED = 1 << 2, /* a list */
+    OPTION_NO_FLAG = 1 << 3,  /* of no command's flags: the file or the environment says it */
 } OptionTrait;
 
 typedef enum OptionId {

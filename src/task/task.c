@@ -220,6 +220,11 @@ PreflightSpec task_preflight_spec(const Task *task)
     };
 }
 
+void task_on_first_write(Task *task, bool (*agreed)(const Config *config, Error *err))
+{
+    task->agreed = agreed;
+}
+
 bool task_preflight(Task *task, Error *err)
 {
     const SyncSpec *s = &task->spec;
@@ -232,6 +237,8 @@ bool task_preflight(Task *task, Error *err)
     TaskState state = TASK_NEW;
     if (found && !task_state_parse(status.phase, &state))
         state = TASK_NEW;
+    if (state <= TASK_PREPARING && task->agreed != NULL && !task->agreed(task->config, err))
+        return false;
     if (!task_steps_begin(task, state, err))
         return false;
     if (state > TASK_PREPARING)

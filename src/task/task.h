@@ -37,6 +37,8 @@ const char *task_name(const Task *task);
 MUST_CHECK bool task_make_dirs(const Task *task, Error *err);
 /* What `check` looks at, from the same configuration. */
 PreflightSpec task_preflight_spec(const Task *task);
+/* Called by task_preflight before a new task writes anywhere the first time; false refuses. */
+void task_on_first_write(Task *task, bool (*agreed)(const Config *config, Error *err));
 /* Refuses to begin what `check` would call blocked; a task that is under way is not asked again. */
 MUST_CHECK bool task_preflight(Task *task, Error *err);
 /* Blocks until stopped, done or failed. */

@@ -21,12 +21,13 @@ struct Task {
     SyncSpec spec;
     SchemaPort schema;
     SchemaRestore *restore;
-    Steps steps;            /* of task_steps_begin */
-    Arena *steps_arena;     /* of steps_seen */
-    StepsStatus steps_seen; /* lock */
-    SyncSpec back;          /* the other direction */
-    Sync *sync;             /* of the direction that runs */
-    Sync **ended;           /* of those before: status may still look at them */
+    bool (*agreed)(const Config *config, Error *err); /* to the first write; may be NULL */
+    Steps steps;                                      /* of task_steps_begin */
+    Arena *steps_arena;                               /* of steps_seen */
+    StepsStatus steps_seen;                           /* lock */
+    SyncSpec back;                                    /* the other direction */
+    Sync *sync;                                       /* of the direction that runs */
+    Sync **ended; /* of those before: status may still look at them */
     int ended_count;
     Way way; /* lock */
     StopToken *stop, *abort;

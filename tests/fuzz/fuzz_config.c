@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const FlagSet FLAGS_OF_ALL = {.command = "run", .uses = ~0u};
     Error err = ERROR_INIT;
     Config *config = config_new();
-    if (config_load(config, path_of(data, size), 0, NULL, &FLAGS_OF_ALL, &err))
+    if (config_load(config, path_of(data, size), NULL, 0, NULL, &FLAGS_OF_ALL, &err))
         ask(config);
     else
         ASSERT(err.cls == ERR_CONFIG && err.message[0] != '\0');

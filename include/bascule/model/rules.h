@@ -18,6 +18,8 @@
 typedef struct RulePattern {
     const char *schema, *table; /* glob */
     bool exclude;
+    bool optional;    /* of one table, that need not be there */
+    bool told;        /* that it is not */
     const char *text; /* as written, for messages */
     int matched;      /* tables that it selected or excluded: `plan` reports 0 */
 } RulePattern;

@@ -90,7 +90,7 @@ static inline Config *load_with(const char *text, const FlagSet *set, char *cons
     if (text != NULL)
         write_file("conf.yaml", text, 0600);
     *err = ERROR_INIT;
-    if (config_load(config, text == NULL ? NULL : "conf.yaml", count, flags, set, err))
+    if (config_load(config, text == NULL ? NULL : "conf.yaml", NULL, count, flags, set, err))
         return config;
     config_free(config);
     return NULL;
