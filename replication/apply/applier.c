@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "apply/ddl_notes.h"
+#include "apply/flushed.h"
 #include "apply/rowwise.h"
 #include "apply/setwise.h"
 #include "apply/suspension.h"
@@ -27,6 +28,8 @@
 #define DEFAULT_BATCH_BYTES         ((size_t)16 << 20)
 #define DEFAULT_BATCH_CHANGES       100000
 #define DEFAULT_DURABLE_INTERVAL_US 100000
+#define QUIET_US                    30000 /* nothing came for so long: a flush of our own holds nothing up */
+#define WAL_WRITER_PATIENCE_US      1000000 /* its usual delay three times, and more */
 
 static const char ODD[] = "the changes of a row do not follow from each other";
 
@@ -50,7 +53,8 @@ struct Applier {
     bool part_open; /* the target's transaction holds parts of the open one */
     bool *deleted;  /* by relation id, for rowwise_replay */
     Lsn applied_lsn, durable_lsn;
-    int64_t last_durable_us; /* monotonic */
+    int64_t last_durable_us, last_look_us, last_commit_us; /* monotonic */
+    Flushed flushed;
     Message *messages, **message_tail;
 };
 
@@ -87,6 +91,7 @@ static void close_session(Applier *applier)
         session_close(&applier->session);
     applier->opened = false;
     applier->part_open = false;
+    flushed_forget(&applier->flushed);
 }
 
 /* Everything that is not committed will come again. */
@@ -231,6 +236,15 @@ static void tell_messages(Applier *applier)
     }
 }
 
+/* Everything up to end_lsn is committed and flushed. */
+static void became_durable(Applier *applier, Lsn end_lsn)
+{
+    applier->durable_lsn = end_lsn;
+    applier->last_durable_us = clock_now_us();
+    atomic_store(&applier->spec.progress->durable_lsn, end_lsn);
+    tell_messages(applier);
+}
+
 /* The target's transaction up to end_lsn is committed. */
 static void committed(Applier *applier, Lsn end_lsn, int64_t commit_time_us, int64_t transactions,
                       bool durable)
@@ -239,6 +253,7 @@ static void committed(Applier *applier, Lsn end_lsn, int64_t commit_time_us, int
     int64_t changes = plan_take_tallies(applier->plan, true);
     plan_clear(applier->plan);
     applier->applied_lsn = end_lsn;
+    applier->last_commit_us = clock_now_us();
     atomic_fetch_add(&progress->applied_changes, changes);
     atomic_fetch_add(&progress->applied_transactions, transactions);
     if (commit_time_us != 0)
@@ -250,10 +265,29 @@ static void committed(Applier *applier, Lsn end_lsn, int64_t commit_time_us, int
     }
     if (!durable)
         return;
-    applier->durable_lsn = end_lsn;
-    applier->last_durable_us = clock_now_us();
-    atomic_store(&progress->durable_lsn, end_lsn);
-    tell_messages(applier);
+    flushed_forget(&applier->flushed);
+    became_durable(applier, end_lsn);
+}
+
+/* While changes keep coming: what the server has flushed by itself need not be flushed by us, while
+ * they wait. *out_durable: the next commit has to do it. */
+static bool look_for_durable(Applier *applier, bool *out_durable, Error *err)
+{
+    int64_t now_us = clock_now_us();
+    Lsn durable_lsn;
+    if (applier->durable_lsn == applier->applied_lsn)
+        applier->last_durable_us = now_us;
+    *out_durable = now_us - applier->last_durable_us >= WAL_WRITER_PATIENCE_US;
+    if (*out_durable || now_us - applier->last_durable_us < applier->spec.durable_interval_us ||
+        now_us - applier->last_look_us < applier->spec.durable_interval_us)
+        return true;
+    applier->last_look_us = now_us;
+    if (!flushed_look(&applier->flushed, applier->session.conn, applier->applied_lsn, &durable_lsn,
+                      err))
+        return false;
+    if (durable_lsn != LSN_UNKNOWN)
+        became_durable(applier, durable_lsn);
+    return true;
 }
 
 static bool write_suspensions(Applier *applier, Error *err)
@@ -353,8 +387,11 @@ static bool apply_whole(Applier *applier, bool durable, Error *err)
     const PlanStep *steps = plan_finish(applier->plan);
     applier->due |= plan_take_suspends(applier->plan);
     keep_messages(applier);
-    durable = durable || applier->messages != NULL ||
-              clock_now_us() - applier->last_durable_us >= applier->spec.durable_interval_us;
+    durable = durable || applier->messages != NULL;
+    if (!durable && !look_for_durable(applier, &durable, err)) {
+        session_reclass(err);
+        return fail(applier, err);
+    }
     if (!execute_whole(applier, steps, durable, err)) {
         if (!is_refusal(applier, err))
             return fail(applier, err);
@@ -615,8 +652,11 @@ int64_t applier_next_flush_us(const Applier *applier)
         return 0;
     if (w->end_lsn != applier->applied_lsn)
         return w->whole_changes > 0 ? 0 : w->since_us + applier->spec.durable_interval_us;
-    if (applier->durable_lsn != applier->applied_lsn)
-        return applier->last_durable_us + applier->spec.durable_interval_us;
+    if (applier->durable_lsn != applier->applied_lsn) {
+        int64_t interval_us = applier->last_durable_us + applier->spec.durable_interval_us;
+        int64_t quiet_us = applier->last_commit_us + QUIET_US;
+        return interval_us > quiet_us ? interval_us : quiet_us;
+    }
     return CLOCK_NEVER;
 }
 

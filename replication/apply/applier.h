@@ -10,9 +10,11 @@
  *           checked. A batch that is refused or counts wrong is rolled back and replayed row by row
  *           in source order, which succeeds or names table and key (APPLY_MISSING_ROW,
  *           APPLY_CONFLICT).
- * Durable   commits are asynchronous but for one synchronous commit every `durable_interval_us` and
- *           when idle; progress->durable_lsn moves only with a synchronous one. A position found
- *           when connecting is made durable before it counts.
+ * Durable   commits are asynchronous. Every `durable_interval_us` the applier looks how far the
+ *           server's own WAL writer has flushed them (flushed.h); with synchronous standbys, when
+ *           that takes a second, and when no more changes come, a synchronous commit does it.
+ *           progress->durable_lsn moves only then. A position found when connecting is made durable
+ *           before it counts.
  * Filter    a change applies only if the transaction's commit_lsn >= rel->start_lsn.
  * Suspend   a relation that a SUSPEND names, that applier_suspend() was told of, or whose rows the
  *           target refuses because it has another shape there: bascule.table_state says so in the
@@ -43,7 +45,7 @@ typedef struct ApplierSpec {
     Progress *progress;
     size_t batch_bytes;          /* flush when a batch is larger (0: 16 MB) */
     int64_t batch_changes;       /* or has more changes (0: 100,000) */
-    int64_t durable_interval_us; /* 0: 100 ms */
+    int64_t durable_interval_us; /* how often to look: 0 is 100 ms */
     /* A transactional logical message of prefix "bascule": told after the commit that covers it,
      * when that commit is durable. */
     void (*on_message)(void *arg, const char *content, size_t len, Lsn end_lsn);

@@ -21,7 +21,7 @@
 #define TELL_US         500000
 #define SAVE_US         1000000
 #define CHECK_US        5000000
-#define DETAIL_ROWS     20000
+#define DETAIL_ROWS     50000
 #define MAX_MOVES       8
 #define MAX_FAILS       6
 #define MAX_SNAPSHOT_US ((int64_t)600000000)
@@ -173,10 +173,14 @@ static bool account(VerifyRun *run, Group *group, bool *out_done, Error *err)
         return begin_anew(run, table, err);
     int first_failure = run->report->failure_count, named = table->named;
     VerifyTable before = *table->out;
-    if (!group->moved && !group->detail && verify_drill_mark(group, DETAIL_ROWS) > 0 &&
-        begin_detail(run, group)) {
-        *out_done = false;
-        return true;
+    if (!group->moved && !group->detail && verify_drill_mark(group, DETAIL_ROWS) > 0) {
+        /* Too much of the table to keep: ranges of it are small enough to name every row. */
+        if (group->left_out && verify_plan_in_ranges(run, table))
+            return true;
+        if (begin_detail(run, group)) {
+            *out_done = false;
+            return true;
+        }
     }
     if (!group->moved && group->detail && !verify_drill(run, group, err))
         return false;
@@ -283,10 +287,10 @@ static int64_t max_age_us(const VerifyRun *run)
 static bool read_round(VerifyRun *run, Error *err)
 {
     int ahead = run->spec.jobs * 3;
-    bool more = true;
     int64_t next_check_us = clock_now_us() + CHECK_US;
     for (;;) {
         bool old = twin_exact(run->twin) && twin_age_us(run->twin) > max_age_us(run);
+        bool more = run->next_plan < run->plan_count;
         while (more && !old && run->groups_open < ahead)
             if (!verify_plan_next(run, &more, err))
                 return false;

@@ -69,7 +69,8 @@ typedef struct Unit {
 struct TablePlan {
     const Relation *rel;
     VerifyTable *out;
-    bool keyed, ordered, binary;
+    bool keyed, binary;
+    bool may_range, ordered; /* its rows lie in the key's order; it is read in ranges of the key */
     bool only[SIDE_COUNT];
     int64_t heap_blocks[SIDE_COUNT], block_bytes[SIDE_COUNT], bytes;
     const char *since_column;
@@ -137,6 +138,8 @@ struct VerifyRun {
 
 /* verify_plan.c */
 MUST_CHECK bool verify_plan_facts(VerifyRun *run, Error *err);
+/* A table that was read as a whole is read again in ranges of its key; false when it may not be. */
+bool verify_plan_in_ranges(VerifyRun *run, TablePlan *table);
 /* Plans and queues the next group; *out_planned false: there is nothing more. */
 MUST_CHECK bool verify_plan_next(VerifyRun *run, bool *out_planned, Error *err);
 void verify_plan_queue(VerifyRun *run, Group *group);

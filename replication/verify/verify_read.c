@@ -15,7 +15,7 @@
 #include "verify/verify_internal.h"
 
 #define KEPT_MAX_BYTES ((size_t)32 << 20)
-#define KEPT_MAX_ROWS  50000
+#define KEPT_MAX_ROWS  120000
 #define THROTTLE_BYTES ((int64_t)64 << 10)
 
 /* The statement ---------------------------------------------------------------------------------- */

@@ -30,6 +30,7 @@ class Writer:
         self.operations = module.SETS[spec["set"]]
         self.ledger = open(spec["ledger"], "a", buffering=1)
         self.conn = None
+        self.kept = {}  # by side, when the application keeps its connections to both
         self.stopping = False
 
     # for operations
@@ -47,6 +48,10 @@ class Writer:
         self.stopping = True
 
     def connect(self):
+        kept = self.kept.pop(self.side, None)
+        if kept is not None and not kept.closed:
+            self.conn = kept
+            return
         while not self.stopping:
             try:
                 self.conn = psycopg.connect(self.sides[self.side], autocommit=True, connect_timeout=5)
@@ -63,13 +68,17 @@ class Writer:
         if self.spec["after"] == "stop":
             self.stopping = True
             return
-        self.conn.close()
+        if self.spec.get("keep"):
+            self.kept[self.side] = self.conn
+        else:
+            self.conn.close()
         self.side = 1 - self.side
-        self.pause(0.005)
+        self.pause(self.spec.get("again_after", 0.005))
         self.connect()
 
     def transaction(self, name, run):
-        """One transaction with its ledger row. What is not acknowledged may or may not be there."""
+        """One transaction with its ledger row; True when it was acknowledged. What is not acknowledged may or may not
+        be there."""
         ident = f"{self.number}/{self.spec['seed']}/{self.n}"
         committing = False
         try:
@@ -80,6 +89,7 @@ class Writer:
             committing = True
             self.conn.execute("COMMIT")
             self.ledger.write(f"A {ident} {time.monotonic():.6f} {self.side}\n")
+            return True
         except errors.ReadOnlySqlTransaction:
             self.conn.execute("ROLLBACK")
             self.moved()
@@ -90,6 +100,7 @@ class Writer:
         except psycopg.OperationalError:
             self.conn.close()
             self.connect()
+        return False
 
     def probe(self):
         """After the move the tables stay as they were for the comparison; only the heartbeat goes on."""
@@ -98,6 +109,7 @@ class Writer:
     def loop(self):
         self.connect()
         pace = 1 / self.spec["rate"] if self.spec.get("rate") else 0
+        due = time.monotonic()
         while not self.stopping:
             self.n += 1
             if self.side == 1 and self.spec["after"] == "probe":
@@ -105,9 +117,10 @@ class Writer:
                 self.pause(0.002)
                 continue
             op = self.rng.choice(self.operations)
-            self.transaction(op.__name__, lambda: op(self))
-            if pace:
-                self.pause(pace)
+            done = self.transaction(op.__name__, lambda: op(self))
+            if pace and done:  # a refused one is tried again at once; what was missed is not made up for
+                due = max(due + pace, time.monotonic())
+                self.pause(max(0, due - time.monotonic()))
         if self.conn is not None:
             self.conn.close()
 

@@ -34,15 +34,15 @@ def test_no_false_alarm_while_writers_run(plugin, source, target, make_task, mak
     workload.add_bulk(source, 40)
     writers = make_writers(count=3)
     task = make_task(plugin=plugin).start().wait_streaming()
-    for _ in range(2):
+    for options, method in (((), "hash of the key"), (("--max-rate", "16MB"), "ranges of the key")):
         before = writers.acknowledged_count()
-        report = verify(task)
+        report = verify(task, *options)
         writers.wait_more(50)
         assert writers.acknowledged_count() > before
         assert report["verdict"] == "proven" and report["exact"] and report["complete"]
         assert {t["verdict"] for t in report["tables"]} == {"proven"}, report
         tables = by_table(report)
-        assert tables["public.bulk"]["chunks"] > 1 and tables["public.bulk"]["method"] == "ranges of the key"
+        assert tables["public.bulk"]["method"] == method and (tables["public.bulk"]["chunks"] > 1) == bool(options)
         assert tables["public.twins"]["method"] == "hash of the row"
         assert tables["public.keyed"]["method"] == "hash of the key"
         assert report["source_lsn"] == report["target_lsn"]
@@ -100,6 +100,22 @@ def test_every_damage_is_found_and_named(source, target, make_task, make_writers
     plain = task.cmd("verify", "--tables", "public.null%")
     assert plain.code == 4 and "source NULL, target ''" in plain.out and "MISMATCH" in plain.out, repr(plain)
     writers.stop()
+
+
+def test_more_rows_differ_than_are_kept_in_memory(source, target, make_task):
+    """The table is read as a whole first; nearly every part of it has a row that differs, so it is read again in ranges,
+    and every one of them is counted. One table's differences do not hide another's."""
+    source.sql("CREATE TABLE small (id int PRIMARY KEY, v int); INSERT INTO small VALUES (1, 1)", user="app")
+    rows = workload.add_bulk(source, 80)
+    task = make_task().start().wait_streaming()
+    target.sql("UPDATE bulk SET k = k + 1 WHERE id % 400 = 0; DELETE FROM bulk WHERE id % 4000 = 1; UPDATE small SET v = 2")
+    report = verify(task, expect=4)
+    bulk = by_table(report)["public.bulk"]
+    assert bulk["method"] == "ranges of the key" and bulk["chunks"] > 1, bulk
+    assert bulk["differences"]["different"] == rows // 400 and bulk["differences"]["missing"] == (rows + 3999) // 4000, bulk
+    assert bulk["source"]["rows"] == rows and not bulk["differences"].get("at_least"), bulk
+    assert ("public.small", "different", json.dumps({"id": "1"}), ["v"]) in named(report)
+    assert len([f for f in report["failures"] if f["table"] == "public.bulk"]) == rows // 400 + (rows + 3999) // 4000
 
 
 def test_counts_spots_since_and_orphans(source, target, make_task):
