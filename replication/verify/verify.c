@@ -488,6 +488,7 @@ bool verify_run(const VerifySpec *spec, Arena *arena, VerifyReport *out, Error *
                           .mask_keys = spec->mask_keys};
     if (run.spec.jobs < 1)
         run.spec.jobs = 1;
+    run.throttle.rate_bytes = spec->max_rate_bytes;
     run.spec.twin.source.stop = run.spec.twin.target.stop = spec->stop;
     pthread_mutex_init(&run.lock, NULL);
     set_since(&run);

@@ -14,6 +14,7 @@
 
 #include "bascule/base/worker.h"
 #include "sqltext/sqltext.h"
+#include "verify/throttle.h"
 #include "verify/verify.h"
 
 enum { SIDE_SOURCE, SIDE_TARGET, SIDE_COUNT };
@@ -64,6 +65,7 @@ typedef struct Unit {
     bool ranged;
     int64_t first_block, end_block; /* end -1: to the end */
     int64_t weight;                 /* bytes on the source's disk that it stands for */
+    int64_t disk_bytes;             /* that its side reads for it, however little it sends */
 } Unit;
 
 struct TablePlan {
@@ -128,7 +130,8 @@ struct VerifyRun {
     bool closing;
     bool broken;
     Error failure;
-    _Atomic int64_t read_bytes, done_bytes, rate_free_us;
+    _Atomic int64_t done_bytes;
+    Throttle throttle; /* of what is read on the source */
     int64_t bytes_total;
     int64_t begin_us, next_tell_us;
     int groups_open;

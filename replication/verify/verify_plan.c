@@ -15,13 +15,12 @@
 #include "verify/arrays.h"
 #include "verify/verify_internal.h"
 
-#define RANGE_BYTES      ((int64_t)16 << 20)
-#define RANGE_MIN_BYTES  ((int64_t)1 << 20)
-#define RANGE_MIN_TABLE  (2 * RANGE_BYTES)
+#define CHUNK_BYTES      ((int64_t)16 << 20)
+#define CHUNK_MIN_BYTES  ((int64_t)1 << 20)
+#define RANGE_MIN_TABLE  (2 * CHUNK_BYTES)
 #define WHOLE_BYTES      ((int64_t)1 << 30) /* by blocks: a fifth less work than by an index */
 #define WHOLE_S          2                  /* where the source is read slowly */
 #define RANGE_MAX        4096
-#define PIECE_BYTES      ((int64_t)16 << 20) /* of a table that is read by blocks */
 #define PIECES_MAX       1024
 #define PART_BYTES       ((int64_t)8 << 30)
 #define PARTS_MAX        256
@@ -31,6 +30,16 @@
 #define BUCKET_BITS_NEAR 12 /* the sums stay in a core's own cache */
 #define SAMPLE_BLOCKS    4  /* a range */
 #define FIRST_NORMAL_OID 16384
+
+/* About half a second's worth where the source is read slowly: what is planned is read to its end,
+ * however old the snapshots become. */
+static int64_t chunk_bytes(const VerifyRun *run)
+{
+    int64_t bytes = run->spec.max_rate_bytes / 2;
+    if (bytes <= 0 || bytes > CHUNK_BYTES)
+        return CHUNK_BYTES;
+    return bytes < CHUNK_MIN_BYTES ? CHUNK_MIN_BYTES : bytes;
+}
 
 /* Types whose order depends on nothing but the value. */
 static bool same_order_everywhere(uint32_t type_oid)
@@ -307,22 +316,12 @@ static void build_bounds(SqlText *st, const TablePlan *table, int64_t ranges)
     sqltext_put(st, " ORDER BY bascule_place");
 }
 
-/* About half a second's worth where the source is read slowly: what is planned is read to its end,
- * however old the snapshots become. */
-static int64_t range_bytes(const VerifyRun *run)
-{
-    int64_t bytes = run->spec.max_rate_bytes / 2;
-    if (bytes <= 0 || bytes > RANGE_BYTES)
-        return RANGE_BYTES;
-    return bytes < RANGE_MIN_BYTES ? RANGE_MIN_BYTES : bytes;
-}
-
 static bool read_bounds(VerifyRun *run, TablePlan *table, Error *err)
 {
     CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
     CLEANUP_PGROWS PgRows *rows = NULL;
     char percent[32];
-    int64_t ranges = table->bytes / range_bytes(run);
+    int64_t ranges = table->bytes / chunk_bytes(run);
     if (ranges > RANGE_MAX)
         ranges = RANGE_MAX;
     double share = 100.0 * SAMPLE_BLOCKS * (double)ranges / (double)(table->heap_blocks[0] + 1);
@@ -391,11 +390,12 @@ void verify_group_free(Group *group)
 }
 
 static void put_unit(VerifyRun *run, Group *group, int side, bool ranged, int64_t first,
-                     int64_t end, int64_t weight)
+                     int64_t end, int64_t weight, int64_t disk_bytes)
 {
     Unit *unit = arena_new_object(group->arena, Unit);
     *unit = (Unit){.group = group, .ranged = ranged, .first_block = first, .end_block = end};
     unit->weight = side == SIDE_SOURCE ? weight : 0;
+    unit->disk_bytes = disk_bytes;
     UnitList *list = &run->units[side];
     /* A second reading goes first: its first one is nearly in memory still. */
     if (group->detail) {
@@ -420,7 +420,7 @@ void verify_plan_queue(VerifyRun *run, Group *group)
     pthread_mutex_lock(&run->lock);
     for (int side = 0; side < SIDE_COUNT; side++) {
         int64_t blocks = table->heap_blocks[side];
-        int64_t pieces = blocks * table->block_bytes[side] / PIECE_BYTES;
+        int64_t pieces = blocks * table->block_bytes[side] / chunk_bytes(run);
         if (group->cut == CUT_RANGE || pieces < 2)
             pieces = 1;
         if (pieces > PIECES_MAX)
@@ -428,7 +428,9 @@ void verify_plan_queue(VerifyRun *run, Group *group)
         for (int64_t p = 0; p < pieces; p++)
             put_unit(run, group, side, pieces > 1, blocks * p / pieces,
                      p == pieces - 1 ? -1 : blocks * (p + 1) / pieces,
-                     group->detail ? 0 : group->weight / pieces);
+                     group->detail ? 0 : group->weight / pieces,
+                     group->cut == CUT_RANGE ? group->weight
+                                             : blocks / pieces * table->block_bytes[side]);
     }
     pthread_mutex_unlock(&run->lock);
 }

@@ -256,25 +256,32 @@ static bool take_row(Reading *r, const char *data, int len, Error *err)
     return true;
 }
 
-/* The source is never read faster than asked: every lane takes its share of one clock. */
-static void pay(Reading *r, int64_t bytes)
+/* The source is never read faster than asked. */
+static void wait_share(Reading *r, int64_t bytes)
 {
     VerifyRun *run = r->lane->run;
+    if (r->lane->side != SIDE_SOURCE)
+        return;
+    int64_t wait_us = throttle_take(&run->throttle, bytes, clock_now_us());
+    if (wait_us > 0)
+        stop_wait(run->halt, wait_us);
+}
+
+static void pay(Reading *r, int64_t bytes)
+{
     r->bytes += bytes;
     r->unpaid_bytes += bytes;
-    if (r->unpaid_bytes < THROTTLE_BYTES || r->lane->side != SIDE_SOURCE)
+    if (r->unpaid_bytes < THROTTLE_BYTES)
         return;
-    atomic_fetch_add(&run->read_bytes, r->unpaid_bytes);
-    if (run->spec.max_rate_bytes > 0) {
-        int64_t cost_us =
-            (int64_t)((double)r->unpaid_bytes * 1e6 / (double)run->spec.max_rate_bytes);
-        int64_t now_us = clock_now_us(), free_us = atomic_load(&run->rate_free_us), from_us;
-        do {
-            from_us = free_us > now_us ? free_us : now_us;
-        } while (!atomic_compare_exchange_weak(&run->rate_free_us, &free_us, from_us + cost_us));
-        if (from_us > now_us)
-            stop_wait(run->halt, from_us - now_us);
-    }
+    wait_share(r, r->unpaid_bytes);
+    r->unpaid_bytes = 0;
+}
+
+/* What was read and not sent (filtered, counted) is load all the same. Without a lock on the table. */
+static void pay_rest(Reading *r, const Unit *unit)
+{
+    int64_t unsent = unit->disk_bytes - r->bytes;
+    wait_share(r, r->unpaid_bytes + (unsent > 0 ? unsent : 0));
     r->unpaid_bytes = 0;
 }
 
@@ -296,8 +303,6 @@ static bool copy_rows(Reading *r, Error *err)
         pay(r, len);
         pgconn_copy_free(data);
     }
-    if (r->lane->side == SIDE_SOURCE)
-        atomic_fetch_add(&r->lane->run->read_bytes, r->unpaid_bytes);
     int64_t announced = ok ? pgconn_copy_rows(conn) : -1;
     if (announced >= 0 && r->rows != (uint64_t)announced)
         return ERR(err, ERR_PROTOCOL, "the server says it sent %lld rows, %llu arrived",
@@ -396,8 +401,10 @@ bool verify_read_unit(VerifyLane *lane, const Unit *unit, Error *err)
     ASSERT(reading.buckets != NULL);
     bool same = true;
     bool ok = read_rows(&reading, unit, &same, err);
-    if (ok)
+    if (ok) {
+        pay_rest(&reading, unit);
         merge(&reading, unit, same);
+    }
     free(reading.buckets);
     free(reading.kept.rows);
     arena_free(arena);

@@ -5,6 +5,7 @@ import threading
 import check
 import data
 import open_keys
+import rate
 from harness.daemon import Bascule
 from report import Table
 from rig import Failed, Meter, cpu_of_tree
@@ -88,3 +89,4 @@ def run(rig, options):
         rig.source.drop_database(source.name)
         yield table
     yield from open_keys.run(rig, options)
+    yield from rate.run(rig, options)

@@ -111,7 +111,7 @@ def test_a_run_that_goes_on_reads_a_truncated_table_anew(source, target, make_ta
     workload.add_bulk(source, 60)
     task = make_task().start(env={"BASCULE_FAULT": "VERIFY_AFTER_SAVE@1:kill"}).wait_streaming()
     target.sql("UPDATE bulk SET pad = 'damaged' WHERE id = 2")
-    assert task.cmd("verify", "--tables", "public.bulk").code == 6
+    assert task.cmd("verify", "--tables", "public.bulk", "--max-rate", "16MB").code == 6
     wait_until(lambda: not task.alive(), 30, "the engine was killed")
     assert target.sql("SELECT verdict, chunks > 0, file_source <> '' FROM bascule.verify_table") == [("undecided", True, True)]
     filled_anew(source, 20000)
