@@ -135,6 +135,8 @@ static bool insert(Row *row, Error *err)
     row->op = OP_INSERT;
     for (int i = 0; i < row->shape->rel->column_count; i++) {
         const Value *value = &row->change->new_values[i];
+        if (row->shape->table.columns[i].made != NULL)
+            continue;
         if (value->kind == VALUE_UNCHANGED)
             return ERR(err, ERR_DECODE, "table '%s': an INSERT came without column '%s'",
                        row->shape->rel->display, row->shape->rel->columns[i].name);
@@ -160,7 +162,8 @@ static void add_set_values(Row *row, bool identities)
 {
     const DmlTable *table = &row->shape->table;
     for (int i = 0; i < table->column_count; i++)
-        if (row->set[i] && (identities || !table->columns[i].identity_always))
+        if (row->set[i] && table->columns[i].made == NULL &&
+            (identities || !table->columns[i].identity_always))
             add_param(row, &row->change->new_values[i]);
 }
 

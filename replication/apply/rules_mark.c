@@ -13,7 +13,7 @@
 static void mark_of(const Rules *rules, char out[MARK_SIZE])
 {
     Arena *scratch = arena_new(0);
-    const char *text = rules_names_text(rules, scratch);
+    const char *text = rules_mapping_text(rules, scratch);
     RowsHash hash = {0};
     char hex[33];
     rows_hash_add(&hash, text, strlen(text));
@@ -50,6 +50,6 @@ bool rules_mark_check(PgConn *target, const char *task, const Rules *rules, Erro
         return false;
     if (strcmp(mark, kept) == 0)
         return true;
-    ERR(err, ERR_CONFIG, "the rules about names are not those that the task '%s' began with", task);
+    ERR(err, ERR_CONFIG, "the rules are not those that the task '%s' began with", task);
     return err_hint(err, "Put them back; or 'bascule cleanup' and start again with the new ones.");
 }

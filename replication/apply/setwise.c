@@ -242,7 +242,8 @@ static bool run_group(Session *session, const Shape *shape, const Group *group, 
     for (int k = 0; k < table->pinned_count; k++)
         columns[gather.count++] = table->pinned[k];
     for (int i = 0; i < table->column_count; i++)
-        if (group->set[i] && !table->columns[i].identity_always && !is_key(table, i))
+        if (group->set[i] && !table->columns[i].identity_always && !is_key(table, i) &&
+            table->columns[i].made == NULL)
             columns[gather.count++] = i;
     if (!get_statement(session, shape, OP_UPDATE, group->set, &gather.statement, err))
         return false;
@@ -315,16 +316,13 @@ static bool run_inserts(Session *session, const Shape *shape, const FoldSet *set
         return true;
     if (table->column_count == 0)
         return run_empty_inserts(session, shape, rows, err);
-    if (rows >= SETWISE_COPY_ROWS)
+    if (rows >= SETWISE_COPY_ROWS && !shape->makes)
         return run_copy(session, shape, set, rows, err);
     int *columns = arena_new_array(session->scratch, int, table->column_count);
+    Gather gather = {.session = session, .shape = shape, .what = "INSERT", .columns = columns};
     for (int i = 0; i < table->column_count; i++)
-        columns[i] = i;
-    Gather gather = {.session = session,
-                     .shape = shape,
-                     .what = "INSERT",
-                     .columns = columns,
-                     .count = table->column_count};
+        if (table->columns[i].made == NULL)
+            columns[gather.count++] = i;
     if (!get_statement(session, shape, OP_INSERT, NULL, &gather.statement, err))
         return false;
     for (const FoldRow *row = set->first; row != NULL; row = row->next)

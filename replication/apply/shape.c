@@ -55,6 +55,7 @@ static void describe_column(const Column *source, DmlColumn *col, ShapeColumn *s
     col->type_name = source->target_type_name;
     col->base_schema = source->target_base_schema;
     col->base_name = source->target_base_name;
+    col->made = source->value != NULL ? source : NULL;
     col->as_text = !as_array;
     col->identity_always = source->target_identity_always;
     col->equal_is_exact = builtin && equal_is_exact(type_oid);
@@ -120,6 +121,7 @@ static void finish_shape(Shapes *shapes, Shape *shape)
     shape->table.pinned = pinned;
     for (int i = 0; i < rel->column_count; i++) {
         bool always = shape->table.columns[i].identity_always;
+        shape->makes = shape->makes || shape->table.columns[i].made != NULL;
         shape->can_update |= !always;
         if (!always)
             continue;
@@ -182,6 +184,16 @@ static bool is_left_out(const Relation *rel)
     return atomic_load(&rel->suspended) != SUSPEND_NOT;
 }
 
+/* Few tables have one, and few of such columns. */
+static void keep_column(Arena *arena, Shape *shape, const char *name)
+{
+    const char **kept = arena_new_array(arena, const char *, shape->table.kept_count + 1);
+    for (int i = 0; i < shape->table.kept_count; i++)
+        kept[i] = shape->table.kept[i];
+    kept[shape->table.kept_count++] = arena_strdup(arena, name);
+    shape->table.kept = kept;
+}
+
 static bool read_columns(PgConn *target, Shapes *shapes, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
@@ -190,6 +202,8 @@ static bool read_columns(PgConn *target, Shapes *shapes, Error *err)
     for (int row = 0; row < pgrows_count(rows); row++) {
         Shape *shape = &shapes->all[pgrows_i64(rows, row, 0) - 1];
         int i = find_column(shape->rel, pgrows_text(rows, row, 1));
+        if (i < 0 && pgrows_bool(rows, row, 5))
+            keep_column(shapes->arena, shape, pgrows_text(rows, row, 1));
         if (i < 0 || is_left_out(shape->rel))
             continue;
         if (shape->rel->columns[i].target_type_name == NULL)

@@ -25,6 +25,7 @@ typedef struct Shape {
     ShapeColumn *columns;
     bool keyed;          /* rows can be found by rel->key through a unique index */
     bool can_update;     /* some column may stand in SET */
+    bool makes;          /* the target makes some columns itself, of others: no COPY */
     bool key_in_set;     /* rel->key holds a column that no UPDATE may change (identity always) */
     bool references;     /* has foreign keys to tables in scope */
     bool delete_spreads; /* deleting its rows changes rows of others (cascade, set null, set

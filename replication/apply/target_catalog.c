@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apply/pgarray.h"
+#include "source/mapped.h"
 #include "sql_files.h"
 #include "sqltext/sqltext.h"
 
@@ -97,6 +98,7 @@ static bool match_column(const PgRows *rows, int row, Relations *rels, Relation 
                 err, ERR_SCHEMA_DIFFERS,
                 "column '%s' of table '%s' is only on the target, NOT NULL and without default",
                 name, rel->display);
+        rel->target_has_more = rel->target_has_more || !generated;
         return true;
     }
     if (generated)
@@ -106,11 +108,13 @@ static bool match_column(const PgRows *rows, int row, Relations *rels, Relation 
     const char *type_schema = pgrows_text(rows, row, C_TYPE_SCHEMA);
     const char *type_name = pgrows_text(rows, row, C_TYPE_NAME);
     const char *type_text = pgrows_text(rows, row, C_TYPE_TEXT);
-    if (strcmp(type_text, col->type_text) != 0 || strcmp(type_name, col->type_name) != 0 ||
-        strcmp(type_schema, col->type_schema) != 0)
+    if (!mapped_type_fits(col, type_schema, type_name, type_text))
         return ERR(err, ERR_SCHEMA_DIFFERS,
-                   "column '%s' of table '%s' is %s on the source, %s on the target", name,
-                   rel->display, col->type_text, type_text);
+                   "column '%s' of table '%s' is %s on the source, %s on the target%s%s", name,
+                   rel->display, col->type_text, type_text,
+                   col->other_types != NULL ? "; by the rules it may become " : "",
+                   col->other_types != NULL ? col->other_types : "");
+    col->target_type_text = keep(rels->arena, col->target_type_text, type_text);
     col->target_type_schema = keep(rels->arena, col->target_type_schema, type_schema);
     col->target_type_name = keep(rels->arena, col->target_type_name, type_name);
     bool base = !pgrows_null(rows, row, C_BASE_NAME);
@@ -148,6 +152,7 @@ static bool match_table(const PgRows *rows, int first, int end, Relations *rels,
                    rel->target_schema, rel->target_name);
     char relkind = *pgrows_text(rows, first, C_RELKIND);
     rel->target_is_root = relkind == 'p';
+    rel->target_has_more = false;
     if (relkind != 'r' && relkind != 'p')
         return ERR(err, ERR_SCHEMA_DIFFERS, "table '%s' is %s on the target", rel->display,
                    kind_text(relkind));

@@ -166,17 +166,23 @@ static bool check_slot(Findings *f, Error *err)
 /* Shape: what was loaded is what is there
  * ------------------------------------------------------------ */
 
-static bool same_columns(const Relation *a, const Relation *b)
+static bool same_column(const Column *a, const Column *b)
 {
-    if (a->column_count != b->column_count)
-        return false;
-    for (int i = 0; i < a->column_count; i++) {
-        const Column *x = &a->columns[i], *y = &b->columns[i];
-        if (x->attnum != y->attnum || x->type_oid != y->type_oid || x->typmod != y->typmod ||
-            strcmp(x->name, y->name) != 0)
+    return a->attnum == b->attnum && a->type_oid == b->type_oid && a->typmod == b->typmod &&
+           strcmp(a->name, b->name) == 0;
+}
+
+/* On the way back the catalog is read without the rules: it shows columns that do not go back. */
+static bool same_columns(const Relation *then, const Relation *now)
+{
+    int matched = 0, sent = relation_sent(then);
+    for (int i = 0; i < relation_sent(now); i++) {
+        if (relation_leaves_out(then, now->columns[i].name))
+            continue;
+        if (matched == sent || !same_column(&then->columns[matched++], &now->columns[i]))
             return false;
     }
-    return true;
+    return matched == sent;
 }
 
 static void check_relation(Findings *f, const Relation *then, const Relation *now)
@@ -226,7 +232,7 @@ static bool check_shape(Findings *f, Error *err)
     if (spec->rules != NULL) {
         /* On the way back the rules' names are those of the other side. */
         Rules schemas = mapped_schemas(f->cut->arena, spec->rels, false);
-        bool ours = !spec->back || !rules_rename_anything(spec->rules);
+        bool ours = !spec->back || !rules_map_anything(spec->rules);
         if (!catalog_read(f->cut->source, f->cut->target, spec->task, ours ? spec->rules : &schemas,
                           &now, err))
             return false;

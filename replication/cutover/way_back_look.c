@@ -108,7 +108,15 @@ static bool read_tables(Looking *look, Error *err)
     Rules exact = mapped_turned_rules(cut->arena, cut->spec->rels);
     Rules schemas = mapped_schemas(cut->arena, cut->spec->rels, true);
     /* The rules speak of the names on the side that the way forward leaves. */
-    bool theirs = cut->spec->back || !rules_rename_anything(cut->spec->rules);
+    bool theirs = cut->spec->back || !rules_map_anything(cut->spec->rules);
+    if (cut->spec->back && cut->spec->rules != NULL) {
+        exact.twins = NULL;
+        exact.twin_count = 0;
+        exact.renames = cut->spec->rules->renames;
+        exact.rename_count = cut->spec->rules->rename_count;
+        exact.columns = cut->spec->rules->columns;
+        exact.column_count = cut->spec->rules->column_count;
+    }
     if (!catalog_read(cut->target, cut->source, cut->spec->task,
                       theirs ? cut->spec->rules : &schemas, &all, err))
         return false;

@@ -8,6 +8,7 @@
 #include "bascule/base/log.h"
 #include "bascule/base/mem.h"
 #include "sql_files.h"
+#include "sqltext/reading.h"
 #include "sqltext/sqltext.h"
 
 /* COPY OUT brings one message a row; so many bytes of them become one message to the target. */
@@ -121,7 +122,10 @@ static void put_columns(SqlText *st, const Relation *rel, bool target)
     for (int i = 0; i < rel->column_count; i++) {
         if (i > 0)
             sqltext_put(st, ", ");
-        sqltext_ident(st, target ? rel->columns[i].target_name : rel->columns[i].name);
+        if (target)
+            sqltext_ident(st, rel->columns[i].target_name);
+        else
+            reading_copied(st, &rel->columns[i], rel);
     }
 }
 
@@ -138,7 +142,7 @@ static void put_tid(SqlText *st, int64_t block)
 static void put_copy_out(SqlText *st, const Job *job, const Relation *rel, bool binary)
 {
     sqltext_put(st, "COPY ");
-    if (job->unit->pieces == 1 && !rel->is_root) {
+    if (job->unit->pieces == 1 && !rel->is_root && rel->added_count == 0) {
         sqltext_qualified(st, rel->schema, rel->name);
         if (rel->column_count > 0) {
             sqltext_put(st, " (");
@@ -152,8 +156,10 @@ static void put_copy_out(SqlText *st, const Job *job, const Relation *rel, bool 
         if (!rel->is_root)
             sqltext_put(st, "ONLY ");
         sqltext_qualified(st, rel->schema, rel->name);
-        sqltext_put(st, " WHERE ctid >= ");
-        put_tid(st, job->first_block);
+        if (job->unit->pieces > 1 || rel->is_root) {
+            sqltext_put(st, " WHERE ctid >= ");
+            put_tid(st, job->first_block);
+        }
         if (job->end_block >= 0) {
             sqltext_put(st, " AND ctid < ");
             put_tid(st, job->end_block);

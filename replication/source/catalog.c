@@ -204,29 +204,62 @@ static void fill_column(Arena *arena, const PgRows *rows, int i, Column *col)
     }
 }
 
+/* It stays behind. What the target calls so is a column of its own. */
+static void leave_out(Reading *r, Relation *rel, const PgRows *rows, int i, const char *name,
+                      const char *target_name, const RuleColumn *rule)
+{
+    if (rule != NULL)
+        rel->column_rule = arena_printf(r->rels->arena, "%s: %s", rule->place, rule->text);
+    rel->left_out_attnum[rel->left_out_count] = (int16_t)pgrows_i64(rows, i, 1);
+    rel->left_out[rel->left_out_count++] = name;
+    rel->target_left_out[rel->target_left_out_count++] = target_name;
+    if (pgrows_bool(rows, i, 9) && !pgrows_bool(rows, i, 15))
+        rel->left_out_needed = name;
+}
+
+static bool take_column(Reading *r, const PgRows *rows, int i, Relation *rel, Error *err)
+{
+    Arena *arena = r->rels->arena;
+    const char *name = arena_strdup(arena, pgrows_text(rows, i, 2)), *target_name, *types;
+    bool goes = true, generated = pgrows_bool(rows, i, 11);
+    const RuleColumn *rule = NULL;
+    if (!rules_name_column(r->rules, arena, rel->schema, rel->name, name, &target_name, err) ||
+        !rules_column_goes(r->rules, rel->schema, rel->name, name, &goes, &rule, err))
+        return false;
+    if (!goes) {
+        leave_out(r, rel, rows, i, name, target_name, rule);
+    } else if (generated) {
+        rel->generated[rel->generated_count] = name;
+        rel->target_generated[rel->generated_count++] = target_name;
+    } else {
+        if (!rules_column_types(r->rules, rel->schema, rel->name, name, &types, err))
+            return false;
+        Column *col = &rel->columns[rel->column_count++];
+        fill_column(arena, rows, i, col);
+        col->name = name;
+        col->target_name = target_name;
+        col->other_types = types != NULL ? arena_strdup(arena, types) : NULL;
+        col->binary_safe = col->binary_safe && types == NULL;
+    }
+    return true;
+}
+
 /* Rows come by table: [first, last) of one table. */
 static bool fill_columns(Reading *r, const PgRows *rows, int first, int last, Relation *rel,
                          Error *err)
 {
     Arena *arena = r->rels->arena;
-    rel->columns = arena_new_array(arena, Column, last - first);
+    int more = r->rules != NULL ? r->rules->column_count : 0;
+    rel->columns = arena_new_array(arena, Column, last - first + more);
     rel->generated = arena_new_array(arena, const char *, last - first);
     rel->target_generated = arena_new_array(arena, const char *, last - first);
-    for (int i = first; i < last; i++) {
-        const char *name = arena_strdup(arena, pgrows_text(rows, i, 2)), *target_name;
-        if (!rules_name_column(r->rules, arena, rel->schema, rel->name, name, &target_name, err))
+    rel->left_out = arena_new_array(arena, const char *, last - first);
+    rel->left_out_attnum = arena_new_array(arena, int16_t, last - first);
+    rel->target_left_out = arena_new_array(arena, const char *, last - first + more);
+    for (int i = first; i < last; i++)
+        if (!take_column(r, rows, i, rel, err))
             return false;
-        if (!pgrows_bool(rows, i, 11)) {
-            Column *col = &rel->columns[rel->column_count++];
-            fill_column(arena, rows, i, col);
-            col->name = name;
-            col->target_name = target_name;
-            continue;
-        }
-        rel->generated[rel->generated_count] = name;
-        rel->target_generated[rel->generated_count++] = target_name;
-    }
-    return mapped_columns_distinct(rel, err);
+    return mapped_add_columns(arena, r->rules, rel, err) && mapped_columns_distinct(rel, err);
 }
 
 static bool read_columns(Reading *r, Error *err)
@@ -252,6 +285,13 @@ static int column_by_attnum(const Relation *rel, long attnum)
         if (rel->columns[i].attnum == attnum)
             return i;
     return -1;
+}
+
+static void note_left_out_key(Relation *rel, long attnum)
+{
+    for (int i = 0; i < rel->left_out_count; i++)
+        if (rel->left_out_attnum[i] == attnum)
+            rel->left_out_key = rel->left_out[i];
 }
 
 /* One schema a line, as many as the key has columns; else none is known. */
@@ -280,8 +320,10 @@ static bool read_keys(Reading *r, Error *err)
         bool travels = true;
         for (const char *text = pgrows_text(rows, i, 1); *text != '\0';) {
             char *next;
-            int column = column_by_attnum(rel, strtol(text, &next, 10));
+            long attnum = strtol(text, &next, 10);
+            int column = column_by_attnum(rel, attnum);
             text = next;
+            note_left_out_key(rel, attnum);
             /* A key over a generated column cannot be followed: only one decoder sends it. */
             if (column < 0)
                 travels = false;
@@ -356,14 +398,13 @@ bool catalog_read(PgConn *source, PgConn *target, const char *task, Rules *rules
     Relations *rels = arena_new_object(arena, Relations);
     rels->arena = arena;
     Reading r = {.conn = source, .rels = rels, .rules = rules, .oids = BUF_INIT};
-    for (int i = 0; rules != NULL && i < rules->rename_count; i++)
-        rules->renames[i].matched = 0;
+    rules_forget_matches(rules);
     bool ok = begin(source, err);
     if (ok) {
         ok = read_tables(&r, rules, err) && choose_roots(&r, target, task, rules, err) &&
              mapped_tables_distinct(rels, err) && read_columns(&r, err) && read_keys(&r, err) &&
-             roots_identify(source, rels, err) && read_foreign_keys(&r, err) &&
-             read_shapes(&r, err);
+             roots_identify(source, rels, err) && mapped_keys_travel(rels, err) &&
+             read_foreign_keys(&r, err) && read_shapes(&r, err);
         ok = end(source, ok, err);
     }
     buf_done(&r.oids);

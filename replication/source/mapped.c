@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sqltext/reading.h"
+
+#define TEXT_OID 25
+
 bool mapped_tables_distinct(const Relations *rels, Error *err)
 {
     Map seen = MAP_INIT;
@@ -36,6 +40,7 @@ static bool columns_collide(const Relation *rel, const char *one, const char *ot
     return err_hint(err, "Change the rules: a name can be given once in a table.");
 }
 
+/* Added columns have a name of their own, which no rule gave: it may be that of another one. */
 bool mapped_columns_distinct(const Relation *rel, Error *err)
 {
     int total = rel->column_count + rel->generated_count;
@@ -44,7 +49,7 @@ bool mapped_columns_distinct(const Relation *rel, Error *err)
         const char *name = own ? rel->columns[i].name : rel->generated[i - rel->column_count];
         const char *target =
             own ? rel->columns[i].target_name : rel->target_generated[i - rel->column_count];
-        if (target == name)
+        if (target == name && (!own || rel->columns[i].value == NULL))
             continue; /* not renamed: a renamed one finds it */
         for (int j = 0; j < total; j++) {
             bool theirs = j < rel->column_count;
@@ -63,13 +68,193 @@ bool mapped_differs(const Relation *rel)
 {
     if (strcmp(rel->schema, rel->target_schema) != 0 || strcmp(rel->name, rel->target_name) != 0)
         return true;
+    if (rel->target_left_out_count > 0)
+        return true;
     for (int i = 0; i < rel->column_count; i++)
-        if (strcmp(rel->columns[i].name, rel->columns[i].target_name) != 0)
+        if (rel->columns[i].other_types != NULL ||
+            strcmp(rel->columns[i].name, rel->columns[i].target_name) != 0)
             return true;
     for (int i = 0; i < rel->generated_count; i++)
         if (strcmp(rel->generated[i], rel->target_generated[i]) != 0)
             return true;
     return false;
+}
+
+static bool in_list(const char *list, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *p = list;; p += strcspn(p, ",") + 1) {
+        if (strcspn(p, ",") == len && memcmp(p, name, len) == 0)
+            return true;
+        if (p[strcspn(p, ",")] == '\0')
+            return false;
+    }
+}
+
+bool mapped_type_fits(const Column *col, const char *schema, const char *name, const char *text)
+{
+    if (col->value != NULL || (col->other_types != NULL && *col->other_types == '\0'))
+        return true;
+    if (col->other_types != NULL && in_list(col->other_types, name))
+        return true;
+    return strcmp(text, col->type_text) == 0 && strcmp(name, col->type_name) == 0 &&
+           strcmp(schema, col->type_schema) == 0;
+}
+
+/* Columns that are added ------------------------------------------------------------------------- */
+
+static int find_sent(const Relation *rel, const char *name)
+{
+    for (int i = 0; i < relation_sent(rel); i++)
+        if (strcmp(rel->columns[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static bool no_operand(const RuleColumn *rule, const Relation *rel, const char *name,
+                       const char *why, Error *err)
+{
+    return ERR(err, ERR_CONFIG, "%s: %s: column '%s' of table '%s' %s", rule->place, rule->text,
+               name, rel->display, why);
+}
+
+/* The target makes the value too, of its own column: so that must be there, and mean the same. */
+static bool find_operands(Arena *arena, const RuleColumn *rule, const Relation *rel, Column *col,
+                          Error *err)
+{
+    col->operands = arena_new_array(arena, int, col->value->count);
+    for (int i = 0; i < col->value->count; i++) {
+        const ExpressionPiece *piece = &col->value->pieces[i];
+        int at = piece->kind == PIECE_COLUMN ? find_sent(rel, piece->text) : -1;
+        col->operands[i] = at;
+        if (piece->kind != PIECE_COLUMN)
+            continue;
+        if (at < 0)
+            return no_operand(
+                rule, rel, piece->text,
+                relation_leaves_out(rel, piece->text) ? "is left out" : "is none of its own", err);
+        if (rel->columns[at].other_types != NULL)
+            return no_operand(rule, rel, piece->text, "has another type on the target", err);
+    }
+    return true;
+}
+
+/* The way back adds none; what it must leave alone on the other side, its twin knows. */
+static void take_twin(Arena *arena, const Rules *rules, Relation *rel)
+{
+    const RuleTwin *twin = rules_twin(rules, rel->schema, rel->name);
+    rel->target_left_out_count = twin != NULL ? twin->to_left_out_count : 0;
+    rel->target_left_out = arena_new_array(arena, const char *, rel->target_left_out_count + 1);
+    for (int i = 0; i < rel->target_left_out_count; i++)
+        rel->target_left_out[i] = arena_strdup(arena, twin->to_left_out[i]);
+}
+
+bool mapped_add_columns(Arena *arena, const Rules *rules, Relation *rel, Error *err)
+{
+    int count = 0;
+    if (rules != NULL && rules->twins != NULL)
+        take_twin(arena, rules, rel);
+    if (rules == NULL || rules->column_count == 0)
+        return true;
+    const RuleColumn **added = arena_new_array(arena, const RuleColumn *, rules->column_count);
+    if (!rules_columns_added(rules, rel->schema, rel->name, added, &count, err))
+        return false;
+    for (int i = 0; i < count; i++) {
+        const RuleColumn *rule = added[i];
+        const char *name = arena_strdup(arena, rule->column);
+        rel->column_rule = arena_printf(arena, "%s: %s", rule->place, rule->text);
+        rel->target_left_out[rel->target_left_out_count++] = name;
+        for (int c = 0; rule->value == NULL && c < relation_sent(rel); c++)
+            if (strcmp(rel->columns[c].target_name, name) == 0)
+                return columns_collide(rel, rel->columns[c].name, name, name, err);
+        if (rule->value == NULL)
+            continue; /* the target's own affair */
+        Column *col = &rel->columns[rel->column_count++];
+        rel->added_count++;
+        *col = (Column){.name = name,
+                        .target_name = name,
+                        .type_oid = TEXT_OID,
+                        .base_type_oid = TEXT_OID,
+                        .typmod = -1,
+                        .type_schema = "pg_catalog",
+                        .type_name = "text",
+                        .type_text = "text",
+                        .rule = rel->column_rule,
+                        .value = expression_renamed(arena, rule->value, 0, NULL, NULL)};
+        if (!find_operands(arena, rule, rel, col, err))
+            return false;
+    }
+    return true;
+}
+
+/* A row of nulls is enough to find out what operators and functions there are. */
+bool mapped_try_values(PgConn *source, const Relation *rel, Error *err)
+{
+    for (int i = relation_sent(rel); i < rel->column_count; i++) {
+        CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
+        CLEANUP_PGROWS PgRows *rows = NULL;
+        sqltext_put(&st, "SELECT ");
+        reading_column(&st, &rel->columns[i], rel, true, "t");
+        sqltext_put(&st, " FROM ");
+        sqltext_qualified(&st, rel->schema, rel->name);
+        sqltext_put(&st, " AS t LIMIT 0");
+        if (pgconn_query(source, sqltext_sql(&st), PG_NO_PARAMS, &rows, err))
+            continue;
+        if (err->sqlstate[0] != '\0' && memcmp(err->sqlstate, "42", 2) == 0 &&
+            err->cls != ERR_PRIVILEGE)
+            err->cls = ERR_CONFIG;
+        return err_context(err, "%s: column '%s' of table '%s'", rel->columns[i].rule,
+                           rel->columns[i].name, rel->display);
+    }
+    return true;
+}
+
+static bool is_integer(uint32_t type_oid)
+{
+    return type_oid == 20 || type_oid == 21 || type_oid == 23; /* int8, int2, int4 */
+}
+
+/* Keys are looked up and put in order on both sides: those of integers are the same there. */
+static bool key_types_fit(const Relation *rel, Error *err)
+{
+    for (int k = 0; k < rel->key_count; k++) {
+        const Column *col = &rel->columns[rel->key[k]];
+        if (col->other_types == NULL)
+            continue;
+        if (!is_integer(col->type_oid) ||
+            (*col->other_types != '\0' &&
+             strspn(col->other_types, "int248,") != strlen(col->other_types)))
+            return ERR(err, ERR_CONFIG,
+                       "column '%s' of table '%s' is part of its key: its type can only change "
+                       "from one integer type to another",
+                       col->name, rel->display);
+    }
+    return true;
+}
+
+bool mapped_keys_travel(const Relations *rels, Error *err)
+{
+    for (int i = 0; i < rels->count; i++) {
+        const Relation *rel = rels->all[i];
+        const char *rule = rel->column_rule != NULL ? rel->column_rule : "the way back";
+        if (!key_types_fit(rel, err))
+            return false;
+        if (rel->left_out_count == 0 && rel->added_count == 0)
+            continue;
+        if (rel->left_out_key != NULL) {
+            ERR(err, ERR_CONFIG, "%s: column '%s' of table '%s' is part of its key", rule,
+                rel->left_out_key, rel->display);
+            return err_hint(err, "Columns of the key cannot be left out.");
+        }
+        if (!rel->key_unique || rel->key_count == 0) {
+            ERR(err, ERR_CONFIG,
+                "%s: table '%s' has no key, so rows that differ in this column only could not be "
+                "told apart",
+                rule, rel->display);
+            return err_hint(err, "Give it a primary key, or let all its columns go.");
+        }
+    }
+    return true;
 }
 
 /* The way back --------------------------------------------------------------------------------- */
@@ -82,10 +267,19 @@ static RuleTwin turned(Arena *arena, const Relation *rel)
         .to_schema = arena_strdup(arena, rel->schema),
         .to_table = arena_strdup(arena, rel->name),
     };
-    int total = rel->column_count + rel->generated_count;
+    int total = relation_sent(rel) + rel->generated_count;
+    bool *retyped = arena_new_array(arena, bool, total + 1);
+    twin.retyped = retyped;
     twin.columns = arena_new_array(arena, const char *, total + 1);
     twin.to_columns = arena_new_array(arena, const char *, total + 1);
-    for (int i = 0; i < rel->column_count; i++) {
+    twin.left_out = arena_new_array(arena, const char *, rel->target_left_out_count + 1);
+    for (int i = 0; i < rel->target_left_out_count; i++)
+        twin.left_out[twin.left_out_count++] = arena_strdup(arena, rel->target_left_out[i]);
+    twin.to_left_out = arena_new_array(arena, const char *, rel->left_out_count + 1);
+    for (int i = 0; i < rel->left_out_count; i++)
+        twin.to_left_out[twin.to_left_out_count++] = arena_strdup(arena, rel->left_out[i]);
+    for (int i = 0; i < relation_sent(rel); i++) {
+        retyped[twin.column_count] = rel->columns[i].other_types != NULL;
         twin.columns[twin.column_count] = arena_strdup(arena, rel->columns[i].target_name);
         twin.to_columns[twin.column_count++] = arena_strdup(arena, rel->columns[i].name);
     }

@@ -6,11 +6,21 @@
 
 #include "bascule/model/relation.h"
 #include "bascule/model/rules.h"
+#include "bascule/port/pgconn.h"
 
 /* Two tables, or two columns of a table, under one name of the target: CONFIG. */
 MUST_CHECK bool mapped_tables_distinct(const Relations *rels, Error *err);
 MUST_CHECK bool mapped_columns_distinct(const Relation *rel, Error *err);
-/* A table or one of its columns has another name on the target. */
+/* Appends the columns that rules add to a table on the target. CONFIG when a value names a column that
+ * does not go there. */
+MUST_CHECK bool mapped_add_columns(Arena *arena, const Rules *rules, Relation *rel, Error *err);
+/* Tables of which columns are left out, added or of another type need a key that allows it: CONFIG. */
+MUST_CHECK bool mapped_keys_travel(const Relations *rels, Error *err);
+/* Lets the source's server read the values that rules add to a table: CONFIG when it cannot. */
+MUST_CHECK bool mapped_try_values(PgConn *source, const Relation *rel, Error *err);
+/* May the target's column have this type? */
+bool mapped_type_fits(const Column *col, const char *schema, const char *name, const char *text);
+/* A table or one of its columns is another one on the target: by name, by type, or not there. */
 bool mapped_differs(const Relation *rel);
 /* Rules that select exactly these tables by their names on the target and call them as the source
  * does. */

@@ -141,14 +141,13 @@ static void both_have(Shape *s, int row, const Column *col)
         return;
     }
     const char *type = pgrows_text(s->rows, row, C_TYPE_TEXT);
-    if (strcmp(type, col->type_text) != 0 ||
-        strcmp(pgrows_text(s->rows, row, C_TYPE_NAME), col->type_name) != 0 ||
-        strcmp(pgrows_text(s->rows, row, C_TYPE_SCHEMA), col->type_schema) != 0)
+    if (!mapped_type_fits(col, pgrows_text(s->rows, row, C_TYPE_SCHEMA),
+                          pgrows_text(s->rows, row, C_TYPE_NAME), type))
         shape_differs(s,
                       preflight_text(p, "column '%s' is %s on the source, %s on the target",
                                      col->target_name, col->type_text, type),
                       preflight_text(p, "ALTER TABLE %s ALTER COLUMN %s TYPE %s;", table, name,
-                                     col->type_text));
+                                     col->other_types != NULL ? col->other_types : col->type_text));
 }
 
 static bool target_has(const Shape *s, const char *name)
@@ -169,7 +168,8 @@ static void missing_columns(Shape *s)
             shape_differs(
                 s, preflight_text(p, "column '%s' is missing on the target", col->target_name),
                 preflight_text(p, "ALTER TABLE %s ADD COLUMN %s %s;", target_table(p, s->rel),
-                               preflight_ident(p, col->target_name), col->type_text));
+                               preflight_ident(p, col->target_name),
+                               col->value != NULL ? "..." : col->type_text));
     }
     for (int i = 0; i < s->rel->generated_count; i++)
         if (!target_has(s, s->rel->target_generated[i]))
@@ -248,8 +248,8 @@ static void renamed_create(Preflight *p)
             preflight_group_add(
                 &group, p->rels->all[i]->display,
                 preflight_text(p,
-                               "by the rules the table or its columns have other names on the "
-                               "target: %s",
+                               "by the rules the table or its columns are called otherwise on the "
+                               "target, or are not the same there: %s",
                                target_table(p, p->rels->all[i])),
                 "target.prepare: nothing  -- or truncate, with the tables made under these names");
     preflight_group_end(&group);

@@ -326,8 +326,10 @@ static bool take_key(Arena *arena, Relation *root, const char *names)
         for (int i = 0; i < root->column_count; i++)
             if (strcmp(root->columns[i].name, name) == 0)
                 column = i;
-        if (column < 0)
+        if (column < 0) {
+            root->left_out_key = relation_leaves_out(root, name) ? arena_strdup(arena, name) : NULL;
             return false;
+        }
         root->key[root->key_count++] = column;
     }
     root->key_unique = root->key_count > 0;

@@ -92,8 +92,17 @@ static bool table_in_scope(uint32_t oid, const Relations *rels, const Map *roots
     return relations_by_oid(rels, oid) != NULL || map_get(roots, &oid, sizeof oid) != NULL;
 }
 
+/* Of a column that stays behind: the target has none, or one of its own. */
+static bool stays_behind(const Sequence *seq, const Relations *rels)
+{
+    const Relation *rel = relations_by_oid(rels, seq->owner_oid);
+    return rel != NULL && relation_leaves_out(rel, seq->owner_column);
+}
+
 static bool keep(const Sequence *seq, const Relations *rels, const Map *roots)
 {
+    if (stays_behind(seq, rels))
+        return false;
     if (seq->owner_oid == 0 || table_in_scope(seq->owner_oid, rels, roots))
         return true;
     for (const char *p = seq->users; *p != '\0';) {

@@ -2,10 +2,12 @@
 -- params:  $1 text[] schema, $2 text[] table, of equal length
 -- returns: place int8 (1-based place in the arrays), attname name, type_oid int8,
 --          as_array bool (arrays of it can be unnested to one column: it has an array type, and neither it
---          nor what it is a domain of is composite), delimiter "char" (between the elements of an array)
+--          nor what it is a domain of is composite), delimiter "char" (between the elements of an array),
+--          plain bool (not generated)
 -- needs:   nothing; PostgreSQL 15+
 SELECT s.place, a.attname, t.oid::pg_catalog.int8 AS type_oid,
-       t.typarray <> 0 AND NOT base.composite AS as_array, t.typdelim AS delimiter
+       t.typarray <> 0 AND NOT base.composite AS as_array, t.typdelim AS delimiter,
+       a.attgenerated = '' AS plain
 FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
          WITH ORDINALITY AS s (schema_name, table_name, place)
 JOIN pg_catalog.pg_namespace n ON n.nspname = s.schema_name

@@ -2,7 +2,8 @@
 -- params:  $1 oid[] tables
 -- returns: table oid, attnum, name, type oid, base type oid (domains resolved), typmod, type schema,
 --          type name, type text, not_null, identity always, generated, binary_safe, of a domain over a type that
---          is not built in: schema and name of that type
+--          is not built in: schema and name of that type, filled (has a default, or
+--          is an identity)
 -- needs:   pg_catalog only; PostgreSQL 14+
 -- binary_safe: COPY BINARY into the same type of another server of any version is exact. That holds
 -- when the type and all that it is made of (elements, fields, domain bases, range subtypes) have send
@@ -46,7 +47,8 @@ SELECT att.attrelid, att.attnum, att.attname, att.atttypid, base.oid AS base_typ
        att.attnotnull, att.attidentity = 'a' AS identity_always, att.attgenerated <> '' AS generated,
        safe.binary_safe,
        CASE WHEN bt.oid <> t.oid AND bn.nspname <> 'pg_catalog' THEN bn.nspname END AS base_schema,
-       CASE WHEN bt.oid <> t.oid AND bn.nspname <> 'pg_catalog' THEN bt.typname END AS base_name
+       CASE WHEN bt.oid <> t.oid AND bn.nspname <> 'pg_catalog' THEN bt.typname END AS base_name,
+       att.atthasdef OR att.attidentity <> '' AS filled
 FROM att
 JOIN pg_catalog.pg_type t ON t.oid = att.atttypid
 JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace

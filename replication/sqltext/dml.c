@@ -2,6 +2,10 @@
  * parameters. */
 #include "sqltext/dml.h"
 
+#include "sqltext/reading.h"
+
+#define MOST_COLUMNS 1664 /* that a list of the server may have */
+
 static void put_type(SqlText *st, const DmlColumn *col)
 {
     sqltext_qualified(st, col->type_schema, col->type_name);
@@ -127,13 +131,18 @@ static void put_pinned(SqlText *st, const DmlTable *table, int first)
     }
 }
 
-static void put_column_list(SqlText *st, const DmlTable *table)
+static void put_names(SqlText *st, const DmlTable *table)
 {
-    sqltext_put(st, " (");
     for (int i = 0; i < table->column_count; i++) {
         put_comma(st, i);
         sqltext_ident(st, table->columns[i].name);
     }
+}
+
+static void put_column_list(SqlText *st, const DmlTable *table)
+{
+    sqltext_put(st, " (");
+    put_names(st, table);
     sqltext_put(st, ")");
 }
 
@@ -148,7 +157,63 @@ static bool is_key(const DmlTable *table, int column)
 static bool may_set(const DmlTable *table, const bool *set, int column, bool keys)
 {
     return set[column] && !table->columns[column].identity_always &&
-           (keys || !is_key(table, column));
+           table->columns[column].made == NULL && (keys || !is_key(table, column));
+}
+
+/* Columns that are made ------------------------------------------------------------------------- */
+
+/* Where the columns stand that others are made of: parameter number, 0: in the row `alias`. */
+typedef struct Made {
+    const DmlTable *table;
+    const char *alias;
+    bool in_sets;
+    int16_t place[MOST_COLUMNS];
+} Made;
+
+static void put_made_of(SqlText *st, const void *arg, int column)
+{
+    const Made *made = arg;
+    const DmlColumn *col = &made->table->columns[column];
+    if (made->place[column] == 0) {
+        sqltext_ident(st, made->alias);
+        sqltext_put(st, ".");
+        sqltext_ident(st, col->name);
+    } else if (made->in_sets) {
+        put_set_value(st, col, made->place[column]);
+    } else {
+        put_row_value(st, col, made->place[column]);
+    }
+}
+
+static void put_made(SqlText *st, const Made *made, int column)
+{
+    reading_value(st, made->table->columns[column].made, false, put_made_of, made);
+}
+
+/* It is made of a column that has a parameter, or asked for. */
+static bool made_anew(const Made *made, const bool *set, int column)
+{
+    const Column *col = made->table->columns[column].made;
+    if (col != NULL && set[column])
+        return true;
+    for (int i = 0; col != NULL && i < col->value->count; i++)
+        if (col->operands[i] >= 0 && made->place[col->operands[i]] > 0)
+            return true;
+    return false;
+}
+
+/* SET of those; returns how many stand in the list now. */
+static int put_made_set(SqlText *st, const Made *made, const bool *set, int already)
+{
+    for (int i = 0; i < made->table->column_count; i++) {
+        if (!made_anew(made, set, i))
+            continue;
+        put_comma(st, already++);
+        sqltext_ident(st, made->table->columns[i].name);
+        sqltext_put(st, " = ");
+        put_made(st, made, i);
+    }
+    return already;
 }
 
 bool dml_sets_anything(const DmlTable *table, const bool *set, bool keys)
@@ -162,14 +227,20 @@ bool dml_sets_anything(const DmlTable *table, const bool *set, bool keys)
 void dml_insert_set(SqlText *st, const DmlTable *table)
 {
     Source source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
+    Made made = {.table = table, .in_sets = true};
     sqltext_put(st, "INSERT INTO ");
     sqltext_qualified(st, table->schema, table->name);
     put_column_list(st, table);
     sqltext_put(st, " OVERRIDING SYSTEM VALUE SELECT ");
     for (int i = 0; i < table->column_count; i++) {
         put_comma(st, i);
-        put_set_value(st, &table->columns[i], i + 1);
+        if (table->columns[i].made != NULL) {
+            put_made(st, &made, i);
+            continue;
+        }
         source_add(&source, &table->columns[i]);
+        made.place[i] = (int16_t)source.count;
+        put_set_value(st, &table->columns[i], source.count);
     }
     sqltext_put(st, " FROM ");
     put_source(st, &source);
@@ -208,6 +279,7 @@ void dml_update_set(SqlText *st, const DmlTable *table, const bool *set)
 {
     Source source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
     int n = table->key_count + table->pinned_count, done = 0;
+    Made made = {.table = table, .alias = "t", .in_sets = true};
     for (int k = 0; k < table->key_count; k++)
         source_add(&source, &table->columns[table->key[k]]);
     for (int k = 0; k < table->pinned_count; k++)
@@ -222,9 +294,10 @@ void dml_update_set(SqlText *st, const DmlTable *table, const bool *set)
         sqltext_ident(st, table->columns[i].name);
         sqltext_put(st, " = ");
         put_set_value(st, &table->columns[i], ++n);
+        made.place[i] = (int16_t)n;
         source_add(&source, &table->columns[i]);
     }
-    if (done == 0)
+    if (put_made_set(st, &made, set, done) == 0)
         put_set_nothing(st, table);
     sqltext_put(st, " FROM ");
     put_source(st, &source);
@@ -251,11 +324,18 @@ void dml_insert_row(SqlText *st, const DmlTable *table)
         sqltext_put(st, " DEFAULT VALUES");
         return;
     }
+    Made made = {.table = table};
+    int n = 0;
     put_column_list(st, table);
     sqltext_put(st, " OVERRIDING SYSTEM VALUE VALUES (");
     for (int i = 0; i < table->column_count; i++) {
         put_comma(st, i);
-        put_row_value(st, &table->columns[i], i + 1);
+        if (table->columns[i].made != NULL) {
+            put_made(st, &made, i);
+            continue;
+        }
+        made.place[i] = (int16_t)++n;
+        put_row_value(st, &table->columns[i], n);
     }
     sqltext_put(st, ")");
 }
@@ -264,6 +344,7 @@ void dml_insert_row(SqlText *st, const DmlTable *table)
 static int put_row_set(SqlText *st, const DmlTable *table, const bool *set, int n)
 {
     int done = 0;
+    Made made = {.table = table, .alias = "t"};
     for (int i = 0; i < table->column_count; i++) {
         if (!may_set(table, set, i, true))
             continue;
@@ -271,8 +352,9 @@ static int put_row_set(SqlText *st, const DmlTable *table, const bool *set, int 
         sqltext_ident(st, table->columns[i].name);
         sqltext_put(st, " = ");
         put_row_value(st, &table->columns[i], ++n);
+        made.place[i] = (int16_t)n;
     }
-    if (done == 0)
+    if (put_made_set(st, &made, set, done) == 0)
         put_set_nothing(st, table);
     return n;
 }
@@ -310,20 +392,34 @@ void dml_delete_row(SqlText *st, const DmlTable *table)
 void dml_replace_row(SqlText *st, const DmlTable *table, const bool *set)
 {
     int n = table->key_count;
+    Made made = {.table = table, .alias = "gone"};
     sqltext_put(st, "WITH gone AS (");
     dml_delete_row(st, table);
     sqltext_put(st, " RETURNING t.*) INSERT INTO ");
     sqltext_qualified(st, table->schema, table->name);
-    put_column_list(st, table);
-    sqltext_put(st, " OVERRIDING SYSTEM VALUE SELECT ");
+    sqltext_put(st, " (");
+    put_names(st, table);
+    for (int i = 0; i < table->kept_count; i++) {
+        put_comma(st, table->column_count + i);
+        sqltext_ident(st, table->kept[i]);
+    }
+    sqltext_put(st, ") OVERRIDING SYSTEM VALUE SELECT ");
     for (int i = 0; i < table->column_count; i++) {
         put_comma(st, i);
-        if (set[i]) {
-            put_row_value(st, &table->columns[i], ++n);
+        if (table->columns[i].made != NULL) {
+            put_made(st, &made, i);
+        } else if (set[i]) {
+            made.place[i] = (int16_t)++n;
+            put_row_value(st, &table->columns[i], n);
         } else {
             sqltext_put(st, "gone.");
             sqltext_ident(st, table->columns[i].name);
         }
+    }
+    for (int i = 0; i < table->kept_count; i++) {
+        put_comma(st, table->column_count + i);
+        sqltext_put(st, "gone.");
+        sqltext_ident(st, table->kept[i]);
     }
     sqltext_put(st, " FROM gone");
 }

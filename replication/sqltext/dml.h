@@ -27,6 +27,8 @@ typedef struct DmlColumn {
     const char *equal_schema; /* schema of the type's = operator: key columns, and columns by which
                                  a row without a key is looked for; NULL: none */
     bool equal_is_exact;      /* = is true only for values with the same text */
+    const Column *made; /* a rule makes it of other columns (of the same index here): it takes no
+                                 parameter, and an update sets it with them, or when it is set; or NULL */
 } DmlColumn;
 
 typedef struct DmlTable {
@@ -39,10 +41,14 @@ typedef struct DmlTable {
      * are no key (identity always): an update that really changes one finds no row. */
     int pinned_count;
     const int *pinned;
+    /* Columns of the target that no column of ours fills: a row that is deleted and inserted again keeps
+     * them. */
+    int kept_count;
+    const char *const *kept;
     bool is_root; /* partitioned: its partitions hold the rows, so without ONLY */
 } DmlTable;
 
-/* Parameters, in this order (each an array in set forms):
+/* Parameters, in this order (each an array in set forms), always without columns that are made:
  *  insert            all columns
  *  update            key columns (old), pinned columns (new), columns with set[i] that may stand in
  * SET delete            key columns true when the update has a column to set; else the statement

@@ -65,6 +65,13 @@ void sqltext_i64(SqlText *st, int64_t value)
     buf_printf(&st->buf, "%" PRId64, value);
 }
 
+void sqltext_number(SqlText *st, const char *digits)
+{
+    ASSERT(*digits >= '0' && *digits <= '9');
+    ASSERT(digits[strspn(digits, "0123456789.eE+-")] == '\0');
+    buf_puts(&st->buf, digits);
+}
+
 void sqltext_lsn(SqlText *st, Lsn lsn)
 {
     buf_printf(&st->buf, LSN_FMT, LSN_ARGS(lsn));

@@ -33,6 +33,8 @@ void sqltext_qualified(SqlText *st, const char *schema, const char *name);
 void sqltext_string(SqlText *st, const char *value);
 void sqltext_param(SqlText *st, int n); /* $n */
 void sqltext_i64(SqlText *st, int64_t value);
+void sqltext_number(SqlText *st,
+                    const char *digits);   /* as a rule has it: digits, point, exponent */
 void sqltext_lsn(SqlText *st, Lsn lsn);    /* bare X/X for START_REPLICATION */
 void sqltext_append(SqlText *st, Sql sql); /* a whole statement's text */
 /* SQL that a server has deparsed from its catalog: format_type(), pg_get_expr(). Nothing else. */

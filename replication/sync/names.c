@@ -189,7 +189,7 @@ static bool fits(const Decoder *decoder, const Relation *rel)
 {
     if (decoder->foreign_action == 'T')
         return true;
-    for (int i = 0; decoder->foreign_action == 'I' && i < rel->column_count; i++)
+    for (int i = 0; decoder->foreign_action == 'I' && i < relation_sent(rel); i++)
         if (!mentions(decoder, rel->columns[i].name))
             return false;
     for (int k = 0; k < rel->key_count; k++)

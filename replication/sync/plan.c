@@ -39,6 +39,21 @@ static const char *note_of(Arena *arena, const Relation *rel, const FkPlan *fk)
     return text;
 }
 
+static const char *columns_of(Arena *arena, const Relation *rel)
+{
+    CLEANUP_BUF Buf text = BUF_INIT;
+    for (int i = 0; i < rel->left_out_count; i++)
+        buf_printf(&text, "%s-%s", text.len > 0 ? ", " : "", rel->left_out[i]);
+    for (int i = 0; i < rel->column_count; i++) {
+        const Column *col = &rel->columns[i];
+        if (col->value != NULL)
+            buf_printf(&text, "%s+%s", text.len > 0 ? ", " : "", col->name);
+        else if (col->other_types != NULL)
+            buf_printf(&text, "%s%s %s", text.len > 0 ? ", " : "", col->name, col->other_types);
+    }
+    return arena_strdup(arena, buf_str(&text));
+}
+
 static void fill_table(const SyncSpec *spec, Arena *arena, const Relations *rels,
                        const Relation *rel, const FkPlan *fk, SyncPlanTable *out)
 {
@@ -54,6 +69,7 @@ static void fill_table(const SyncSpec *spec, Arena *arena, const Relations *rels
         .level = fk->level[rel->id],
         .binary = spec->load_binary && all_binary(rel),
         .replica_identity = rel->replica_identity,
+        .columns = columns_of(arena, rel),
         .note = note_of(arena, rel, fk),
     };
 }
@@ -83,6 +99,10 @@ bool sync_plan(const SyncSpec *spec, Arena *arena, SyncPlan *out, Error *err)
     out->pattern_count = spec->rules->count;
     out->renames = spec->rules->renames;
     out->rename_count = spec->rules->rename_count;
+    out->column_rules = spec->rules->columns;
+    out->column_rule_count = spec->rules->column_count;
+    out->notes = spec->rules->notes;
+    out->note_count = spec->rules->note_count;
     bool ok = true;
     if (spec->mode != SYNC_FULL_LOAD) {
         char *why = arena_alloc(arena, 512);

@@ -13,7 +13,8 @@ typedef struct SyncPlanTable {
     int level;   /* foreign-key depth: 0 needs no other table */
     bool binary; /* copied as COPY BINARY */
     char replica_identity;
-    const char *note; /* cycle, self-reference, keyless, unlogged, ...; "" */
+    const char *columns; /* what rules leave out, add or change of them; "" */
+    const char *note;    /* cycle, self-reference, keyless, unlogged, ...; "" */
 } SyncPlanTable;
 
 typedef struct SyncPlan {
@@ -27,6 +28,10 @@ typedef struct SyncPlan {
     RulePattern *patterns;
     int rename_count;
     RuleRename *renames;
+    int column_rule_count;
+    RuleColumn *column_rules;
+    int note_count; /* rules that say what is done anyway, or otherwise */
+    const char **notes;
 } SyncPlan;
 
 MUST_CHECK bool sync_plan(const SyncSpec *spec, Arena *arena, SyncPlan *out_plan, Error *err);

@@ -184,8 +184,8 @@ static bool check_create(const Relations *rels, Error *err)
         if (!mapped_differs(rel))
             continue;
         ERR(err, ERR_BLOCKED,
-            "target.prepare is 'create', which makes tables as the source has them, but the rules "
-            "give table '%s' or its columns other names ('%s.%s')",
+            "target.prepare is 'create', which makes tables as the source has them, but by the "
+            "rules table '%s' or its columns are not the same on the target ('%s.%s')",
             rel->display, rel->target_schema, rel->target_name);
         return err_hint(err, "Make the tables on the target under their names there, and use "
                              "target.prepare: nothing (they must be empty) or truncate.");
@@ -255,12 +255,22 @@ bool sync_capture(Sync *sync, PgConn *source, Error *err)
     return true;
 }
 
+/* What rules make of columns must make sense to the source; the target's types are known by now. */
+static bool try_values(Sync *sync, PgConn *source, Error *err)
+{
+    const Relations *rels = sync_relations(sync);
+    for (int i = 0; i < rels->count; i++)
+        if (rels->all[i]->added_count > 0 && !mapped_try_values(source, rels->all[i], err))
+            return false;
+    return true;
+}
+
 /* Everything is refused here that can be refused before a trace is left. */
 static bool look_first(Sync *sync, PgConn *source, Error *err)
 {
     return read_catalog(sync, source, err) && rules_all_matched(sync->spec.rules, err) &&
            (sync->spec.mode == SYNC_FULL_LOAD || check_identities(sync_relations(sync), err)) &&
-           look_at_target(sync, err) &&
+           look_at_target(sync, err) && try_values(sync, source, err) &&
            (sync->spec.mode == SYNC_FULL_LOAD || choose_plugin(sync, err)) &&
            drop_leftovers(sync, source, err);
 }
@@ -312,7 +322,8 @@ static bool prepare_cdc(Sync *sync, PgConn *source, Error *err)
     Lsn start = LSN_UNKNOWN;
     bool stated = sync->spec.cdc_start_lsn != LSN_UNKNOWN;
     if (!read_catalog(sync, source, err) || !rules_all_matched(sync->spec.rules, err) ||
-        !check_identities(sync_relations(sync), err) || !look_at_target(sync, err))
+        !check_identities(sync_relations(sync), err) || !look_at_target(sync, err) ||
+        !try_values(sync, source, err))
         return false;
     if (stated) {
         if (!start_at_position(sync, source, &start, err) || !make_publication(sync, source, err))

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "apply/setwise.h"
+#include "sqltext/reading.h"
 #include "sync/repair_internal.h"
 #include "verify/arrays.h"
 
@@ -43,8 +44,7 @@ static const char *const *const *keys_of(Repair *repair, const RepairRow *rows, 
 static void put_image(SqlText *st, const Relation *rel, bool of_table, bool on_source, int c)
 {
     if (of_table) {
-        sqltext_put(st, "t.");
-        sqltext_ident(st, on_source ? rel->columns[c].name : rel->columns[c].target_name);
+        reading_column(st, &rel->columns[c], rel, on_source, "t");
     } else {
         sqltext_put(st, "w.k");
         sqltext_i64(st, c);
@@ -269,11 +269,17 @@ static bool run_flow(Repair *repair, const Flow *flow, Error *err)
     return ok;
 }
 
+/* Columns that the target has for itself would be lost with the row. */
+static bool updates(const Repair *repair, const Relation *rel)
+{
+    return repair->session.live || rel->target_has_more;
+}
+
 static void add_deletion(Flow *flow, const Repair *repair, const RepairRow *row)
 {
     Relation *rel = repair->spec->rels->all[row->rel->id];
     bool deletes =
-        row->action == REPAIR_DELETE || (row->action == REPAIR_REPLACE && !repair->session.live);
+        row->action == REPAIR_DELETE || (row->action == REPAIR_REPLACE && !updates(repair, rel));
     for (int64_t n = 0; deletes && n < row->copies; n++)
         add_change(flow, (Change){.kind = CHANGE_DELETE,
                                   .rel = rel,
@@ -286,7 +292,7 @@ static void add_insertion(Flow *flow, const Repair *repair, const RepairRow *row
                           const char *const *texts)
 {
     Relation *rel = repair->spec->rels->all[row->rel->id];
-    bool update = row->action == REPAIR_REPLACE && repair->session.live;
+    bool update = row->action == REPAIR_REPLACE && updates(repair, rel);
     bool writes = row->action == REPAIR_INSERT || row->action == REPAIR_REPLACE;
     for (int64_t n = 0; writes && texts != NULL && n < row->copies; n++)
         add_change(flow, (Change){.kind = update ? CHANGE_UPDATE : CHANGE_INSERT,

@@ -11,7 +11,7 @@
 static bool turn_names(const ReverseSpec *spec, Rules *rules, Error *err)
 {
     Relations *forward = NULL;
-    if (!rules_rename_anything(spec->rules))
+    if (!rules_map_anything(spec->rules))
         return true;
     if (!catalog_read(spec->control, spec->source, spec->task, spec->rules, &forward, err))
         return err_context(err, "reading how the tables are called on both sides");

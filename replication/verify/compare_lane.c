@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bascule/base/clock.h"
+#include "sqltext/reading.h"
 #include "verify/compare_internal.h"
 #include "verify/copy_binary.h"
 
@@ -55,8 +56,7 @@ static void build_copy(CompareLane *lane, const CompareUnit *unit, bool binary)
     for (int i = 0; i < rel->column_count; i++) {
         if (i > 0)
             sqltext_put(st, ", ");
-        sqltext_ident(st, lane->side == SIDE_SOURCE ? rel->columns[i].name
-                                                    : rel->columns[i].target_name);
+        reading_column(st, &rel->columns[i], rel, lane->side == SIDE_SOURCE, NULL);
     }
     put_source_of_rows(lane, unit);
     if (binary)

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sqltext/sqltext.h"
+#include "sqltext/reading.h"
 #include "verify/arrays.h"
 
 #define FIRST_NORMAL_OID 16384
@@ -207,8 +207,8 @@ static void build(SqlText *st, const Relation *rel, bool on_source)
 {
     sqltext_put(st, "SELECT w.place");
     for (int c = 0; c < rel->column_count; c++) {
-        sqltext_put(st, ", t.");
-        sqltext_ident(st, column_name(&rel->columns[c], on_source));
+        sqltext_put(st, ", ");
+        reading_column(st, &rel->columns[c], rel, on_source, "t");
     }
     keydiff_put_rows(st, rel, on_source);
 }

@@ -54,7 +54,7 @@ static const char *column_across(const Relation *rel, const char *name, int from
         return name;
     for (int c = 0; c < rel->column_count; c++) {
         const Column *column = &rel->columns[c];
-        if (strcmp(source ? column->name : column->target_name, name) == 0)
+        if (strcmp(source ? column->name : column->target_name, name) == 0 && column->value == NULL)
             return source ? column->target_name : column->name;
     }
     for (int g = 0; g < rel->generated_count; g++)

@@ -11,6 +11,7 @@
 
 #include "bascule/base/clock.h"
 #include "sql_files.h"
+#include "sqltext/reading.h"
 #include "verify/copy_binary.h"
 #include "verify/verify_internal.h"
 
@@ -40,14 +41,14 @@ static void put_columns(SqlText *st, const TablePlan *table, int side, bool deta
     for (int k = 0; table->keyed && k < rel->key_count; k++, first = false) {
         if (!first)
             sqltext_put(st, ", ");
-        sqltext_ident(st, name_of(&rel->columns[rel->key[k]], side));
+        reading_column(st, &rel->columns[rel->key[k]], rel, side == SIDE_SOURCE, NULL);
     }
     for (int c = 0; c < rel->column_count; c++) {
         if (table->keyed && in_key(rel, c))
             continue;
         if (!first)
             sqltext_put(st, ", ");
-        sqltext_ident(st, name_of(&rel->columns[c], side));
+        reading_column(st, &rel->columns[c], rel, side == SIDE_SOURCE, NULL);
         first = false;
     }
     for (int k = 0; detail && table->binary && k < rel->key_count; k++) {

@@ -14,7 +14,7 @@
 #include "wire/reading.h"
 #include "wire/row.h"
 
-#define COLUMN_SKIPPED (-1) /* a generated column: not ours */
+#define COLUMN_SKIPPED (-1) /* a column that does not travel */
 
 /* What the stream says of one relation, by its OID on the source. */
 typedef struct SentRelation {
@@ -95,7 +95,7 @@ static Relation *match_relation(Pgoutput *g, uint32_t oid, const char *schema, c
     return rel;
 }
 
-/* Every column of ours must be sent once, and nothing else but generated ones. */
+/* Every column of ours must be sent once, and nothing else but those that do not travel. */
 static bool match_columns(SentRelation *sent, const char *const *names, Error *misfit)
 {
     const Relation *rel = sent->rel;
@@ -104,15 +104,15 @@ static bool match_columns(SentRelation *sent, const char *const *names, Error *m
         int column = row_find_column(rel, names[i], strlen(names[i]), matched);
         if (column == -1)
             return row_unknown_column(rel, names[i], strlen(names[i]), misfit);
-        sent->column[i] = column == ROW_GENERATED ? COLUMN_SKIPPED : column;
-        matched += column != ROW_GENERATED;
+        sent->column[i] = column == ROW_SKIPPED ? COLUMN_SKIPPED : column;
+        matched += column != ROW_SKIPPED;
     }
     sent->key_watched = true;
     for (int k = 0; k < rel->key_count; k++)
         for (int i = 0; i < sent->count; i++)
             if (sent->column[i] == rel->key[k] && (sent->flags[i] & 1) == 0)
                 sent->key_watched = false;
-    for (int c = 0; c < rel->column_count; c++) {
+    for (int c = 0; c < relation_sent(rel); c++) {
         int seen = 0;
         for (int i = 0; i < sent->count; i++)
             seen += sent->column[i] == c;
@@ -247,7 +247,7 @@ static bool read_identity(Pgoutput *g, Bytes *b, uint8_t kind, const SentRelatio
     if (kind == 'O')
         return true;
     Value *values = tuple->values;
-    for (int i = 0, k = 0; i < rel->column_count; i++) {
+    for (int i = 0, k = 0; i < relation_sent(rel); i++) {
         bool key = false;
         for (k = 0; k < rel->key_count && !key; k++)
             key = rel->key[k] == i;

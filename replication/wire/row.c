@@ -31,7 +31,7 @@ static bool missing_column(const Relation *rel, int column, const char *what, Er
 static bool check_identity(const Relation *rel, const RowTuple *identity, Error *err)
 {
     if (rel->replica_identity == 'f') {
-        for (int i = 0; identity->missing > 0 && i < rel->column_count; i++)
+        for (int i = 0; identity->missing > 0 && i < relation_sent(rel); i++)
             if (identity->values[i].kind == VALUE_UNCHANGED)
                 return missing_column(rel, i, "the old row (replica identity full)", err);
         return true;
@@ -47,12 +47,20 @@ static bool check_identity(const Relation *rel, const RowTuple *identity, Error 
     return true;
 }
 
+/* Columns that a rule adds have values on the target only. */
+static void no_added_values(const Relation *rel, Value *values)
+{
+    for (int i = relation_sent(rel); i < rel->column_count; i++)
+        values[i] = (Value){.kind = VALUE_UNCHANGED};
+}
+
 static Value *copy_identity(const Relation *rel, const RowTuple *identity, Arena *arena)
 {
     size_t n = (size_t)rel->column_count;
     Value *old = arena_alloc(arena, sizeof(Value) * (n + 1));
     if (rel->replica_identity == 'f') {
         memcpy(old, identity->values, sizeof(Value) * n);
+        no_added_values(rel, old);
         return old;
     }
     for (size_t i = 0; i < n; i++)
@@ -64,9 +72,10 @@ static Value *copy_identity(const Relation *rel, const RowTuple *identity, Arena
 
 bool row_insert(Relation *rel, const RowTuple *new_tuple, Change *change, Error *err)
 {
-    for (int i = 0; new_tuple->missing > 0 && i < rel->column_count; i++)
+    for (int i = 0; new_tuple->missing > 0 && i < relation_sent(rel); i++)
         if (new_tuple->values[i].kind == VALUE_UNCHANGED)
             return missing_column(rel, i, "an inserted row", err);
+    no_added_values(rel, new_tuple->values);
     *change = (Change){.kind = CHANGE_INSERT, .rel = rel, .new_values = new_tuple->values};
     return true;
 }
@@ -87,7 +96,7 @@ static bool fill_key(const Relation *rel, Value *new_values, const RowTuple *ide
 
 static bool check_missing(const Relation *rel, const Value *values, Error *err)
 {
-    for (int i = 0; i < rel->column_count; i++)
+    for (int i = 0; i < relation_sent(rel); i++)
         if (values[i].kind == VALUE_UNCHANGED && never_toasted(rel->columns[i].base_type_oid))
             return missing_column(rel, i, "an updated row", err);
     return true;
@@ -114,6 +123,7 @@ bool row_update(Relation *rel, const RowTuple *new_tuple, const RowTuple *identi
     if (new_tuple->missing > 0 &&
         (!fill_key(rel, new_values, identity, err) || !check_missing(rel, new_values, err)))
         return false;
+    no_added_values(rel, new_values);
     if (identity != NULL && (full || key_changed(rel, new_values, identity)))
         old = copy_identity(rel, identity, arena);
     *change =
@@ -157,16 +167,19 @@ static bool same_name(const char *known, const char *name, size_t len)
 
 int row_find_column(const Relation *rel, const char *name, size_t len, int hint)
 {
-    if (hint >= rel->column_count)
+    if (hint >= relation_sent(rel))
         hint = 0;
-    for (int i = 0; i < rel->column_count; i++) {
-        int column = hint + i < rel->column_count ? hint + i : hint + i - rel->column_count;
+    for (int i = 0; i < relation_sent(rel); i++) {
+        int column = hint + i < relation_sent(rel) ? hint + i : hint + i - relation_sent(rel);
         if (same_name(rel->columns[column].name, name, len))
             return column;
     }
     for (int i = 0; i < rel->generated_count; i++)
         if (same_name(rel->generated[i], name, len))
-            return ROW_GENERATED;
+            return ROW_SKIPPED;
+    for (int i = 0; i < rel->left_out_count; i++)
+        if (same_name(rel->left_out[i], name, len))
+            return ROW_SKIPPED;
     return -1;
 }
 

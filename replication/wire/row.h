@@ -9,10 +9,11 @@
 
 #include "bascule/model/change.h"
 
-/* The values of one tuple by column index; columns that the message lacks are UNCHANGED. */
+/* The values of one tuple by column index, with room for all columns; of those that the source sends
+ * the ones that the message lacks are UNCHANGED. */
 typedef struct RowTuple {
     Value *values;
-    int missing; /* how many are UNCHANGED */
+    int missing; /* how many of them are UNCHANGED */
 } RowTuple;
 
 /* new_tuple: the arena's, kept in the change. identity: borrowed (copied when it is needed), or
@@ -26,7 +27,8 @@ MUST_CHECK bool row_delete(Relation *rel, const RowTuple *identity, Arena *arena
 /* Adds a relation to a TRUNCATE: ordered by id, each once. */
 void row_truncate_add(Change *change, Relation *rel, Arena *arena);
 
-/* Index of the column of that name, trying `hint` first; -1 none, ROW_GENERATED a generated one. */
-#define ROW_GENERATED (-2)
+/* Index of the column of that name, trying `hint` first; -1 none, ROW_SKIPPED one that does not travel:
+ * generated, or left out by a rule. */
+#define ROW_SKIPPED (-2)
 int row_find_column(const Relation *rel, const char *name, size_t len, int hint);
 bool row_unknown_column(const Relation *rel, const char *name, size_t len, Error *err);

@@ -179,11 +179,11 @@ static bool read_members(Json *json, JsonText *out_name, Value *out_value, Error
     return (has_name && has_value) || json_error(json, "a column with name and value", err);
 }
 
-/* One column and its value; *out_column may be ROW_GENERATED. */
+/* One column and its value; *out_column may be ROW_SKIPPED. */
 static bool read_column(Json *json, const Relation *rel, const ColumnText *texts, int next,
                         int *out_column, Value *out_value, Error *err)
 {
-    if (next < rel->column_count && (size_t)(json->end - json->p) > texts[next].len &&
+    if (next < relation_sent(rel) && (size_t)(json->end - json->p) > texts[next].len &&
         memcmp(json->p, texts[next].text, texts[next].len) == 0) {
         json->p += texts[next].len;
         *out_column = next;
@@ -200,7 +200,7 @@ static bool read_column(Json *json, const Relation *rel, const ColumnText *texts
         *out_column = row_find_column(rel, name.data, name.len, next);
         if (*out_column == -1)
             return row_unknown_column(rel, name.data, name.len, err);
-        if (*out_column == ROW_GENERATED)
+        if (*out_column == ROW_SKIPPED)
             return true;
     }
     return finish_value(rel, *out_column, &texts[*out_column], out_value, err);
@@ -223,7 +223,7 @@ static bool read_tuple(Wal2json *w, Json *json, const Relation *rel, RowTuple *t
             Value value;
             if (!read_column(json, rel, texts, next, &column, &value, err))
                 return false;
-            if (column == ROW_GENERATED)
+            if (column == ROW_SKIPPED)
                 continue;
             if (column < next) {
                 if (values[column].kind != VALUE_UNCHANGED)
@@ -239,7 +239,7 @@ static bool read_tuple(Wal2json *w, Json *json, const Relation *rel, RowTuple *t
         if (!json_expect(json, ']', err))
             return false;
     }
-    for (; next < rel->column_count; next++, tuple->missing++)
+    for (; next < relation_sent(rel); next++, tuple->missing++)
         values[next] = (Value){.kind = VALUE_UNCHANGED};
     return true;
 }

@@ -148,7 +148,7 @@ static int compare_twins(const void *a, const void *b)
     return order != 0 ? order : strcmp(x->table, y->table);
 }
 
-static const RuleTwin *find_twin(const Rules *rules, const char *schema, const char *table)
+const RuleTwin *rules_twin(const Rules *rules, const char *schema, const char *table)
 {
     RuleTwin key = {.schema = schema, .table = table};
     return bsearch(&key, rules->twins, (size_t)rules->twin_count, sizeof key, compare_twins);
@@ -171,7 +171,7 @@ bool rules_name_table(const Rules *rules, Arena *arena, const char *schema, cons
     if (rules == NULL)
         return true;
     if (rules->twins != NULL) {
-        const RuleTwin *twin = find_twin(rules, schema, table);
+        const RuleTwin *twin = rules_twin(rules, schema, table);
         *out_schema = twin != NULL ? twin->to_schema : schema;
         *out_table = twin != NULL ? twin->to_table : table;
         return true;
@@ -188,7 +188,7 @@ bool rules_name_column(const Rules *rules, Arena *arena, const char *schema, con
     if (rules == NULL)
         return true;
     if (rules->twins != NULL) {
-        const RuleTwin *twin = find_twin(rules, schema, table);
+        const RuleTwin *twin = rules_twin(rules, schema, table);
         for (int i = 0; twin != NULL && i < twin->column_count; i++)
             if (strcmp(twin->columns[i], column) == 0)
                 *out_column = twin->to_columns[i];
@@ -204,49 +204,4 @@ bool rules_name_schema(const Rules *rules, Arena *arena, const char *schema,
     *out_schema = schema;
     return rules == NULL ||
            name_level(rules, arena, OF_SCHEMA, schema, NULL, NULL, out_schema, err);
-}
-
-bool rules_rename_anything(const Rules *rules)
-{
-    return rules != NULL && (rules->rename_count > 0 || rules->twin_count > 0);
-}
-
-bool rules_all_matched(const Rules *rules, Error *err)
-{
-    for (int i = 0; i < rules->rename_count; i++) {
-        const RuleRename *rule = &rules->renames[i];
-        if (rule->matched > 0 || exact_parts(rule) < (rule->column != NULL ? 3 : 2))
-            continue;
-        ERR(err, ERR_CONFIG, "%s: %s names no %s in scope", rule->place, rule->text,
-            rule->column != NULL ? "column of a table" : "table");
-        return err_hint(err, "Names are case-sensitive and as on the source; a partitioned table "
-                             "is named by its partitions.");
-    }
-    return true;
-}
-
-static void put_change(Buf *out, const NameChange *change)
-{
-    static const char *const ACTIONS[] = {"keep", "to", "affix", "lower", "upper"};
-    buf_printf(out, " %s", ACTIONS[change->action]);
-    if (change->action == NAME_TO)
-        buf_printf(out, " '%s'", change->to);
-    if (change->action == NAME_AFFIX)
-        buf_printf(out, " '%s' '%s' '%s' '%s'", change->cut_front, change->cut_back,
-                   change->put_front, change->put_back);
-}
-
-const char *rules_names_text(const Rules *rules, Arena *arena)
-{
-    CLEANUP_BUF Buf out = BUF_INIT;
-    for (int i = 0; rules != NULL && i < rules->rename_count; i++) {
-        const RuleRename *rule = &rules->renames[i];
-        buf_printf(&out, "'%s' '%s' '%s'", rule->schema, rule->table,
-                   rule->column != NULL ? rule->column : "");
-        put_change(&out, &rule->to_schema);
-        put_change(&out, &rule->to_table);
-        put_change(&out, &rule->to_column);
-        buf_putc(&out, '\n');
-    }
-    return arena_strdup(arena, buf_str(&out));
 }

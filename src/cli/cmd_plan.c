@@ -12,6 +12,12 @@ static json_t *bytes_or_null(int64_t value)
     return value == PROGRESS_UNKNOWN ? json_null() : json_integer(value);
 }
 
+static const char *column_action(ColumnAction action)
+{
+    static const char *const NAMES[] = {"omit column", "only column", "add column", "type"};
+    return NAMES[action];
+}
+
 static json_t *plan_json(const Task *task, const SyncPlan *plan)
 {
     json_t *tables = json_array(), *patterns = json_array(), *cycles = json_array();
@@ -19,11 +25,12 @@ static json_t *plan_json(const Task *task, const SyncPlan *plan)
         const SyncPlanTable *t = &plan->tables[i];
         char identity[2] = {t->replica_identity, '\0'};
         json_array_append_new(
-            tables, json_pack("{s:s,s:s,s:o,s:o,s:i,s:i,s:s,s:s,s:s}", "table", t->table, "target",
-                              t->target[0] != '\0' ? t->target : t->table, "rows_estimated",
-                              bytes_or_null(t->rows), "bytes", bytes_or_null(t->bytes), "chunks",
-                              t->chunks, "level", t->level, "copy", t->binary ? "binary" : "text",
-                              "replica_identity", identity, "note", t->note));
+            tables,
+            json_pack("{s:s,s:s,s:o,s:o,s:i,s:i,s:s,s:s,s:s,s:s}", "table", t->table, "target",
+                      t->target[0] != '\0' ? t->target : t->table, "rows_estimated",
+                      bytes_or_null(t->rows), "bytes", bytes_or_null(t->bytes), "chunks", t->chunks,
+                      "level", t->level, "copy", t->binary ? "binary" : "text", "replica_identity",
+                      identity, "columns", t->columns, "note", t->note));
     }
     for (int i = 0; i < plan->pattern_count; i++) {
         const RulePattern *p = &plan->patterns[i];
@@ -36,6 +43,12 @@ static json_t *plan_json(const Task *task, const SyncPlan *plan)
                               json_pack("{s:s,s:s,s:s,s:i}", "pattern", plan->renames[i].text,
                                         "action", "name", "place", plan->renames[i].place,
                                         "matched", plan->renames[i].matched));
+    for (int i = 0; i < plan->column_rule_count; i++)
+        json_array_append_new(patterns,
+                              json_pack("{s:s,s:s,s:s,s:i}", "pattern", plan->column_rules[i].text,
+                                        "action", column_action(plan->column_rules[i].action),
+                                        "place", plan->column_rules[i].place, "matched",
+                                        plan->column_rules[i].matched));
     for (int i = 0; i < plan->cycle_count; i++)
         json_array_append_new(cycles, json_string(plan->cycles[i]));
     return json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:o,s:o}", "task", task_name(task), "mode",
@@ -59,10 +72,38 @@ static void put_tables(const SyncPlan *plan, Arena *arena, Buf *out)
             out_bytes(arena, t->bytes),
             arena_printf(arena, "%d", t->chunks),
             t->binary ? "binary" : "text",
-            t->note};
+            t->columns[0] == '\0' ? t->note
+                                  : arena_printf(arena, "%s%s%s", t->columns,
+                                                 t->note[0] != '\0' ? "; " : "", t->note)};
         out_table_row(table, cells);
     }
     out_table_put(table, out);
+}
+
+static void put_rules(const SyncPlan *plan, Buf *out)
+{
+    if (plan->pattern_count + plan->rename_count + plan->column_rule_count > 0)
+        buf_puts(out, "\nrules\n");
+    for (int i = 0; i < plan->pattern_count; i++) {
+        const RulePattern *p = &plan->patterns[i];
+        buf_printf(out, "  %s %s: %d table%s%s\n", p->exclude ? "exclude" : "include", p->text,
+                   p->matched, p->matched == 1 ? "" : "s",
+                   p->matched == 0 ? "  <- matches nothing" : "");
+    }
+    for (int i = 0; i < plan->rename_count; i++) {
+        const RuleRename *r = &plan->renames[i];
+        buf_printf(out, "  name %s: %d %s%s%s\n", r->text, r->matched,
+                   r->column != NULL ? "column" : "table", r->matched == 1 ? "" : "s",
+                   r->matched == 0 ? "  <- matches nothing" : "");
+    }
+    for (int i = 0; i < plan->column_rule_count; i++) {
+        const RuleColumn *r = &plan->column_rules[i];
+        buf_printf(out, "  %s %s: %d %s%s%s\n", column_action(r->action), r->text, r->matched,
+                   r->action == COLUMN_ADD ? "table" : "column", r->matched == 1 ? "" : "s",
+                   r->matched == 0 ? "  <- matches nothing" : "");
+    }
+    for (int i = 0; i < plan->note_count; i++)
+        buf_printf(out, "  %s\n", plan->notes[i]);
 }
 
 static void plan_text(const Task *task, const SyncPlan *plan, Arena *arena, Buf *out)
@@ -78,20 +119,7 @@ static void plan_text(const Task *task, const SyncPlan *plan, Arena *arena, Buf 
     put_tables(plan, arena, out);
     for (int i = 0; i < plan->cycle_count; i++)
         buf_printf(out, "\ncycle of foreign keys: %s\n", plan->cycles[i]);
-    if (plan->pattern_count + plan->rename_count > 0)
-        buf_puts(out, "\nrules\n");
-    for (int i = 0; i < plan->pattern_count; i++) {
-        const RulePattern *p = &plan->patterns[i];
-        buf_printf(out, "  %s %s: %d table%s%s\n", p->exclude ? "exclude" : "include", p->text,
-                   p->matched, p->matched == 1 ? "" : "s",
-                   p->matched == 0 ? "  <- matches nothing" : "");
-    }
-    for (int i = 0; i < plan->rename_count; i++) {
-        const RuleRename *r = &plan->renames[i];
-        buf_printf(out, "  name %s: %d %s%s%s\n", r->text, r->matched,
-                   r->column != NULL ? "column" : "table", r->matched == 1 ? "" : "s",
-                   r->matched == 0 ? "  <- matches nothing" : "");
-    }
+    put_rules(plan, out);
     buf_puts(out, "\nsteps\n");
     int n = 1;
     buf_printf(out,

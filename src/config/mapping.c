@@ -94,13 +94,41 @@ static bool read_names(const Config *config, Rules *rules, Arena *arena, const D
     return true;
 }
 
+static bool read_columns(const Config *config, Rules *rules, Arena *arena, const DmsRules *dms,
+                         Error *err)
+{
+    static const struct {
+        OptionId option;
+        ColumnAction action;
+    } LISTS[] = {{OPT_RULES_OMIT_COLUMNS, COLUMN_OMIT},
+                 {OPT_RULES_ONLY_COLUMNS, COLUMN_ONLY},
+                 {OPT_RULES_ADD_COLUMNS, COLUMN_ADD},
+                 {OPT_RULES_TYPES, COLUMN_TYPE}};
+    int count = 0, total = dms->column_count;
+    for (size_t l = 0; l < sizeof LISTS / sizeof *LISTS; l++, total += count)
+        (void)config_list(config, LISTS[l].option, &count);
+    rules->columns = arena_new_array(arena, RuleColumn, total + 1);
+    for (int i = 0; i < dms->column_count; i++)
+        rules->columns[rules->column_count++] = dms->columns[i];
+    for (size_t l = 0; l < sizeof LISTS / sizeof *LISTS; l++) {
+        const char *const *lines = config_list(config, LISTS[l].option, &count);
+        for (int i = 0; i < count; i++)
+            if (!rules_read_column_line(arena, LISTS[l].action, lines[i],
+                                        place_of(config, LISTS[l].option, i),
+                                        &rules->columns[rules->column_count++], err))
+                return false;
+    }
+    return true;
+}
+
 bool config_rules(const Config *config, Rules *out_rules, Arena *arena, Error *err)
 {
     Rules rules = {0};
     DmsRules dms;
     if (!read_patterns(config, &rules, arena, err) ||
         !read_dms_file(config, &rules, arena, &dms, err) ||
-        !read_names(config, &rules, arena, &dms, err))
+        !read_names(config, &rules, arena, &dms, err) ||
+        !read_columns(config, &rules, arena, &dms, err))
         return false;
     *out_rules = rules;
     return true;

@@ -1,5 +1,5 @@
 /*
- * mapping - from options to the rule set: tables.*, rules.names and the file of rules.dms_file.
+ * mapping - from options to the rule set: tables.*, rules.* and the file of rules.dms_file.
  */
 #pragma once
 

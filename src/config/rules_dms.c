@@ -3,6 +3,7 @@
 #include "config/rules_dms.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/options.h"
@@ -166,16 +167,24 @@ static bool refuse_filters(Dms *dms, const YamlNode *rule)
     return true;
 }
 
-static bool refuse_order(Dms *dms, const YamlNode *rule)
+/* Tables are loaded by their foreign keys, and all of them before anything else: rows come out the same. */
+static bool read_order(Dms *dms, const YamlNode *rule)
 {
     const char *order;
+    char *end;
     if (!read_text(dms, rule, "load-order", &order))
         return false;
     if (order == NULL || strcmp(order, "0") == 0)
         return true;
-    return FAIL(dms, node_of(rule, "load-order"),
-                "'load-order' is not supported: tables are loaded in the order of their foreign "
-                "keys, and foreign keys are checked when all are there");
+    const YamlNode *at = node_of(rule, "load-order");
+    if (strtoll(order, &end, 10) < 0 || *end != '\0' || end == order)
+        return FAIL(dms, at, "'load-order' is a number from 0 on, not '%s'", order);
+    dms->out->warnings[dms->out->warning_count++] = arena_printf(
+        dms->arena,
+        "%s:%d:%d: rule %s: load-order is taken as a wish: tables that others refer to are loaded "
+        "before them, large ones first",
+        dms->name, at->line, at->column, dms->id);
+    return true;
 }
 
 static bool read_selection(Dms *dms, const YamlNode *rule)
@@ -188,7 +197,7 @@ static bool read_selection(Dms *dms, const YamlNode *rule)
     if (!check_keys(dms, rule, "a selection rule", KNOWN) ||
         !read_locator(dms, rule, LOCATOR, &at) || !need_text(dms, rule, "rule-action", &action) ||
         !read_text(dms, at.node, "table-type", &type) || !refuse_filters(dms, rule) ||
-        !refuse_order(dms, rule))
+        !read_order(dms, rule))
         return false;
     bool exclude = strcmp(action, "exclude") == 0, explicit = strcmp(action, "explicit") == 0;
     if (!exclude && !explicit && strcmp(action, "include") != 0)
@@ -232,10 +241,6 @@ static const struct {
 static const struct {
     const char *name, *why;
 } REFUSED[] = {
-    {"add-column", "columns that the source lacks are left to the target's defaults"},
-    {"remove-column", "all columns of a table move"},
-    {"include-column", "all columns of a table move"},
-    {"change-data-type", "columns have the same type on both sides"},
     {"define-primary-key", "keys are made with the target's schema"},
     {"add-before-image-columns", "the target holds rows, not their history"},
     {"data-masking-digits-mask", "values are moved as they are"},
@@ -288,6 +293,121 @@ static bool read_change(Dms *dms, const YamlNode *rule, const char *action, Name
     return unknown_action(dms, rule, action);
 }
 
+/* Columns ---------------------------------------------------------------------------------------- */
+
+/* The types that DMS calls so. Their lengths are those of the target's columns. */
+static const struct {
+    const char *name, *types;
+} DATA_TYPES[] = {
+    {"int1", "int2"},
+    {"int2", "int2"},
+    {"int4", "int4"},
+    {"int8", "int8"},
+    {"uint1", "int2"},
+    {"uint2", "int4"},
+    {"uint4", "int8"},
+    {"uint8", "numeric"},
+    {"numeric", "numeric"},
+    {"real4", "float4"},
+    {"real8", "float8"},
+    {"string", "varchar,text,bpchar"},
+    {"wstring", "varchar,text,bpchar"},
+    {"clob", "text"},
+    {"nclob", "text"},
+    {"blob", "bytea"},
+    {"bytes", "bytea"},
+    {"boolean", "bool"},
+    {"date", "date"},
+    {"time", "time"},
+    {"datetime", "timestamp,timestamptz"},
+};
+
+static bool read_data_type(Dms *dms, const YamlNode *rule, const char **out)
+{
+    static const char *const KNOWN[] = {"type", "length", "precision", "scale", NULL};
+    const YamlPair *pair = find_key(rule, "data-type");
+    const char *type;
+    if (pair == NULL || pair->value->kind != YAML_MAP)
+        return FAIL(dms, rule, "'data-type' with a 'type' is missing");
+    if (!check_keys(dms, pair->value, "'data-type'", KNOWN) ||
+        !need_text(dms, pair->value, "type", &type))
+        return false;
+    for (size_t i = 0; i < sizeof DATA_TYPES / sizeof *DATA_TYPES; i++) {
+        if (strcmp(DATA_TYPES[i].name, type) != 0)
+            continue;
+        *out = DATA_TYPES[i].types;
+        return true;
+    }
+    return FAIL(dms, node_of(pair->value, "type"), "'type' %s is not supported", type);
+}
+
+static bool read_added(Dms *dms, const YamlNode *rule, RuleColumn *out)
+{
+    const char *value, *expression, *types;
+    if (!need_text(dms, rule, "value", &value) ||
+        !read_text(dms, rule, "expression", &expression) ||
+        (find_key(rule, "data-type") != NULL && !read_data_type(dms, rule, &types)))
+        return false;
+    out->column = value;
+    return expression == NULL || expression_parse(dms->arena, expression, &out->value, dms->err) ||
+           (rule_context(dms),
+            err_context(dms->err, "%s:%d:%d", dms->name, node_of(rule, "expression")->line,
+                        node_of(rule, "expression")->column));
+}
+
+static const struct {
+    const char *name;
+    ColumnAction action;
+} COLUMN_ACTIONS[] = {
+    {"remove-column", COLUMN_OMIT},
+    {"include-column", COLUMN_ONLY},
+    {"add-column", COLUMN_ADD},
+    {"change-data-type", COLUMN_TYPE},
+};
+
+/* *out_done false: it is an action about names. */
+static bool read_column_rule(Dms *dms, const YamlNode *rule, const char *target, const char *action,
+                             const Locator *at, bool *out_done)
+{
+    static const char *const OTHERS[] = {"old-value", "primary-key-def", "before-image-def"};
+    RuleColumn made = {.schema = at->schema, .table = at->table, .column = at->column};
+    size_t a = 0, actions = sizeof COLUMN_ACTIONS / sizeof *COLUMN_ACTIONS;
+    while (a < actions && strcmp(COLUMN_ACTIONS[a].name, action) != 0)
+        a++;
+    *out_done = a < actions;
+    if (!*out_done)
+        return true;
+    made.action = COLUMN_ACTIONS[a].action;
+    bool adds = made.action == COLUMN_ADD, retypes = made.action == COLUMN_TYPE;
+    if (strcmp(target, "column") != 0)
+        return FAIL(dms, node_of(rule, "rule-target"), "'%s' has the 'rule-target' column", action);
+    if (at->table == NULL || (!adds && at->column == NULL))
+        return FAIL(dms, at->node, "'%s' is missing",
+                    at->table == NULL ? "table-name" : "column-name");
+    if (adds && at->column != NULL)
+        return FAIL(dms, node_of(at->node, "column-name"),
+                    "the name of an added column stands in 'value'");
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
+        if (find_key(rule, OTHERS[i]) != NULL)
+            return FAIL(dms, node_of(rule, OTHERS[i]), "'%s' does not belong to '%s'", OTHERS[i],
+                        action);
+    for (size_t i = 0; i < 2 && !adds; i++) {
+        const char *key = i == 0 ? "value" : "expression";
+        const YamlNode *node = node_of(rule, key);
+        if (node != rule && node->kind != YAML_NULL)
+            return FAIL(dms, node, "'%s' does not belong to '%s'", key, action);
+    }
+    if (!adds && !retypes && find_key(rule, "data-type") != NULL)
+        return FAIL(dms, node_of(rule, "data-type"), "'data-type' does not belong to '%s'", action);
+    if ((adds && !read_added(dms, rule, &made)) ||
+        (retypes && !read_data_type(dms, rule, &made.types)))
+        return false;
+    made.text = arena_printf(dms->arena, "rule %s (%s)", dms->id, action);
+    made.place = arena_printf(dms->arena, "%s:%d:%d", dms->name, rule->line, rule->column);
+    dms->out->columns[dms->out->column_count++] = made;
+    return true;
+}
+
 static bool read_transformation(Dms *dms, const YamlNode *rule)
 {
     static const char *const KNOWN[] = {"rule-type",   "rule-id",         "rule-name",
@@ -316,14 +436,19 @@ static bool read_transformation(Dms *dms, const YamlNode *rule)
                         ? "'rule-target' %s is not supported: tablespaces are the target's"
                         : "'rule-target' is schema, table or column, not '%s'",
                     target);
+    bool done = false;
+    if (find_key(at.node, "data-type") != NULL)
+        return FAIL(dms, node_of(at.node, "data-type"),
+                    "'data-type' in 'object-locator' is not supported: name the columns");
+    if (!read_column_rule(dms, rule, target, action, &at, &done))
+        return false;
+    if (done)
+        return true;
     if (!read_change(dms, rule, action, &change))
         return false;
     for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++)
         if (find_key(rule, OURS[i]) != NULL)
             return FAIL(dms, node_of(rule, OURS[i]), "'%s' says nothing about a name", OURS[i]);
-    if (find_key(at.node, "data-type") != NULL)
-        return FAIL(dms, node_of(at.node, "data-type"),
-                    "'data-type' in 'object-locator' is not supported: name the columns");
     if (!schema && at.table == NULL)
         return FAIL(dms, at.node, "'table-name' is missing");
     if (column != (at.column != NULL))
@@ -405,6 +530,7 @@ static bool read_rules(Dms *dms, const YamlNode *list)
     dms->ids = arena_new_array(dms->arena, const char *, room);
     dms->out->patterns = arena_new_array(dms->arena, RulePattern, room);
     dms->out->renames = arena_new_array(dms->arena, RuleRename, room);
+    dms->out->columns = arena_new_array(dms->arena, RuleColumn, room);
     dms->out->warnings = arena_new_array(dms->arena, const char *, 2 * room);
     for (int i = 0; i < list->count; i++)
         if (!read_rule(dms, list->items[i]))

@@ -1,5 +1,6 @@
 /*
- * rules_dms - a table-mappings.json of AWS DMS as rules: selection and the renaming transformations.
+ * rules_dms - a table-mappings.json of AWS DMS as rules: selection and the transformations
+ * of names and columns.
  *
  * Refuses  by rule-id and reason what bascule does not do; nothing of the file is passed over.
  * Warns    where a setting has no meaning here: the rows come out the same without it.
@@ -14,6 +15,8 @@ typedef struct DmsRules {
     int pattern_count;
     RuleRename *renames;
     int rename_count;
+    RuleColumn *columns;
+    int column_count;
     const char **warnings;
     int warning_count;
 } DmsRules;

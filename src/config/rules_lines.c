@@ -121,3 +121,91 @@ bool rules_read_line(Arena *arena, const char *text, const char *place, RuleRena
     *out = rule;
     return true;
 }
+
+/* Columns ---------------------------------------------------------------------------------------- */
+
+static bool no_column(Line *line, const char *form)
+{
+    FAIL(line, "'%s' is not %s", line->text, form);
+    return err_hint(line->err, "Write a dot that belongs to a name as '\\.'.");
+}
+
+/* The name that stands left of `end`: schema.table.column. */
+static bool read_column(Line *line, const char *end, const char *form, RuleColumn *out)
+{
+    const char *parts[3];
+    if (read_parts(line, trimmed(line->arena, line->text, end), parts) != 3)
+        return no_column(line, form);
+    out->schema = parts[0];
+    out->table = parts[1];
+    out->column = parts[2];
+    return true;
+}
+
+static bool read_added(Line *line, RuleColumn *out)
+{
+    const char *form = "schema.table.column = value";
+    const char *equal = strchr(line->text, '=');
+    const char *end = equal != NULL ? equal : line->text + strlen(line->text);
+    if (!read_column(line, end, form, out))
+        return false;
+    if (rules_glob_has_wildcard(out->column))
+        return FAIL(line, "'%s': the name of an added column has no wildcard", line->text);
+    out->column = rules_unquote_glob(line->arena, out->column);
+    return equal == NULL || expression_parse(line->arena, equal + 1, &out->value, line->err) ||
+           err_context(line->err, "%s", line->place);
+}
+
+/* As pg_type has it: without length and in one word. */
+static const char *type_name(Arena *arena, const char *text)
+{
+    static const char *const NAMES[][2] = {
+        {"bigint", "int8"},
+        {"integer", "int4"},
+        {"int", "int4"},
+        {"smallint", "int2"},
+        {"boolean", "bool"},
+        {"real", "float4"},
+        {"double precision", "float8"},
+        {"decimal", "numeric"},
+        {"character varying", "varchar"},
+        {"character", "bpchar"},
+        {"char", "bpchar"},
+        {"timestamp without time zone", "timestamp"},
+        {"timestamp with time zone", "timestamptz"},
+        {"time without time zone", "time"},
+        {"time with time zone", "timetz"},
+        {"bit varying", "varbit"},
+    };
+    size_t len = strcspn(text, "(");
+    const char *name = trimmed(arena, text, text + len);
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        if (strcmp(NAMES[i][0], name) == 0)
+            return NAMES[i][1];
+    return name;
+}
+
+static bool read_type(Line *line, RuleColumn *out)
+{
+    const char *arrow = strstr(line->text, "->"), *form = "schema.table.column -> type";
+    if (arrow == NULL)
+        return no_column(line, form);
+    out->types =
+        type_name(line->arena, trimmed(line->arena, arrow + 2, line->text + strlen(line->text)));
+    if (*out->types == '\0' || strchr(out->types, ',') != NULL)
+        return no_column(line, form);
+    return read_column(line, arrow, form, out);
+}
+
+bool rules_read_column_line(Arena *arena, ColumnAction action, const char *text, const char *place,
+                            RuleColumn *out, Error *err)
+{
+    Line line = {.arena = arena, .text = text, .place = place, .err = err};
+    *out =
+        (RuleColumn){.text = arena_printf(arena, "'%s'", text), .place = place, .action = action};
+    if (action == COLUMN_ADD)
+        return read_added(&line, out);
+    if (action == COLUMN_TYPE)
+        return read_type(&line, out);
+    return read_column(&line, text + strlen(text), "schema.table.column", out);
+}

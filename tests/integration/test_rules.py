@@ -114,11 +114,11 @@ def test_a_file_of_rules_that_cannot_be_is_refused_by_its_id(source, target, mak
     renamed.create(source, target)
     task = make_task(target={"prepare": "nothing"})
     bad = json.loads(json.dumps(renamed.DMS))
-    bad["rules"].append(dict(bad["rules"][5], **{"rule-id": "77", "rule-action": "remove-column"}))
+    bad["rules"].append(dict(bad["rules"][5], **{"rule-id": "77", "rule-action": "define-primary-key"}))
     task.write_config(rules={"dms_file": dms_file(task, json.dumps(bad, indent=2))})
     done = task.cmd("plan")
     assert_error(done, "config", 2)
-    assert "rule 77: 'rule-action' remove-column is not supported" in done.text
+    assert "rule 77: 'rule-action' define-primary-key is not supported" in done.text
     assert "table-mappings.json:" in done.text
 
 

@@ -4,8 +4,9 @@
  * Only tables that hold rows (relkind 'r', partitions included) are relations; partitioned roots carry
  * names and constraints but no rows. Where the target partitions a table otherwise (or not at all), the
  * root is the relation, and its partitions are its `leaves`: they say under which names its rows come.
- * `columns` are the columns that travel: live, not generated. Their index is the index of Value
- * arrays in a Change. Immutable while a stream runs, but for the fields marked (state).
+ * `columns` are the columns that travel: live, not generated, not left out by a rule; behind them
+ * those that a rule adds on the target, which have a value there only. Their index is the index
+ * of Value arrays in a Change. Immutable while a stream runs, but for the fields marked (state).
  */
 #pragma once
 
@@ -13,9 +14,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "bascule/base/arena.h"
 #include "bascule/base/map.h"
+#include "bascule/model/expression.h"
 #include "bascule/model/lsn.h"
 
 typedef struct Column {
@@ -44,6 +47,12 @@ typedef struct Column {
     const char *target_base_name;
     const char *target_equal_schema;
     bool target_identity_always;
+    const char *target_type_text;
+    /* by the rules */
+    const char *other_types; /* that the target's may have, "" any; NULL: only the same */
+    const Expression *value; /* added: what it is made of; NULL: a column of the source */
+    int *operands;           /* index into columns of each piece of `value`; -1 no column */
+    const char *rule;        /* of an added one: which, for messages */
 } Column;
 
 typedef enum LoadState { /* AWS DMS words, see table_state_name() */
@@ -71,6 +80,7 @@ typedef struct Relation {
     const char *target_schema, *target_name;
     const char *display; /* schema.name for people and logs */
     int column_count;
+    int added_count; /* the last of them: added by a rule. See relation_sent() */
     Column *columns;
     int key_count;
     int *key;              /* replica identity columns (index into columns); for 'f' the
@@ -91,12 +101,21 @@ typedef struct Relation {
     const char **generated;        /* names of stored generated columns: decoders skip them */
     const char **target_generated; /* how they are called on the target */
     int generated_count;
-    int64_t estimated_rows; /* -1 unknown */
-    int64_t bytes;          /* heap and toast, without indexes */
+    int left_out_count;
+    const char **left_out; /* live columns that stay behind by a rule: decoders skip them */
+    int16_t *left_out_attnum;
+    int target_left_out_count; /* the target's columns that will not come back: those of the same */
+    const char **target_left_out; /* name, and those that a rule adds */
+    const char *left_out_needed;  /* one of them that is NOT NULL and has no default; NULL: none */
+    const char *left_out_key;     /* one of them that is part of the key; NULL: none */
+    const char *column_rule;      /* a rule about its columns, for messages; NULL: none */
+    int64_t estimated_rows;       /* -1 unknown */
+    int64_t bytes;                /* heap and toast, without indexes */
     int64_t heap_blocks;
-    bool target_has_key; /* (state) the target has a usable index on key[] */
-    bool target_is_root; /* (state) the target's table is a partitioned one: no ONLY there */
-    Lsn start_lsn;       /* (state) changes of transactions with commit_lsn >= this apply */
+    bool target_has_key;  /* (state) the target has a usable index on key[] */
+    bool target_is_root;  /* (state) the target's table is a partitioned one: no ONLY there */
+    bool target_has_more; /* (state) and columns that none of ours fills, generated ones apart */
+    Lsn start_lsn;        /* (state) changes of transactions with commit_lsn >= this apply */
     /* (state) it has what was committed before this; above start_lsn when the stream was turned back for
      * other tables, else LSN_UNKNOWN. Ask relation_begins(). */
     Lsn from_lsn;
@@ -124,6 +143,20 @@ typedef struct Relation {
 static inline Lsn relation_begins(const Relation *rel)
 {
     return rel->from_lsn > rel->start_lsn ? rel->from_lsn : rel->start_lsn;
+}
+
+/* How many columns the source sends: the first ones. */
+static inline int relation_sent(const Relation *rel)
+{
+    return rel->column_count - rel->added_count;
+}
+
+static inline bool relation_leaves_out(const Relation *rel, const char *column)
+{
+    for (int i = 0; i < rel->left_out_count; i++)
+        if (strcmp(rel->left_out[i], column) == 0)
+            return true;
+    return false;
 }
 
 /* It may have any shape on the target, or not be there: until its next copy begins. */

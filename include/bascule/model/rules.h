@@ -1,7 +1,7 @@
 /*
- * rules - the one compiled rule set between source and target: what is selected and how it is called
- * on the other side. The catalog asks here once a table and keeps the answers in its Relations; load,
- * stream, proof, cutover and the way back read them there.
+ * rules - the one compiled rule set between source and target: what is selected, how it is called on the
+ * other side, which columns go there and which are made on the way. The catalog asks here once a table
+ * and keeps the answers in its Relations; load, stream, proof, cutover and the way back read them there.
  *
  * A pattern is schema.table, each part with % or * for any characters and _ or ? NOT special;
  * case-sensitive, not quoted. A backslash makes the character behind it an ordinary one. GLOB_ONE and
@@ -10,6 +10,7 @@
 #pragma once
 
 #include "bascule/base/arena.h"
+#include "bascule/model/expression.h"
 
 #define GLOB_ONE     '\x01' /* any one character */
 #define GLOB_SET     '\x02' /* one of the characters and ranges (a-d) up to GLOB_SET_END */
@@ -49,12 +50,35 @@ typedef struct RuleRename {
     int matched; /* tables or columns that it fits: `plan` reports 0 */
 } RuleRename;
 
+typedef enum ColumnAction {
+    COLUMN_OMIT, /* it stays behind */
+    COLUMN_ONLY, /* it goes, and with it only those that such rules name */
+    COLUMN_ADD,  /* the target has it, the source has not */
+    COLUMN_TYPE, /* the target's has another type */
+} ColumnAction;
+
+/* A rule about the columns of tables. Of several ADD for one column the one with most parts written
+ * without wildcard is taken. */
+typedef struct RuleColumn {
+    const char *text, *place; /* as in RuleRename */
+    ColumnAction action;
+    const char *schema, *table; /* globs */
+    const char *column;         /* glob; ADD: the name itself, on the target */
+    const Expression *value;    /* ADD; NULL: the target fills it by itself */
+    const char *types;          /* TYPE: names of types, "int8" or "text,varchar"; "": any */
+    int matched;
+} RuleColumn;
+
 /* One table's names spelled out: of the way back, whose names are the way forward's turned. */
 typedef struct RuleTwin {
     const char *schema, *table;
     const char *to_schema, *to_table;
     int column_count;
     const char **columns, **to_columns;
+    const bool *retyped; /* by column: its type differs by a rule */
+    int left_out_count, to_left_out_count;
+    const char **left_out;    /* columns that do not go back */
+    const char **to_left_out; /* and those that did not come */
 } RuleTwin;
 
 typedef struct Rules {
@@ -62,7 +86,9 @@ typedef struct Rules {
     int count;
     RuleRename *renames;
     int rename_count;
-    const RuleTwin *twins; /* by schema and table; then the renames are not asked */
+    RuleColumn *columns;
+    int column_count;
+    const RuleTwin *twins; /* by schema and table; then the other rules are not asked */
     int twin_count;
     const char **notes; /* what has no meaning here, for the operator */
     int note_count;
@@ -97,8 +123,26 @@ MUST_CHECK bool rules_name_column(const Rules *rules, Arena *arena, const char *
 /* A schema as a whole: what rules for all its tables (or for it) make of it. */
 MUST_CHECK bool rules_name_schema(const Rules *rules, Arena *arena, const char *schema,
                                   const char **out_schema, Error *err);
-bool rules_rename_anything(const Rules *rules);
+/* Anything but selection. */
+bool rules_map_anything(const Rules *rules);
+
+/* Does a column go to the target? *out_rule: which rule keeps it, NULL: none, or that of a twin. CONFIG
+ * when rules contradict each other about it. */
+MUST_CHECK bool rules_column_goes(const Rules *rules, const char *schema, const char *table,
+                                  const char *column, bool *out_goes, const RuleColumn **out_rule,
+                                  Error *err);
+/* The types that its column on the target may have; NULL: only the same one. */
+MUST_CHECK bool rules_column_types(const Rules *rules, const char *schema, const char *table,
+                                   const char *column, const char **out_types, Error *err);
+/* The rules that add columns to a table, one for each column, into out[rules->column_count]. */
+MUST_CHECK bool rules_columns_added(const Rules *rules, const char *schema, const char *table,
+                                    const RuleColumn **out, int *out_count, Error *err);
+/* Sets all counts of what was matched to 0. */
+void rules_forget_matches(Rules *rules);
+/* The twin of a table; NULL: none. */
+const RuleTwin *rules_twin(const Rules *rules, const char *schema, const char *table);
+
 /* A rule about one named table or column that fits none: CONFIG. After the catalog was read. */
 MUST_CHECK bool rules_all_matched(const Rules *rules, Error *err);
-/* What the rules about names say, as one line a rule: the same text, the same mapping. */
-const char *rules_names_text(const Rules *rules, Arena *arena);
+/* What the rules beside selection say, as one line a rule: the same text, the same mapping. */
+const char *rules_mapping_text(const Rules *rules, Arena *arena);

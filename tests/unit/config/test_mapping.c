@@ -163,9 +163,117 @@ static void the_same_rules_have_the_same_text(void **state)
     Rules one = LINES("public.users -> auth.users", "public.a.b -> c");
     Rules same = LINES("public.users ->  auth.users", "public.a.b -> c");
     Rules other = LINES("public.users -> auth.people", "public.a.b -> c");
-    assert_string_equal(rules_names_text(&one, arena), rules_names_text(&same, arena));
-    assert_string_not_equal(rules_names_text(&one, arena), rules_names_text(&other, arena));
-    assert_string_equal(rules_names_text(&(Rules){0}, arena), "");
+    assert_string_equal(rules_mapping_text(&one, arena), rules_mapping_text(&same, arena));
+    assert_string_not_equal(rules_mapping_text(&one, arena), rules_mapping_text(&other, arena));
+    assert_string_equal(rules_mapping_text(&(Rules){0}, arena), "");
+}
+
+/* Columns ---------------------------------------------------------------------------------------- */
+
+static Rules column_lines(ColumnAction action, const char *const *texts)
+{
+    Rules rules = {.columns = arena_new_array(arena, RuleColumn, 16)};
+    for (; *texts != NULL; texts++)
+        if (!rules_read_column_line(arena, action, *texts, "here",
+                                    &rules.columns[rules.column_count++], &err))
+            fail_msg("%s", err.message);
+    return rules;
+}
+#define COLUMNS(action, ...) column_lines(action, (const char *const[]){__VA_ARGS__, NULL})
+
+static bool goes(const Rules *rules, const char *schema, const char *name, const char *col)
+{
+    bool out;
+    const RuleColumn *rule;
+    assert_true(rules_column_goes(rules, schema, name, col, &out, &rule, &err));
+    assert_true(out == (rule == NULL));
+    return out;
+}
+
+static void columns_that_stay(void **state)
+{
+    (void)state;
+    Rules omit = COLUMNS(COLUMN_OMIT, "public.users.secret", "*.*.tmp_*", "a\\.b.t.x\\.y");
+    assert_false(goes(&omit, "public", "users", "secret"));
+    assert_true(goes(&omit, "public", "people", "secret"));
+    assert_false(goes(&omit, "x", "y", "tmp_1"));
+    assert_false(goes(&omit, "a.b", "t", "x.y"));
+    assert_int_equal(omit.columns[0].matched, 1);
+    Rules only = COLUMNS(COLUMN_ONLY, "public.users.id", "public.users.m*");
+    assert_true(goes(&only, "public", "users", "mail"));
+    assert_false(goes(&only, "public", "users", "name"));
+    assert_true(goes(&only, "public", "people", "name"));
+    Rules both = COLUMNS(COLUMN_ONLY, "public.users.id", "public.users.*");
+    both.columns[0].action = COLUMN_OMIT; /* the one with fewer wildcards */
+    assert_false(goes(&both, "public", "users", "id"));
+    both.columns[0].action = COLUMN_ONLY;
+    both.columns[1].action = COLUMN_OMIT;
+    bool out;
+    const RuleColumn *rule;
+    assert_false(rules_column_goes(&both, "public", "users", "id", &out, &rule, &err));
+    assert_non_null(strstr(err.message, "contradicts"));
+}
+
+static void columns_that_are_added(void **state)
+{
+    (void)state;
+    Rules rules = COLUMNS(COLUMN_ADD, "*.*.tenant = 'acme'", "public.users.tenant = 'other'",
+                          "public.users.own", "public.users.full = $first || '=' || $last");
+    const RuleColumn *added[8];
+    int count;
+    assert_true(rules_columns_added(&rules, "public", "users", added, &count, &err));
+    assert_int_equal(count, 3);
+    assert_string_equal(added[0]->value->pieces[0].text, "other");
+    assert_null(added[1]->value);
+    assert_string_equal(added[2]->column, "full");
+    assert_int_equal(added[2]->value->count, 5);
+    assert_true(rules_columns_added(&rules, "shop", "items", added, &count, &err));
+    assert_int_equal(count, 1);
+    Rules two = COLUMNS(COLUMN_ADD, "a.b.c = 1", "a.b.c = 2");
+    assert_false(rules_columns_added(&two, "a", "b", added, &count, &err));
+    assert_non_null(strstr(err.message, "contradicts"));
+}
+
+static void columns_of_another_type(void **state)
+{
+    (void)state;
+    Rules rules = COLUMNS(COLUMN_TYPE, "a.b.id -> bigint", "a.b.* -> character varying(30)",
+                          "a.c.x -> jsonb");
+    const char *types;
+    assert_true(rules_column_types(&rules, "a", "b", "id", &types, &err));
+    assert_string_equal(types, "int8");
+    assert_true(rules_column_types(&rules, "a", "b", "v", &types, &err));
+    assert_string_equal(types, "varchar");
+    assert_true(rules_column_types(&rules, "a", "d", "v", &types, &err));
+    assert_null(types);
+    Rules two = COLUMNS(COLUMN_TYPE, "a.b.id -> bigint", "a.b.id -> text");
+    assert_false(rules_column_types(&two, "a", "b", "id", &types, &err));
+}
+
+static void column_lines_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        ColumnAction action;
+        const char *line, *why;
+    } CASES[] = {
+        {COLUMN_OMIT, "public.users", "is not schema.table.column"},
+        {COLUMN_OMIT, "a.b.c.d", "is not schema.table.column"},
+        {COLUMN_ADD, "a.b = 1", "is not schema.table.column = value"},
+        {COLUMN_ADD, "a.b.c* = 1", "has no wildcard"},
+        {COLUMN_ADD, "a.b.c =", "there is no expression"},
+        {COLUMN_TYPE, "a.b.c", "is not schema.table.column -> type"},
+        {COLUMN_TYPE, "a.b.c -> ", "is not schema.table.column -> type"},
+        {COLUMN_TYPE, "a.b.c -> int4,int8", "is not schema.table.column -> type"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        RuleColumn out;
+        err = (Error)ERROR_INIT;
+        assert_false(
+            rules_read_column_line(arena, CASES[i].action, CASES[i].line, "here:1", &out, &err));
+        if (strstr(err.message, CASES[i].why) == NULL || strncmp(err.message, "here:1", 6) != 0)
+            fail_msg("%s: %s", CASES[i].line, err.message);
+    }
 }
 
 /* table-mappings.json ---------------------------------------------------------------------------- */
@@ -298,8 +406,8 @@ static void dms_refuses(void **state)
          "rule 2: source filters are not supported"},
         {"{\"rule-id\":2,\"rule-type\":\"selection\",\"rule-action\":\"include\",\"object-"
          "locator\":"
-         "{" TABLES "},\"load-order\":\"2\"}",
-         "'load-order' is not supported"},
+         "{" TABLES "},\"load-order\":\"first\"}",
+         "'load-order' is a number"},
         {"{\"rule-id\":2,\"rule-type\":\"selection\",\"rule-action\":\"include\",\"object-"
          "locator\":"
          "{" TABLES ",\"table-type\":\"view\"}}",
@@ -313,8 +421,8 @@ static void dms_refuses(void **state)
          "tablespaces are the target's"},
         {"{\"rule-id\":2,\"rule-type\":\"transformation\",\"rule-target\":\"column\",\"rule-"
          "action\":"
-         "\"remove-column\",\"object-locator\":{" TABLES ",\"column-name\":\"x\"}}",
-         "rule 2: 'rule-action' remove-column is not supported"},
+         "\"define-primary-key\",\"object-locator\":{" TABLES ",\"column-name\":\"x\"}}",
+         "rule 2: 'rule-action' define-primary-key is not supported"},
         {"{\"rule-id\":2,\"rule-type\":\"transformation\",\"rule-target\":\"column\",\"rule-"
          "action\":"
          "\"rename\",\"value\":\"y\",\"object-locator\":{" TABLES "}}",
@@ -381,6 +489,46 @@ static void settings_are_told(void **state)
     assert_non_null(strstr(rules.notes[1], "values of any size move whole"));
 }
 
+#define COLUMN_RULE(action, more)                                                                  \
+    "{\"rule-id\":2,\"rule-type\":\"transformation\",\"rule-target\":\"column\","                  \
+    "\"rule-action\":\"" action "\",\"object-locator\":{" TABLES more "}"
+
+static void dms_columns(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rule, *why;
+    } BAD[] = {
+        {COLUMN_RULE("remove-column", "}"), "'column-name' is missing"},
+        {COLUMN_RULE("remove-column", ",\"column-name\":\"x\"},\"value\":\"y\""),
+         "'value' does not belong"},
+        {COLUMN_RULE("add-column", "}"), "'value' is missing"},
+        {COLUMN_RULE("add-column", ",\"column-name\":\"x\"},\"value\":\"y\""), "stands in 'value'"},
+        {COLUMN_RULE("add-column", "},\"value\":\"y\",\"expression\":\"strftime('%Y')\""),
+         "rule 2: 'strftime"},
+        {COLUMN_RULE("add-column", "},\"value\":\"y\",\"data-type\":{\"type\":\"odd\"}"),
+         "'type' odd is not supported"},
+        {COLUMN_RULE("change-data-type", ",\"column-name\":\"x\"}"), "'data-type' with a 'type'"},
+    };
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
+        DmsRules out;
+        const char *text = arena_printf(arena, "{\"rules\":[%s,%s]}", SELECT_ALL, BAD[i].rule);
+        err = (Error)ERROR_INIT;
+        assert_false(rules_read_dms(arena, "map.json", text, strlen(text), &out, &err));
+        if (strstr(err.message, BAD[i].why) == NULL)
+            fail_msg("%s: %s", BAD[i].rule, err.message);
+    }
+    DmsRules out;
+    const char *text = "{\"rules\":[" SELECT_ALL "," COLUMN_RULE(
+        "change-data-type", ",\"column-name\":\"x\"},\"data-type\":{\"type\":\"string\"}") "]}";
+    err = (Error)ERROR_INIT;
+    if (!rules_read_dms(arena, "map.json", text, strlen(text), &out, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(out.column_count, 1);
+    assert_string_equal(out.columns[0].types, "varchar,text,bpchar");
+    assert_string_equal(out.columns[0].text, "rule 2 (change-data-type)");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
@@ -393,6 +541,11 @@ int main(void)
         T(idle_rules),
         T(lines_are_refused),
         T(the_same_rules_have_the_same_text),
+        T(columns_that_stay),
+        T(columns_that_are_added),
+        T(columns_of_another_type),
+        T(column_lines_are_refused),
+        T(dms_columns),
         T(dms_selection),
         T(dms_transforms),
         T(dms_refuses),

@@ -24,9 +24,17 @@ static const DmlColumn COLUMNS[] = {
 };
 static const int KEY[] = {0, 1};
 static const int PINNED[] = {3};
-static const DmlTable TABLE = {"s", "t", 4, COLUMNS, 1, KEY, 0, NULL, false};
-static const DmlTable WIDE_KEY = {"s", "t", 4, COLUMNS, 2, KEY, 1, PINNED, false};
-static const DmlTable EMPTY = {"s", "t", 0, COLUMNS, 0, NULL, 0, NULL, false};
+static const DmlTable TABLE = {
+    .schema = "s", .name = "t", .column_count = 4, .columns = COLUMNS, .key_count = 1, .key = KEY};
+static const DmlTable WIDE_KEY = {.schema = "s",
+                                  .name = "t",
+                                  .column_count = 4,
+                                  .columns = COLUMNS,
+                                  .key_count = 2,
+                                  .key = KEY,
+                                  .pinned_count = 1,
+                                  .pinned = PINNED};
+static const DmlTable EMPTY = {.schema = "s", .name = "t", .columns = COLUMNS};
 static const bool ALL[] = {true, true, true, true};
 static const bool SOME[] = {false, false, true, false};
 static const bool NONE[] = {false, false, false, false};
@@ -131,7 +139,12 @@ static void domains(void **state)
                                      .base_schema = "public",
                                      .base_name = "mood",
                                      .equal_schema = "pg_catalog"};
-    static const DmlTable table = {"s", "t", 1, &column, 1, KEY, 0, NULL, false};
+    static const DmlTable table = {.schema = "s",
+                                   .name = "t",
+                                   .column_count = 1,
+                                   .columns = &column,
+                                   .key_count = 1,
+                                   .key = KEY};
     BUILDS(dml_delete_set(&st, &table),
            "DELETE FROM ONLY \"s\".\"t\" AS t USING ROWS FROM "
            "(pg_catalog.unnest($1::\"public\".\"feeling\"[])) AS s (c1) WHERE "
