@@ -181,8 +181,8 @@ static bool read_order(Dms *dms, const YamlNode *rule)
         return FAIL(dms, at, "'load-order' is a number from 0 on, not '%s'", order);
     dms->out->warnings[dms->out->warning_count++] = arena_printf(
         dms->arena,
-        "%s:%d:%d: rule %s: load-order is taken as a wish: tables that others refer to are loaded "
-        "before them, large ones first",
+        "%s:%d:%d: rule %s: load-order is taken as a wish: tables are loaded in the order of their "
+        "foreign keys",
         dms->name, at->line, at->column, dms->id);
     return true;
 }

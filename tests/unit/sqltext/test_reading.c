@@ -181,11 +181,11 @@ static void statements_make_it(void **state)
         dml_update_set(&st, &table, other),
         "UPDATE ONLY \"s\".\"t\" AS t SET \"ab\" = s.c2, \"made\" = ( \"t\".\"id\" ||  s.c2) FROM "
         "ROWS FROM (pg_catalog.unnest($1::\"p\".\"i\"[]), pg_catalog.unnest($2::\"p\".\"x\"[])) AS "
-        "s (c1, c2) WHERE t.\"id\" OPERATOR(\"p\".=) s.c1");
+        "s (c1, c2) WHERE \"t\".\"id\" OPERATOR(\"p\".=) s.c1");
     BUILDS(
         dml_update_set(&st, &table, none),
         "UPDATE ONLY \"s\".\"t\" AS t SET \"id\" = t.\"id\" FROM ROWS FROM (pg_catalog.unnest($1::"
-        "\"p\".\"i\"[])) AS s (c1) WHERE t.\"id\" OPERATOR(\"p\".=) s.c1");
+        "\"p\".\"i\"[])) AS s (c1) WHERE \"t\".\"id\" OPERATOR(\"p\".=) s.c1");
     BUILDS(dml_update_row(&st, &table, key, false),
            "UPDATE ONLY \"s\".\"t\" AS t SET \"id\" = $2::\"p\".\"i\", \"made\" = ( "
            "$2::\"p\".\"i\" ||  "
