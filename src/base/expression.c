@@ -55,7 +55,7 @@ static bool read_quoted(Parser *p, char quote, const char **out)
 
 static bool read_column(Parser *p)
 {
-    const char *name, *start = ++p->at;
+    const char *name = "", *start = ++p->at;
     if (*p->at == '"') {
         p->at++;
         if (!read_quoted(p, '"', &name))
@@ -119,7 +119,7 @@ static bool read_word(Parser *p)
 
 static bool read_piece(Parser *p)
 {
-    const char *text;
+    const char *text = "";
     if (*p->at == '$')
         return read_column(p);
     if (isdigit((unsigned char)*p->at))
