@@ -42,7 +42,7 @@ static void keep_counters(const Relations *before, Relations *rels)
     }
 }
 
-static bool read_catalog(Sync *sync, PgConn *source, Error *err)
+static bool read_tables(Sync *sync, PgConn *source, Relations **out_rels, Error *err)
 {
     Relations *rels = NULL;
     Rules *rules = sync->spec.rules;
@@ -71,12 +71,27 @@ static bool read_catalog(Sync *sync, PgConn *source, Error *err)
                         "pattern matches.");
     }
     keep_counters(sync_relations(sync), rels);
+    *out_rels = rels;
+    return true;
+}
+
+/* From here on others see them. */
+static void show_tables(Sync *sync, Relations *rels)
+{
     Relations *before = atomic_exchange(&sync->rels, rels);
     if (before != NULL) {
         sync->retired =
             mem_grow(sync->retired, sizeof *sync->retired * ((size_t)sync->retired_count + 1));
         sync->retired[sync->retired_count++] = before;
     }
+}
+
+static bool read_catalog(Sync *sync, PgConn *source, Error *err)
+{
+    Relations *rels = NULL;
+    if (!read_tables(sync, source, &rels, err))
+        return false;
+    show_tables(sync, rels);
     return true;
 }
 
@@ -479,14 +494,16 @@ static bool settle_suspensions(Sync *sync, Relations *rels, Error *err)
 bool sync_recall(Sync *sync, Error *err)
 {
     CLEANUP_PGCONN PgConn *source = pgconn_open(&sync->spec.source, PG_SESSION_SQL, "recall", err);
-    if (source == NULL ||
-        !rules_mark_check(sync->control, sync->spec.task, sync->spec.rules, err) ||
-        !read_catalog(sync, source, err))
+    if (source == NULL || !rules_mark_check(sync->control, sync->spec.task, sync->spec.rules, err))
         return false;
-    Relations *rels = sync_relations(sync);
+    /* Shown once their states are known: `status` may ask at any moment. */
+    Relations *rels = NULL;
+    if (!read_tables(sync, source, &rels, err))
+        return false;
+    bool known = control_read_tables(sync->control, sync->spec.task, rels, err);
+    show_tables(sync, rels);
     snprintf(sync->plugin, sizeof sync->plugin, "%s", sync->row.plugin);
-    if (!control_read_tables(sync->control, sync->spec.task, rels, err) ||
-        !settle_suspensions(sync, rels, err))
+    if (!known || !settle_suspensions(sync, rels, err))
         return false;
     if (sync->spec.mode == SYNC_FULL_LOAD)
         return true;

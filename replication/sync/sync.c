@@ -14,6 +14,8 @@
 #include "bascule/base/log.h"
 #include "sync/internal.h"
 
+#define SETTLE_US 5000000 /* the conductor looks every 50 ms */
+
 static const char *const MODES[] = {"full-load", "cdc", "full-load-and-cdc"};
 static const char *const PREPARES[] = {"create", "truncate", "nothing"};
 
@@ -517,6 +519,11 @@ bool sync_cutover_begin(Sync *sync, Error *err)
     return true;
 }
 
+static bool is_switching(TaskState state)
+{
+    return state == TASK_CUTTING_OVER || state == TASK_ROLLING_BACK;
+}
+
 void sync_cutover_end(Sync *sync, bool opened)
 {
     pthread_mutex_lock(&sync->lock);
@@ -524,6 +531,10 @@ void sync_cutover_end(Sync *sync, bool opened)
     sync->cutover_opened = opened;
     sync->gates_shut = opened;
     pthread_mutex_unlock(&sync->lock);
+    int64_t until_us = clock_now_us() + SETTLE_US;
+    while (is_switching((TaskState)atomic_load(&sync->state)) && clock_now_us() < until_us &&
+           !stop_wait(sync->spec.stop, 5000))
+        ;
 }
 
 const char *sync_encoding(const Sync *sync)

@@ -106,5 +106,6 @@ MUST_CHECK bool sync_stop_apply(void *engine, Error *err);
 void sync_resume_apply(Sync *sync);
 /* Shows cutting-over; sync_run keeps the stream going meanwhile. */
 MUST_CHECK bool sync_cutover_begin(Sync *sync, Error *err);
-/* opened: sync_run returns true; else the stream goes on. */
+/* opened: sync_run returns true; else the stream goes on. Waits, not for ever, until the task's state says
+ * so: whoever is told of the end may ask for the next cutover at once. */
 void sync_cutover_end(Sync *sync, bool opened);

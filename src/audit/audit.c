@@ -194,6 +194,21 @@ void audit_note(const AuditNote *note)
     pthread_mutex_unlock(&audit.lock);
 }
 
+void audit_flush(void)
+{
+    AuditFile file;
+    Error err = ERROR_INIT;
+    pthread_mutex_lock(&audit.lock);
+    if (audit.arena != NULL) {
+        bool open = audit_file_open(audit.process.file, &file, &err);
+        if (!open || !audit_file_flush(&file, &err))
+            log_error_value(LOG_WARN, &err, "audit: not flushed yet");
+        if (open)
+            audit_file_close(&file);
+    }
+    pthread_mutex_unlock(&audit.lock);
+}
+
 bool audit_note_now(const AuditNote *note, Error *err)
 {
     pthread_mutex_lock(&audit.lock);

@@ -47,4 +47,6 @@ void audit_close(void);
 bool audit_is_open(void);
 
 void audit_note(const AuditNote *note);
+/* What was noted lazily is on disk; as far as the disk takes it. */
+void audit_flush(void);
 MUST_CHECK bool audit_note_now(const AuditNote *note, Error *err);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/audit_copy.h"
 #include "audit/canonical.h"
 #include "audit/certificate.h"
 #include "bascule/base/stop.h"
@@ -84,14 +85,29 @@ static bool put_out(const Config *config, const json_t *document, Error *err)
     return true;
 }
 
+/* Which one it was: its digest, which the document holds too. */
+static void record(const Config *config, const json_t *document)
+{
+    const char *path = config_flag_text(config, FLAG_OUTPUT);
+    CLEANUP_BUF Buf detail = BUF_INIT;
+    buf_printf(&detail, "sha256 %s, %s, %s", json_get_text(document, "sha256", "unknown"),
+               json_is_null(json_get(document, "signature")) ? "not signed" : "signed",
+               path != NULL ? path : "printed");
+    audit_note(&(AuditNote){
+        .action = "certificate", .event = "note", .result = "made", .detail = buf_str(&detail)});
+}
+
 static int make(const Config *config, Error *err)
 {
     Task *task = NULL;
     json_t *document = NULL;
     StopToken *stop = stop_new();
+    audit_copy_sync(config, NULL); /* what it says of the audit counts the copies */
     bool ok = task_open(config, stop, false, &task, err) && certify_make(task, &document, err) &&
               certificate_seal(document, config_text(config, OPT_CERTIFICATE_KEY), err) &&
               put_out(config, document, err);
+    if (ok)
+        record(config, document);
     int code = ok ? code_of(document) : cli_failed(err);
     json_decref(document);
     task_free(task);
@@ -205,6 +221,7 @@ const Command CMD_CERTIFICATE = {
     .own = USE_CERTIFICATE,
     .flags = FLAG_BIT(FLAG_JSON) | FLAG_BIT(FLAG_OUTPUT) | FLAG_BIT(FLAG_PUBLIC_KEY),
     .max_args = 2,
+    .audit = COMMAND_AUDIT,
     .exits = {1, 2, 3, 4, 5, 6},
     .run = run,
 };

@@ -483,7 +483,7 @@ static int run(const Config *config, Error *err)
     json_t *status = NULL;
     bool running = false;
     int code;
-    if (!live_status(config, &status, &running, err))
+    if (!live_status_settled(config, &status, &running, err))
         return cli_failed(err);
     if (strcmp(json_get_text(status, "rollback.decision", ""), "fenced") == 0) {
         ERR(err, ERR_WRONG_STATE, "a rollback stopped between fence and opening");

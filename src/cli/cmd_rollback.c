@@ -94,7 +94,7 @@ static int run(const Config *config, Error *err)
 {
     json_t *status = NULL;
     bool running = false;
-    if (!live_status(config, &status, &running, err))
+    if (!live_status_settled(config, &status, &running, err))
         return cli_failed(err);
     int code = by_state(config, status, running, err);
     json_decref(status);

@@ -16,6 +16,8 @@ static bool only_looks(const Command *command, const Config *config)
     const char *const *args = config_args(config, &count);
     if (command->look_word != NULL && (count == 0 || strcmp(args[0], command->look_word) == 0))
         return true;
+    if (command->look_word == NULL && count > 0 && strcmp(args[0], "verify") == 0)
+        return true; /* of a certificate */
     return config_flag(config, FLAG_DRY_RUN) || config_flag(config, FLAG_CHECK) ||
            config_flag(config, FLAG_PLAN);
 }

@@ -12,3 +12,7 @@
  */
 MUST_CHECK bool live_status(const Config *config, json_t **out_status, bool *out_running,
                             Error *err);
+/* The same; while a running engine has only just turned the other way (the lag is not measured yet), it
+ * is waited for, ten seconds at most. */
+MUST_CHECK bool live_status_settled(const Config *config, json_t **out_status, bool *out_running,
+                                    Error *err);

@@ -1,7 +1,8 @@
 /* decisions - see the header.
  *
- * While writes wait one record is flushed: that the fence is about to be committed. That it was is
- * written once the other side is open, with its own time. */
+ * While writes wait one record is flushed: that the fence is about to be committed. That it was, and
+ * that the other side is open, is written before clients are let go, with their own times, and flushed
+ * behind that: both stand durably in the rows that decide. */
 #include "task/decisions.h"
 
 #include <stdio.h>
@@ -20,7 +21,7 @@ void decisions_begin(Decisions *decisions, const char *confirmed_plan)
 }
 
 static void decided(const Decisions *decisions, const CutoverMoment *moment, const char *what,
-                    int64_t at_us)
+                    int64_t at_us, bool lazy)
 {
     audit_note(&(AuditNote){.action = decisions->mode,
                             .event = "decision",
@@ -28,6 +29,7 @@ static void decided(const Decisions *decisions, const CutoverMoment *moment, con
                             .plan = moment->plan_hash,
                             .epoch = moment->epoch,
                             .at_us = at_us,
+                            .lazy = lazy,
                             .peer = &decisions->peer});
 }
 
@@ -40,20 +42,23 @@ bool decisions_phase(void *arg, const CutoverMoment *moment, Error *err)
 {
     Decisions *decisions = arg;
     if (is(moment, false, "arm"))
-        decided(decisions, moment, "armed", 0);
+        decided(decisions, moment, "armed", 0, false);
     if (is(moment, false, "commit"))
         decisions->fenced_us = clock_wall_us();
     if (is(moment, false, "open")) {
         int64_t opened_us = clock_wall_us();
         if (decisions->fenced_us != 0)
-            decided(decisions, moment, "fenced", decisions->fenced_us);
-        decided(decisions, moment, "opened", opened_us);
+            decided(decisions, moment, "fenced", decisions->fenced_us, true);
+        decided(decisions, moment, "opened", opened_us, true);
     }
-    if (decisions->next != NULL && !decisions->next(decisions->next_arg, moment, err))
+    bool ok = decisions->next == NULL || decisions->next(decisions->next_arg, moment, err);
+    if (is(moment, false, "open"))
+        audit_flush();
+    if (!ok)
         return false;
     /* Behind the hooks, which may still give up. */
     if (is(moment, true, "commit"))
-        decided(decisions, moment, "fencing", 0);
+        decided(decisions, moment, "fencing", 0, false);
     return true;
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "audit/audit.h"
 #include "bascule/base/clock.h"
 #include "bascule/base/log.h"
 #include "sync/gate.h"
@@ -146,6 +147,18 @@ static const Relation *as_it_is_now(void *arg, const Relation *rel)
     return relations_by_oid(sync_relations(arg), rel->oid);
 }
 
+/* The position belongs to the verdict: the command's own record does not know it. */
+static void record(const SyncSpec *way, const VerifyReport *report)
+{
+    AuditNote note = {.action = "verify",
+                      .event = "note",
+                      .result = verify_verdict_name(report->verdict),
+                      .lazy = true};
+    note.source_lsn = way->reverse ? report->target_lsn : report->source_lsn;
+    note.target_lsn = way->reverse ? report->source_lsn : report->target_lsn;
+    audit_note(&note);
+}
+
 bool task_verify(Task *task, const TaskVerify *options, Arena *arena, VerifyReport *out_report,
                  Error *err)
 {
@@ -175,6 +188,8 @@ bool task_verify(Task *task, const TaskVerify *options, Arena *arena, VerifyRepo
             log_error_value(LOG_WARN, &failed, "what was verified is not kept for the cutover");
     }
     task_verify_end(task);
+    if (ok)
+        record(way, out_report);
     return ok;
 }
 

@@ -87,6 +87,8 @@ def test_after_the_cutover(app, target, make_task, keys, directory):
     assert document["source"]["database"] == app.name and document["target"]["database"] == target.name
     assert document["source"]["system_id"] == str(app.value("SELECT system_identifier FROM pg_control_system()"))
     assert document["audit"]["verdict"] == "intact" and document["audit"]["head"]["seq"] > 5
+    made = [r for r in task.cmd("audit", "show", "--json").json() if r["result"] == "made"]
+    assert len(made) == 1 and document["sha256"] in made[0]["detail"], made
     assert text == canonical(document) + b"\n"
     assert verify_by_openssl(directory, document, public).returncode == 0
     assert verify_by_openssl(directory, document, other).returncode != 0
