@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "bascule/base/clock.h"
-#include "bascule/model/progress.h"
 #include "cli/engine.h"
 #include "cli/interrupt.h"
 #include "net/control_client.h"
@@ -54,8 +53,12 @@ static bool is_turning(const json_t *status)
     bool back = strcmp(json_get_text(status, "direction", ""), "back") == 0;
     if (strcmp(phase, "cut-over") == 0 || strcmp(phase, "rolled-back") == 0)
         return true;
+    if (back && strcmp(phase, "new") == 0)
+        return true; /* the engine of that direction is just starting */
     return back && strcmp(phase, "reversing") == 0 &&
-           json_get_number(status, "lag.bytes") == PROGRESS_UNKNOWN;
+           (!json_is_string(json_get(status, "lsn.received")) ||
+            !json_is_number(json_get(status, "lag.bytes")) ||
+            !json_is_number(json_get(status, "lag.seconds")));
 }
 
 bool live_status_settled(const Config *config, json_t **out_status, bool *out_running, Error *err)
