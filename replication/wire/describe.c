@@ -202,7 +202,6 @@ static bool read_row(Bytes *b, const Named *named, bool key_only, Buf *out, Erro
 {
     uint16_t count;
     uint8_t kind;
-    uint32_t len;
     const char *name = named->columns;
     buf_clear(out);
     buf_putc(out, '[');
@@ -213,19 +212,20 @@ static bool read_row(Bytes *b, const Named *named, bool key_only, Buf *out, Erro
             return damaged(b, err);
         if (kind != 'n' && kind != 't' && kind != 'u')
             return damaged(b, err);
+        uint32_t len = 0;
         if (kind == 't' && (!read_u32(b, &len) || !left(b, len)))
             return damaged(b, err);
+        const char *value = b->p;
+        b->p += len;
         if (kind == 'u' || (key_only && named->flags[i] == 0))
             continue;
         buf_puts(out, out->len > 1 ? ",{\"name\":" : "{\"name\":");
         describe_put_string(out, name, strlen(name));
         buf_puts(out, ",\"value\":");
-        if (kind == 'n') {
+        if (kind == 'n')
             buf_puts(out, "null");
-        } else {
-            describe_put_string(out, b->p, len);
-            b->p += len;
-        }
+        else
+            describe_put_string(out, value, len);
         buf_putc(out, '}');
     }
     buf_putc(out, ']');

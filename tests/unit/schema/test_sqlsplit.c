@@ -74,8 +74,7 @@ static void test_what_hides_a_semicolon(void **state)
         "SELECT 1 /* a; /* b; */ c; */",
         "SELECT 1 -- a; b\n + 2",
         "CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2)",
-        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 1 END; "
-        "END",
+        "CREATE FUNCTION f() BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 1 END; END",
         "CREATE OR REPLACE PROCEDURE p() LANGUAGE sql BEGIN ATOMIC SELECT 1; END",
         "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$",
         "DO $$ BEGIN PERFORM 1; END $$",
