@@ -38,8 +38,10 @@ const char *cutover_verify_name(CutoverVerify verify);
 typedef struct CutoverBase {
     bool proved; /* equal at lsn, and every key changed since is in the log */
     Lsn lsn;
+    int64_t at_wall_us; /* with proved: when */
     int64_t open_keys;
-    char why[128]; /* when not */
+    int64_t differing; /* rows that the background check found different */
+    char why[128];     /* when not */
 } CutoverBase;
 
 typedef struct CutoverEvent {
@@ -184,10 +186,11 @@ typedef struct CutoverSpec {
     int jobs;
     int64_t max_downtime_us;
     int64_t max_lag_us, max_lag_bytes;
-    int64_t lock_timeout_us; /* per attempt, 700 ms: below the server's deadlock_timeout */
-    int lock_tries;          /* 30 */
-    int terminate_after;     /* attempts, then sessions listed twice are ended; 0: never */
-    int max_waiting;         /* give up when more sessions wait behind the freeze; 0: no limit */
+    int64_t max_verify_age_us; /* a verification that is older is told; 0: not looked at */
+    int64_t lock_timeout_us;   /* per attempt, 700 ms: below the server's deadlock_timeout */
+    int lock_tries;            /* 30 */
+    int terminate_after;       /* attempts, then sessions listed twice are ended; 0: never */
+    int max_waiting;           /* give up when more sessions wait behind the freeze; 0: no limit */
     int64_t sequence_margin;
     int64_t refresh_us;  /* for the materialized views once the target is open; 0: not refreshed */
     const char *confirm; /* the plan that was confirmed; NULL: any */

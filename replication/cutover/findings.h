@@ -34,6 +34,7 @@ MUST_CHECK bool preflight_sides(Findings *f, Error *err);
 /* way_back_look.c: what the stream in the other direction needs. */
 MUST_CHECK bool preflight_way_back(Findings *f, Error *err);
 /* preflight_rates.c */
+void preflight_verified(Findings *f);
 void preflight_rates(Findings *f);
 MUST_CHECK bool preflight_room(Findings *f, Error *err);
 /* predict.c */

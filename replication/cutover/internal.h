@@ -172,7 +172,7 @@ MUST_CHECK bool plan_make(Cutover *cut, Error *err);
 /* PLAN_CHANGED with what has changed, when another plan was confirmed. */
 MUST_CHECK bool plan_confirmed(Cutover *cut, Error *err);
 /* Tells when this very plan has never been rehearsed. */
-MUST_CHECK bool plan_rehearsed(Cutover *cut, Error *err);
+MUST_CHECK bool plan_rehearsed(Cutover *cut, bool *out_rehearsed, Error *err);
 void plan_changes(const char *before, const char *now, Buf *out);
 
 /* Actions of the table: cutover.c, preflight.c, freeze.c, steps.c, discard.c, commit.c */

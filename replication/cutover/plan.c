@@ -146,15 +146,13 @@ bool plan_confirmed(Cutover *cut, Error *err)
     return false;
 }
 
-bool plan_rehearsed(Cutover *cut, Error *err)
+bool plan_rehearsed(Cutover *cut, bool *out_rehearsed, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     if (!pgconn_query(cut->target, SQL_CUTOVER_REHEARSED,
                       PG_PARAMS(PG_TEXT(cut->spec->task), PG_TEXT(cut->report->plan_hash)), &rows,
                       err))
         return false;
-    if (!cut->spec->rehearse && !pgrows_bool(rows, 0, 0))
-        cutover_tell(cut, "preflight", false, "plan %s was not rehearsed yet (--rehearse)",
-                     cut->report->plan_hash);
+    *out_rehearsed = pgrows_bool(rows, 0, 0);
     return true;
 }

@@ -2,8 +2,10 @@
  * preflight_rates - how the last minute went, and what room the servers have: what a single look at the
  * lag does not show.
  */
+#include <stdio.h>
 #include <sys/statvfs.h>
 
+#include "bascule/base/clock.h"
 #include "cutover/findings.h"
 #include "source/slot.h"
 #include "sql_files.h"
@@ -38,6 +40,46 @@ void preflight_rates(Findings *f)
     else
         finding_fine(f, "at most %s behind, %lld kB of WAL a second written, %lld kB applied",
                      worst, (long long)(written >> 10), (long long)(applied >> 10));
+}
+
+/* Whether it is safe to go does not hang on it: what is not verified is read in the freeze. */
+void preflight_verified(Findings *f)
+{
+    const CutoverSpec *spec = f->cut->spec;
+    const char *first = NULL;
+    char why[160] = "";
+    int old = 0;
+    if (spec->back || spec->max_verify_age_us == 0 || spec->base == NULL || spec->keylog == NULL)
+        return;
+    for (int i = 0; i < spec->rels->count; i++) {
+        const Relation *rel = spec->rels->all[i];
+        CutoverBase base = {0};
+        char age[32];
+        spec->base(spec->engine, rel, &base);
+        int64_t age_us = clock_wall_us() - base.at_wall_us;
+        if (base.differing > 0)
+            finding_warn(f,
+                         "%lld rows of table '%s' differ, as far as they were looked at: 'bascule "
+                         "verify', then 'bascule repair'",
+                         (long long)base.differing, rel->display);
+        if (base.proved && age_us <= spec->max_verify_age_us)
+            continue;
+        if (old++ > 0)
+            continue;
+        first = rel->display;
+        if (base.proved)
+            snprintf(why, sizeof why, "%s ago", clock_format_duration(age_us, age, sizeof age));
+        else
+            snprintf(why, sizeof why, "%s", base.why);
+    }
+    if (old > 0)
+        finding_warn(
+            f,
+            "%d of %d tables have no recent verification (%s: %s), so the freeze has to read "
+            "them in whole: 'bascule verify'",
+            old, spec->rels->count, first, why);
+    else
+        finding_fine(f, "every table was verified, and its changed keys are known");
 }
 
 /* Where the server's files are ours to see: false, unknown. */

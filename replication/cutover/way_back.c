@@ -119,6 +119,29 @@ static bool renew_publication(Cutover *cut, bool *out_made, Error *err)
                               err);
 }
 
+/* A message written there has to come out of the slot: the plugin loads, the role may decode, the
+ * publication is found. What cannot be read now could not be read when the other side is open. */
+static bool try_slot(Cutover *cut, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    CLEANUP_BUF Buf what = BUF_INIT;
+    const CutoverSpec *spec = cut->spec;
+    bool published = strcmp(cut->way_back.plugin, "pgoutput") == 0;
+    buf_printf(&what, "%s:%lld:tries the way back", spec->task, (long long)cut->epoch);
+    if (!pgconn_exec(cut->target, SQL_CUTOVER_BARRIER, PG_PARAMS(PG_TEXT(buf_str(&what))), NULL,
+                     err) ||
+        !pgconn_query(cut->target, SQL_BACK_PROBE,
+                      PG_PARAMS(PG_TEXT(spec->back_slot), PG_TEXT(buf_str(&what)),
+                                PG_TEXT(published ? spec->back_publication : "")),
+                      &rows, err))
+        return err_context(err, "reading slot '%s' once", spec->back_slot);
+    return pgrows_bool(rows, 0, 0) ||
+           ERR(err, ERR_SLOT,
+               "what was written on the %s did not come out of slot '%s': the way back would not "
+               "work",
+               pgconn_side(cut->target), spec->back_slot);
+}
+
 bool way_back_arm(Cutover *cut, Error *err)
 {
     const CutoverSpec *spec = cut->spec;
@@ -130,10 +153,12 @@ bool way_back_arm(Cutover *cut, Error *err)
         return err_context(err, "preparing the way back");
     if (strcmp(way->plugin, "pgoutput") == 0 && !renew_publication(cut, &made, err))
         return err_context(err, "preparing the way back");
-    if (!make_slot(cut, err) || !write_row(cut, made, err) || !write_tables(cut, err))
+    if (!make_slot(cut, err) || !try_slot(cut, err) || !write_row(cut, made, err) ||
+        !write_tables(cut, err))
         return err_context(err, "preparing the way back");
     way->armed = true;
-    cutover_tell(cut, "arm", false, "the way back is ready: slot %s on the %s, plugin %s",
+    cutover_tell(cut, "arm", false,
+                 "the way back is ready and was tried: slot %s on the %s, plugin %s",
                  spec->back_slot, pgconn_side(cut->target), way->plugin);
     return !FAULT_ERROR(CUTOVER_WAY_BACK, err);
 }

@@ -62,7 +62,11 @@ static void base_of(void *engine, const Relation *rel, CutoverBase *out)
 {
     ProofState state;
     proofs_state(engine, rel, &state);
-    *out = (CutoverBase){.proved = state.proved, .lsn = state.lsn, .open_keys = state.open_keys};
+    *out = (CutoverBase){.proved = state.proved,
+                         .lsn = state.lsn,
+                         .at_wall_us = state.at_wall_us,
+                         .open_keys = state.open_keys,
+                         .differing = state.differing};
     if (state.differing > 0)
         snprintf(out->why, sizeof out->why, "%lld rows differ", (long long)state.differing);
     else
@@ -112,6 +116,7 @@ CutoverSpec task_switch_spec(Task *task, const TaskCutover *options, Arena *aren
         .jobs = (int)config_i64(c, OPT_CUTOVER_JOBS),
         .max_downtime_us =
             chosen(options->max_downtime_us, config_duration_us(c, OPT_CUTOVER_MAX_DOWNTIME)),
+        .max_verify_age_us = config_duration_us(c, OPT_CUTOVER_MAX_VERIFY_AGE),
         .max_lag_us = chosen(options->max_lag_us, config_duration_us(c, OPT_CUTOVER_MAX_LAG)),
         .max_lag_bytes =
             chosen(options->max_lag_bytes, config_size_bytes(c, OPT_CUTOVER_MAX_LAG_SIZE)),

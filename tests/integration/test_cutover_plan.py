@@ -41,9 +41,23 @@ def test_check_changes_nothing_and_lists_everything(app, target, streaming):
     assert second["plan_hash"] == third["plan_hash"] and len(second["plan_hash"]) == 16
     names = {c["check"] for c in second["checks"]}
     assert {"lag", "source", "slot", "target", "shape", "ownership", "holders", "running commands", "both databases",
-            "tables of the target", "last minute", "disk", "traffic", "prediction"} <= names
+            "tables of the target", "last minute", "verification", "rehearsal", "disk", "traffic", "prediction"} <= names
     parts = second["prediction"]
     assert parts["total_ms"] == pytest.approx(parts["lock_ms"] + parts["drain_ms"] + parts["prove_ms"], abs=1)
+
+
+def test_what_was_never_tried_or_verified_is_told(app, target, make_task):
+    """Neither stands in the way. A verification, then a rehearsal of the same plan, and nothing is told any more."""
+    task = make_task(cutover={"max_verify_age": "1h"}).start().wait_streaming()
+    task.wait_ready()
+    told = " | ".join(checks_of(task, "warning"))
+    assert "rehearsal: plan " in told and "tables have no recent verification" in told and "never verified" in told, told
+    assert task.cmd("verify").code == 0
+    done = task.cutover("--rehearse")
+    assert done.code == 0 and "is ready and was tried" in done.out, repr(done)
+    task.wait_ready()
+    told = " | ".join(checks_of(task, "warning"))
+    assert "rehears" not in told and "verif" not in told, told
 
 
 def test_what_differs_between_the_sides_is_found(app, target, streaming):
