@@ -263,6 +263,8 @@ static bool replace_keyless(Row *row, Error *err)
     *row = begin_row(row->session, row->change);
     row->op = OP_INSERT;
     for (int i = 0; i < row->shape->rel->column_count; i++) {
+        if (row->shape->table.columns[i].made != NULL)
+            continue;
         const Value *value = new_values[i].kind == VALUE_UNCHANGED ? &old[i] : &new_values[i];
         if (value->kind == VALUE_UNCHANGED)
             return no_key(row, err);

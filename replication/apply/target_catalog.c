@@ -2,7 +2,9 @@
  */
 #include "apply/target_catalog.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "apply/pgarray.h"
 #include "source/mapped.h"
@@ -79,6 +81,41 @@ static const char *kind_text(char relkind)
 }
 
 /* One column that the target has. */
+static bool is_clock_word(const char *text)
+{
+    static const char *const WORDS[] = {"now", "today", "tomorrow", "yesterday"};
+    char word[16] = "";
+    (void)sscanf(text, " %15s", word);
+    for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
+        if (strcasecmp(word, WORDS[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A column that a rule adds. Its value is cast: what a cast to the type would cut without a word, or what
+ * would be another value each time it is made, is refused. */
+static bool added_type_fits(const Relation *rel, const Column *col, const char *type_schema,
+                            const char *type_name, const char *type_text, Error *err)
+{
+    static const char *const TIMES[] = {"date", "time", "timetz", "timestamp", "timestamptz"};
+    bool builtin = strcmp(type_schema, "pg_catalog") == 0, time = false;
+    if (builtin && (strcmp(type_name, "bpchar") == 0 || strcmp(type_name, "bit") == 0))
+        return ERR(err, ERR_SCHEMA_DIFFERS,
+                   "column '%s' of table '%s' is added by a rule, and is %s on the target, which "
+                   "cuts what is too long: make it %s there",
+                   col->target_name, rel->display, type_text,
+                   strcmp(type_name, "bit") == 0 ? "varbit" : "varchar");
+    for (size_t i = 0; i < sizeof TIMES / sizeof *TIMES; i++)
+        time = time || (builtin && strcmp(type_name, TIMES[i]) == 0);
+    for (int i = 0; time && i < col->value->count; i++)
+        if (col->value->pieces[i].kind == PIECE_TEXT && is_clock_word(col->value->pieces[i].text))
+            return ERR(err, ERR_SCHEMA_DIFFERS,
+                       "column '%s' of table '%s' is added by a rule as '%s', which is another "
+                       "value whenever it is read: a default of the target's column can say that",
+                       col->target_name, rel->display, col->value->pieces[i].text);
+    return true;
+}
+
 static bool match_column(const PgRows *rows, int row, Relations *rels, Relation *rel, bool *seen,
                          Error *err)
 {
@@ -114,6 +151,8 @@ static bool match_column(const PgRows *rows, int row, Relations *rels, Relation 
                    rel->display, col->type_text, type_text,
                    col->other_types != NULL ? "; by the rules it may become " : "",
                    col->other_types != NULL ? col->other_types : "");
+    if (col->value != NULL && !added_type_fits(rel, col, type_schema, type_name, type_text, err))
+        return false;
     col->target_type_text = keep(rels->arena, col->target_type_text, type_text);
     col->target_type_schema = keep(rels->arena, col->target_type_schema, type_schema);
     col->target_type_name = keep(rels->arena, col->target_type_name, type_name);

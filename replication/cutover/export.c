@@ -1,6 +1,6 @@
 /*
- * export - see the header. The server decodes into its own memory and temporary files; here only a
- * thousand rows are held at a time.
+ * export - see the header. The server decodes into its own memory and temporary files; here only
+ * fifty rows are held at a time.
  */
 #include "cutover/export.h"
 
@@ -22,6 +22,7 @@
 #include "sqltext/sqltext.h"
 #include "verify/arrays.h"
 #include "wire/describe.h"
+#include "wire/left_out.h"
 
 #define FLUSH_BYTES (1 << 16)
 #define OUR_SCHEMA  "bascule"
@@ -40,6 +41,7 @@ struct Export {
     Lsn row_lsn;         /* of the message that is read */
     uint32_t counted;    /* xid of the transaction that was counted last */
     bool any;            /* a transaction was counted */
+    Error left_out;      /* the plugin did not send a change */
     bool made, finished; /* the file */
     int64_t counted_us;
 };
@@ -155,8 +157,6 @@ bool export_finish(Export *export, Error *err)
 static bool takes_part(const Export *export, const Described *change)
 {
     char key[256];
-    if (strcmp(change->schema, OUR_SCHEMA) == 0)
-        return false;
     int len = snprintf(key, sizeof key, "%s%c%s", change->schema, '\0', change->table);
     return len >= (int)sizeof key || map_get(&export->others, key, (size_t)len) == NULL;
 }
@@ -183,9 +183,13 @@ static bool on_change(void *arg, const Described *change, Error *err)
     char at[40];
     Buf *out = &export->out;
     LsnText lsn = lsn_text(export->row_lsn);
-    if (!takes_part(export, change))
+    if (strcmp(change->schema, OUR_SCHEMA) == 0)
         return true;
-    count_change(export, change);
+    /* A table that takes no part by its present name may have been one of the task's: it is written
+     * down as well, and not counted. */
+    bool counts = takes_part(export, change);
+    if (counts)
+        count_change(export, change);
     if (export->fd < 0)
         return true;
     buf_printf(out, "{\"xid\":%u,\"lsn\":\"%s\",\"commit_time\":", change->xid, lsn.text);
@@ -205,7 +209,7 @@ static bool on_change(void *arg, const Described *change, Error *err)
         buf_puts(out, ",\"columns\":");
         buf_puts(out, change->columns);
     }
-    buf_puts(out, "}\n");
+    buf_puts(out, counts ? "}\n" : ",\"task\":false}\n");
     return out->len < FLUSH_BYTES || flush(export, err);
 }
 
@@ -289,10 +293,14 @@ bool export_read(Export *export, Error *err)
     bool ok = note_end(export, err) && pgconn_script(export->conn, sqltext_sql(&st), err);
     for (int count = 1; ok && count > 0;) {
         CLEANUP_PGROWS PgRows *rows = NULL;
-        ok = pgconn_query(export->conn, SQL("FETCH FORWARD 1000 FROM given_up"), PG_NO_PARAMS,
-                          &rows, err);
+        ok = pgconn_query(export->conn, SQL("FETCH FORWARD 50 FROM given_up"), PG_NO_PARAMS, &rows,
+                          err);
         count = ok ? pgrows_count(rows) : 0;
         ok = ok && read_rows(export, rows, err);
+    }
+    if (ok && export->left_out.cls != ERR_NONE) {
+        *err = export->left_out;
+        ok = false;
     }
     end_cursor(export);
     return (ok && flush(export, err)) ||
@@ -319,11 +327,67 @@ static bool check_slot(Export *export, Error *err)
         return slot_lost(export, "is not there", err);
     if (strcmp(slot.wal_status, "lost") == 0)
         return slot_lost(export, "was invalidated (wal_status lost)", err);
-    if (slot.confirmed_lsn > export->spec.from_lsn)
+    /* Who only counts may have an engine beside it that streams on. */
+    if (slot.confirmed_lsn > export->spec.from_lsn && export->spec.directory == NULL)
+        export->totals.from_lsn = slot.confirmed_lsn;
+    else if (slot.confirmed_lsn > export->spec.from_lsn)
         return slot_lost(export, "stands behind what is applied", err);
     snprintf(export->plugin, sizeof export->plugin, "%s", slot.plugin);
     return strcmp(slot.plugin, "wal2json") == 0 || strcmp(slot.plugin, "pgoutput") == 0 ||
            ERR(err, ERR_SLOT, "slot '%s' belongs to plugin '%s'", export->spec.slot, slot.plugin);
+}
+
+/* A row that the plugin has no identity for is not sent; nothing but this notice says so. */
+static void on_notice(void *arg, const char *sqlstate, const char *message)
+{
+    Export *export = arg;
+    const Relation *rel = left_out_relation(export->spec.rels, message);
+    if (rel == NULL) {
+        log_debug("export: notice sqlstate=%s: %s", sqlstate, message);
+        return;
+    }
+    if (export->left_out.cls != ERR_NONE)
+        return;
+    ERR(&export->left_out, ERR_REPLICA_IDENTITY,
+        "changes of table '%s' are in the WAL of the %s without the rows that they changed: it has "
+        "no usable replica identity there",
+        rel->display, export->spec.from.side);
+    err_hint(
+        &export->left_out,
+        "Save the table by other means (pg_dump -t) and give it a key; nothing was discarded.");
+}
+
+/* As the stream was armed with them: what was renamed, made anew or set unlogged since cannot be told. */
+static bool check_gaps(Export *export, Error *err)
+{
+    CLEANUP_BUF Buf schemas = BUF_INIT;
+    CLEANUP_BUF Buf names = BUF_INIT;
+    CLEANUP_BUF Buf oids = BUF_INIT;
+    CLEANUP_PGROWS PgRows *tables = NULL;
+    CLEANUP_PGROWS PgRows *gaps = NULL;
+    bool published = strcmp(export->plugin, "pgoutput") == 0;
+    if (!pgconn_query(export->spec.control, SQL_CONTROL_TABLES_READ,
+                      PG_PARAMS(PG_TEXT(export->spec.task)), &tables, err))
+        return false;
+    arrays_begin(&schemas);
+    arrays_begin(&names);
+    arrays_begin(&oids);
+    for (int r = 0; r < pgrows_count(tables); r++) {
+        arrays_put_text(&schemas, pgrows_text(tables, r, 0));
+        arrays_put_text(&names, pgrows_text(tables, r, 1));
+        arrays_put_u32(&oids, (uint32_t)pgrows_i64(tables, r, 2));
+    }
+    if (!pgconn_query(export->conn, SQL_EXPORT_GAPS,
+                      PG_PARAMS(PG_TEXT(arrays_end(&schemas)), PG_TEXT(arrays_end(&names)),
+                                PG_TEXT(arrays_end(&oids)),
+                                PG_TEXT(published ? export->spec.publication : "")),
+                      &gaps, err))
+        return false;
+    if (pgrows_count(gaps) == 0)
+        return true;
+    return ERR(err, ERR_SCHEMA_CHANGED,
+               "the writes of %d tables of the %s cannot all be told: %s: %s", pgrows_count(gaps),
+               export->spec.from.side, pgrows_text(gaps, 0, 0), pgrows_text(gaps, 0, 1));
 }
 
 static bool read_others(Export *export, Error *err)
@@ -352,7 +416,7 @@ static bool read_others(Export *export, Error *err)
 
 static bool copy_slot(Export *export, Error *err)
 {
-    LsnText from = lsn_text(export->spec.from_lsn);
+    LsnText from = lsn_text(export->totals.from_lsn);
     snprintf(export->copy, sizeof export->copy, "bascule_export_%u",
              pgconn_backend_pid(export->conn));
     return pgconn_exec(export->conn, SQL_EXPORT_SLOT,
@@ -369,11 +433,13 @@ bool export_open(const ExportSpec *spec, Export **out_export, Error *err)
     export->arena = arena_new(0);
     export->totals.from_lsn = spec->from_lsn;
     export->conn = pgconn_open(&export->spec.from, PG_SESSION_SQL, "export", err);
-    if (export->conn == NULL || !check_slot(export, err) || !read_others(export, err) ||
-        !copy_slot(export, err) || (spec->directory != NULL && !open_file(export, err))) {
+    if (export->conn == NULL || !check_slot(export, err) || !check_gaps(export, err) ||
+        !read_others(export, err) || !copy_slot(export, err) ||
+        (spec->directory != NULL && !open_file(export, err))) {
         export_close(export, false);
         return err_context(err, "export");
     }
+    pgconn_on_notice(export->conn, on_notice, export);
     export->describer = describer_new(export->plugin);
     *out_export = export;
     return true;

@@ -19,6 +19,7 @@ typedef struct ExportSpec {
     PgEndpoint from;
     const char *task, *slot, *publication; /* publication: with pgoutput */
     Lsn from_lsn;                          /* what is committed before it is on the other side */
+    PgConn *control; /* to where the task's tables are recorded; used by export_open() only */
     const Relations *rels;
     const char *directory; /* exists; NULL: only counted */
 } ExportSpec;

@@ -323,7 +323,7 @@ static bool take_key(Arena *arena, Relation *root, const char *names)
         p += quoted;
         p += *p == ',';
         int column = -1;
-        for (int i = 0; i < root->column_count; i++)
+        for (int i = 0; i < relation_sent(root); i++)
             if (strcmp(root->columns[i].name, name) == 0)
                 column = i;
         if (column < 0) {

@@ -26,7 +26,7 @@ static const char *moved_schema(const Relations *rels, const char *schema)
 
 static const char *target_column(const Relation *rel, const char *name)
 {
-    for (int i = 0; i < rel->column_count; i++)
+    for (int i = 0; i < relation_sent(rel); i++)
         if (strcmp(rel->columns[i].name, name) == 0)
             return rel->columns[i].target_name;
     return "";

@@ -3,4 +3,6 @@
 -- returns: reached pg_lsn
 -- needs:   REPLICATION; PostgreSQL 15+
 SELECT a.end_lsn AS reached
-FROM pg_catalog.pg_replication_slot_advance($1::pg_catalog.name, $2::pg_catalog.pg_lsn) AS a
+FROM (SELECT GREATEST($2::pg_catalog.pg_lsn, s.confirmed_flush_lsn) AS lsn FROM pg_catalog.pg_replication_slots s
+      WHERE s.slot_name = $1::pg_catalog.name) AS f,
+     LATERAL pg_catalog.pg_replication_slot_advance($1::pg_catalog.name, f.lsn) AS a

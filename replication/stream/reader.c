@@ -24,6 +24,7 @@
 #include "stream/assembly.h"
 #include "stream/start.h"
 #include "wire/frames.h"
+#include "wire/left_out.h"
 
 #define PART_BYTES           ((size_t)1 << 20)
 #define STATUS_INTERVAL_US   5000000
@@ -134,31 +135,12 @@ static bool send_status_when_due(Reader *reader, Error *err)
 
 /* Starting ----------------------------------------------------------------------------------- */
 
-/* "... table "schema"."name"", as wal2json writes it. */
-static Relation *notice_relation(const Reader *reader, const char *message)
-{
-    for (int i = 0; i < reader->spec.rels->count; i++) {
-        Relation *rel = reader->spec.rels->all[i];
-        char text[512];
-        snprintf(text, sizeof text, "table \"%s\".\"%s\"", rel->schema, rel->name);
-        const char *at = strstr(message, text);
-        if (at != NULL && at[strlen(text)] == '\0')
-            return rel;
-    }
-    return NULL;
-}
-
 /* The plugin says so when it leaves a change out; no other sign of it exists. A notice stands in
  * the stream where the change would have stood, so the open transaction is the change's. */
 static void on_notice(void *arg, const char *sqlstate, const char *message)
 {
     Reader *reader = arg;
-    static const char *const SIGNS[] = {"no tuple identifier for", "no old tuple data for",
-                                        "no tuple data for"};
-    bool dropped = false;
-    for (size_t i = 0; i < sizeof SIGNS / sizeof SIGNS[0]; i++)
-        dropped = dropped || strstr(message, SIGNS[i]) != NULL;
-    Relation *rel = dropped ? notice_relation(reader, message) : NULL;
+    Relation *rel = left_out_relation(reader->spec.rels, message);
     if (rel == NULL) {
         log_debug("notice of the source sqlstate=%s: %s", sqlstate, message);
         return;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply/target_catalog.h"
+
 static bool read_task(const SyncSpec *spec, PgConn *target, SyncOffline *out, bool *out_found,
                       Error *err)
 {
@@ -23,6 +25,18 @@ static bool read_task(const SyncSpec *spec, PgConn *target, SyncOffline *out, bo
     return true;
 }
 
+/* The target's types, by which values of rules are compared. A table that does not fit is the
+ * comparison's to judge. */
+static bool read_types(PgConn *target, Relations *rels, Error *err)
+{
+    if (target_catalog_match(target, rels, MATCH_LOAD, err))
+        return true;
+    if (err->cls != ERR_SCHEMA_DIFFERS)
+        return false;
+    err_clear(err);
+    return true;
+}
+
 static bool read_tables(const SyncSpec *spec, PgConn *source, SyncOffline *out, Error *err)
 {
     SourceIdentity identity;
@@ -34,6 +48,7 @@ static bool read_tables(const SyncSpec *spec, PgConn *source, SyncOffline *out, 
     CLEANUP_PGCONN PgConn *target = pgconn_open(&endpoint, PG_SESSION_SQL, "offline", err);
     return target != NULL &&
            catalog_read(source, target, spec->task, spec->rules, &out->rels, err) &&
+           read_types(target, out->rels, err) &&
            control_read_tables(target, spec->task, out->rels, err);
 }
 

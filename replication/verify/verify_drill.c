@@ -252,6 +252,11 @@ static void walk(Drill *d)
 
 static void name_one(Drill *d, KeyDiff *diff, KeyDiffKind seen, const RowOrigin *origin)
 {
+    /* One side had kept it, the other had no room for it. */
+    const Group *group = d->group;
+    if (diff->kind == KEYDIFF_EQUAL && seen != KEYDIFF_DIFFERENT &&
+        (group->kept[SIDE_SOURCE].full || group->kept[SIDE_TARGET].full))
+        return;
     /* The same texts, other bytes: only the binary form tells them apart. */
     if (diff->kind == KEYDIFF_EQUAL)
         diff->kind = seen == KEYDIFF_DIFFERENT ? KEYDIFF_REPRESENTATION : seen;

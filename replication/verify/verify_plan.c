@@ -191,8 +191,9 @@ static void fill_plan(VerifyRun *run, TablePlan *table, const PgRows *rows[SIDE_
     table->binary = table->keyed && binary_fits(run, rel);
     table->may_range = table->keyed && in_order && key_is_ordered(rel) &&
                        run->spec.what == VERIFY_ROWS && table->bytes >= RANGE_MIN_TABLE;
-    table->ordered =
-        table->may_range && (table->bytes >= ranged_from_bytes(run) || table->accounted_to != NULL);
+    /* What was begun in ranges goes on in ranges, however the statistics changed since. */
+    table->ordered = (table->may_range && table->bytes >= ranged_from_bytes(run)) ||
+                     (table->accounted_to != NULL && table->keyed && key_is_ordered(rel));
     table->parts = 1;
     while (!table->ordered && run->spec.what == VERIFY_ROWS && table->parts < PARTS_MAX &&
            table->bytes / table->parts > PART_BYTES)

@@ -213,7 +213,8 @@ static size_t key_length(const TablePlan *table, const char *row, size_t len)
 static void keep(Reading *r, const char *row, size_t len, size_t key_len)
 {
     KeptRows *kept = &r->kept;
-    if (kept->bytes + len > KEPT_MAX_BYTES || kept->count >= KEPT_MAX_ROWS) {
+    /* One row is kept however large it is. */
+    if ((kept->bytes + len > KEPT_MAX_BYTES && kept->count > 0) || kept->count >= KEPT_MAX_ROWS) {
         kept->full = true;
         return;
     }

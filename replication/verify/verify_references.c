@@ -75,7 +75,7 @@ static bool read_half(Arena *arena, const char *text, const char **at, Half *out
 
 static bool has_column(const Relation *rel, const char *name)
 {
-    for (int c = 0; c < rel->column_count; c++)
+    for (int c = 0; c < relation_sent(rel); c++)
         if (strcmp(rel->columns[c].name, name) == 0)
             return true;
     for (int g = 0; g < rel->generated_count; g++)

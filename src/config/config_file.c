@@ -218,12 +218,13 @@ static bool unknown_profile(File *file, const YamlNode *profiles)
                file->config->profile, known);
 }
 
-/* The one named production asks before it is written to, unless something says otherwise. */
+/* The one named production asks before it is written to, unless it says otherwise itself. */
 static bool confirm_production(File *file, const YamlPair *profile)
 {
     static const char *const YES = "true";
-    if (strcmp(profile->key, "production") != 0 ||
-        file->config->values[OPT_CONFIRM].from != FROM_NOWHERE)
+    const ConfigValue *now = &file->config->values[OPT_CONFIRM];
+    if (strcmp(profile->key, "production") != 0 || (now->from == FROM_FILE && now->by_profile) ||
+        (now->from != FROM_NOWHERE && now->from != FROM_FILE))
         return true;
     const char *place =
         arena_printf(file->config->arena, "%s:%d:%d", file->name, profile->line, profile->column);

@@ -177,8 +177,14 @@ static const char *type_name(Arena *arena, const char *text)
         {"time with time zone", "timetz"},
         {"bit varying", "varbit"},
     };
+    /* timestamp(3) with time zone: what follows the length belongs to the name. */
     size_t len = strcspn(text, "(");
-    const char *name = trimmed(arena, text, text + len);
+    const char *behind = strchr(text + len, ')');
+    const char *head = trimmed(arena, text, text + len);
+    char *name =
+        behind == NULL ? arena_strdup(arena, head) : arena_printf(arena, "%s%s", head, behind + 1);
+    for (char *c = name; strchr(text, '"') == NULL && *c != '\0'; c++)
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
         if (strcmp(NAMES[i][0], name) == 0)
             return NAMES[i][1];

@@ -243,9 +243,14 @@ static bool set_pins(PgConn *conn, PgSession session, Error *err)
     return true;
 }
 
+static bool is_pinned(PgSession session)
+{
+    return session != PG_SESSION_CONSOLE && session != PG_SESSION_SCRIPT;
+}
+
 static bool pin_session(PgConn *conn, PgSession session, Error *err)
 {
-    if (session == PG_SESSION_CONSOLE)
+    if (!is_pinned(session))
         return true;
     if (!set_pins(conn, session, err))
         return err_context(err, "pinning the session's settings");
@@ -308,8 +313,8 @@ PgConn *pgconn_open(const PgEndpoint *endpoint, PgSession session, const char *w
         ERR(err, ERR_CONFIG, "the connection string of the %s cannot be parsed", endpoint->side);
         return NULL;
     }
-    fine = attempt(endpoint, parsed, session, what, session != PG_SESSION_CONSOLE, &conn, err);
-    if (!fine && session != PG_SESSION_CONSOLE && blames_options(err)) {
+    fine = attempt(endpoint, parsed, session, what, is_pinned(session), &conn, err);
+    if (!fine && is_pinned(session) && blames_options(err)) {
         Error second;
         fine = attempt(endpoint, parsed, session, what, false, &conn, &second);
         if (!fine && second.sqlstate[0] == '\0')

@@ -45,17 +45,18 @@ static bool take_lock(PgConn *conn, Error *err)
 static bool fresh_session(PgConn *conn, Error *err)
 {
     return pgconn_script(conn,
-                         SQL("CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE "
-                             "ALL; UNLISTEN *; DISCARD PLANS; DISCARD SEQUENCES; DISCARD TEMP"),
+                         SQL("CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; "
+                             "DEALLOCATE ALL; UNLISTEN *; DISCARD PLANS; DISCARD SEQUENCES; "
+                             "DISCARD TEMP; SET standard_conforming_strings = on; "
+                             "SET client_min_messages = warning"),
                          err) &&
-           pgconn_exec(conn, SQL_STEPS_PATH, PG_NO_PARAMS, NULL, err) &&
            pgconn_exec(conn, SQL("SET client_connection_check_interval = '2s'"), PG_NO_PARAMS, NULL,
                        err);
 }
 
 static PgConn *open_session(const PgEndpoint *target, Error *err)
 {
-    PgConn *conn = pgconn_open(target, PG_SESSION_SQL, "schema-scripts", err);
+    PgConn *conn = pgconn_open(target, PG_SESSION_SCRIPT, "schema-scripts", err);
     if (conn == NULL || !take_lock(conn, err) || !fresh_session(conn, err)) {
         pgconn_close(conn);
         return NULL;

@@ -134,7 +134,7 @@ static void note_block(Splitter *s, const char *word, size_t len)
     if (s->words <= 5 && strcmp(s->now.word[0], "CREATE") == 0 &&
         (same_word(word, len, "FUNCTION") || same_word(word, len, "PROCEDURE")))
         s->may_have_body = true;
-    if (!s->may_have_body)
+    if (!s->may_have_body || s->parentheses > 0) /* `begin` may be a parameter's name */
         return;
     if (same_word(word, len, "BEGIN") || (s->blocks > 0 && same_word(word, len, "CASE")))
         s->blocks++;
@@ -272,6 +272,8 @@ bool sqlsplit(Arena *arena, const char *script, size_t len, SqlSplit *out_split,
         if (!read_token(&s))
             return false;
     }
+    if (s.begun && (s.blocks > 0 || s.parentheses > 0))
+        return endless(&s, s.now.line, "a statement");
     if (!end_statement(&s))
         return false;
     *out_split = split;

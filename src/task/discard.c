@@ -122,6 +122,7 @@ static bool open_export(TaskDiscard *d, Error *err)
                        .slot = d->task->back.slot_name,
                        .publication = d->task->back.publication,
                        .from_lsn = row.resume_lsn,
+                       .control = d->source,
                        .rels = d->rels,
                        .directory = d->dry_run ? NULL : directory};
     return export_open(&spec, &d->export, err);
@@ -218,7 +219,7 @@ bool task_discard_run(TaskDiscard *d, const TaskCutover *options, Arena *arena,
     moments_report(&task->moments, out_report);
     if (!d->dry_run)
         decisions_end(&task->decisions, out_report, ok ? NULL : err);
-    if (ok && !d->dry_run && d->export != NULL)
+    if (ok && !d->dry_run)
         drop_slot(d);
     return ok;
 }

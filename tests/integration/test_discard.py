@@ -140,6 +140,39 @@ def test_a_broken_stream_back(app, target, make_task):
     refused(target)
 
 
+@pytest.mark.parametrize("plugin", ["pgoutput", "wal2json"])
+def test_tables_whose_writes_cannot_be_told(plugin, source, target, make_task):
+    """Renamed, made anew, without identity: refused by name, nothing is discarded, and with the remedy it goes on."""
+    app = workload.create(source, numeric="bigint")
+    task = make_task(plugin=plugin).start().wait_streaming()
+    open_with_writes(task, target)
+    target.sql("ALTER TABLE account RENAME TO account_old")
+    target.sql("UPDATE account_old SET note = 'under another name' WHERE id = 5", user="app")
+    done = task.cmd(*DISCARD, "--dry-run")
+    assert_error(done, "schema-changed", 3)
+    assert "public.account: it is called public.account_old now" in done.text, repr(done)
+    target.sql("ALTER TABLE account_old RENAME TO account")
+    if plugin == "pgoutput":
+        target.sql("DROP TABLE counted; CREATE TABLE counted (k int PRIMARY KEY, n bigint NOT NULL, last text)")
+        done = task.cmd(*DISCARD, "--dry-run")
+        assert_error(done, "schema-changed", 3)
+        assert "public.counted: it was made anew" in done.text, repr(done)
+        target.sql("DROP TABLE counted")
+    else:
+        target.sql("ALTER TABLE scratch_child DROP CONSTRAINT scratch_child_pkey; UPDATE scratch_child SET v = 0 WHERE id = 1")
+        done = task.cmd(*DISCARD, "--dry-run")
+        assert_error(done, "replica-identity", 3)
+        assert "public.scratch_child" in done.text, repr(done)
+        return
+    plan, look = hash_of(task)
+    done = task.cmd(*DISCARD, f"--confirm={plan}", "--json")
+    assert done.code == 0, repr(done)
+    changes = read_file(json.loads(done.out.splitlines()[-1])["report"])
+    assert [c["table"] for c in changes if "under another name" in json.dumps(c)] == ["account_old"], changes
+    assert app.value("SELECT note FROM account WHERE id = 5") is None
+    refused(target)
+
+
 def test_nothing_to_discard_without_a_stream_back(app, target, make_task):
     task = make_task(cutover={"reverse": "off"}).start().wait_streaming()
     cut_over(task)

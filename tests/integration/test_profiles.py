@@ -68,6 +68,17 @@ def test_a_profile_stands_over_the_base(task, sandbox):
     assert "profile is production" in task.ok("config", "--profile=production").out
 
 
+def test_the_base_does_not_switch_off_what_production_has(task):
+    """`confirm: false` for everybody is not production's own word."""
+    with open(task.file) as f:
+        text = f.read()
+    task.write_text("confirm: false\n" + text)
+    assert options(task, "--profile", "production")[1]["confirm"][0] == "true"
+    assert options(task, "--profile", "sandbox")[1]["confirm"][0] == "false"
+    task.write_text(text.replace("  production:\n", "  production:\n    confirm: false\n"))
+    assert options(task, "--profile", "production")[1]["confirm"][0] == "false"
+
+
 def test_mistakes(task):
     done = task.cmd("config", "--profile", "prod")
     assert_error(done, "config", 2)

@@ -57,6 +57,16 @@ def test_from_empty_to_up_to_date(task, folder, target):
     assert "V4__less.sql applied" in recorded and "schema migrate" in recorded
 
 
+def test_settings_are_those_of_the_role_and_database(task, folder, target):
+    """As psql would have them, not those with which rows are copied; and none is left for the next script."""
+    target.sql(f"ALTER DATABASE {target.name} SET timezone = 'Europe/Berlin'; ALTER DATABASE {target.name} SET datestyle = 'ISO, DMY'")
+    folder.put("001_a.sql", "CREATE TABLE moment (at timestamptz, day date); INSERT INTO moment VALUES ('2024-01-01 00:00', '02/01/2024');"
+               " SET timezone = 'Asia/Tokyo'; SET search_path = pg_catalog;")
+    folder.put("002_b.sql", "INSERT INTO moment VALUES ('2024-01-01 00:00', '02/01/2024');")
+    task.ok("schema", "migrate")
+    assert target.sql("SELECT DISTINCT extract(epoch FROM at)::bigint, day::text FROM moment") == [(1704063600, "2024-01-02")]
+
+
 def test_a_failing_script_leaves_nothing_and_names_its_line(task, folder, target):
     folder.accounts().put("002_orders.sql", "-- ü\nCREATE TABLE orders ();\n\nINSERT INTO accounts VALUES\n"
                                             "  (1, 'ü'),\n  (2, nowhere);\n")

@@ -40,6 +40,7 @@ typedef struct PgEndpoint {
 typedef enum PgSession {
     PG_SESSION_SQL,
     PG_SESSION_WALSENDER,
+    PG_SESSION_SCRIPT,  /* an operator's own SQL: the settings are those of the role and database */
     PG_SESSION_CONSOLE, /* a pooler's admin console: no settings, no parameters, no cancel */
 } PgSession;
 

@@ -78,6 +78,7 @@ static void test_what_hides_a_semicolon(void **state)
         "CREATE OR REPLACE PROCEDURE p() LANGUAGE sql BEGIN ATOMIC SELECT 1; END",
         "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$",
         "DO $$ BEGIN PERFORM 1; END $$",
+        "CREATE FUNCTION f(begin int, finish int) RETURNS int LANGUAGE sql AS $$ SELECT 1 $$",
         "SELECT a$b$ FROM t WHERE a$b$ = $1",
     };
     for (size_t i = 0; i < sizeof ONE / sizeof *ONE; i++) {
