@@ -277,7 +277,8 @@ def test_lost_connections_are_mended_without_a_restart(fault, action, app, targe
 
 
 def test_every_failpoint_is_in_one_of_the_lists():
-    assert sorted(LOAD + STREAM + SPILL + CUTOVER + REVOKE + VERIFY + SUSPEND + AUDIT) == sorted(FAULTS) and len(FAULTS) > 20
+    lists = LOAD + STREAM + SPILL + CUTOVER + REVOKE + VERIFY + SUSPEND + AUDIT + DISCARD + STEPS
+    assert sorted(lists) == sorted(FAULTS) and len(FAULTS) > 20
 
 
 def test_unknown_failpoint_is_refused(app, target, make_task):
