@@ -19,6 +19,7 @@ PROBES, PROBE_RATE = 4, 100  # writers, and transactions/s of each
 CLIENTS = 8
 ROUNDS = 10  # of one run: a cutover and a rollback each
 LAG_S = 1.0
+PHASES = ("freeze", "barrier", "drain", "export", "sequences", "prove", "commit", "opening")  # of the freeze
 
 
 class Load:
@@ -83,9 +84,11 @@ def switch(rig, task, writers, name, side):
         raise Failed(repr(done))
     writers.wait_on(side)
     before, after = writers.windows()[-2:]
-    told = json.loads(done.out.splitlines()[-1])["report"]["downtime_ms"]
+    report = json.loads(done.out.splitlines()[-1])["report"]
+    told = report["downtime_ms"]
     pause = (after[1] - before[2]) * 1000
-    sample.extra = {"pause_ms": pause, "told_ms": told, "apart_ms": abs(pause - told)}
+    sample.extra = {"pause_ms": pause, "told_ms": told, "apart_ms": abs(pause - told),
+                    **{f"{p['name']}_ms": p["elapsed_ms"] for p in report["phases"] if p["name"] in PHASES}}
     return sample
 
 
@@ -127,13 +130,14 @@ def title(share, table, rate):
 
 
 def run(rig, options):
-    source, target = (side.create_database("cut", owner="postgres") for side in rig.servers)
+    source, target = (side.create_database("cut") for side in rig.servers)
     workload.create(source)
     data.create_pgbench(source, max(1, int(10 * options.scale)))
     source.sql("ALTER TABLE pgbench_history REPLICA IDENTITY FULL")
     task = Bascule(os.path.join(rig.dir, "cut"), source, target, release=True, task="bench", plugin="pgoutput")
     try:
         task.start().wait_streaming(timeout=300)
+        task.ok("verify", timeout=300)
         full = sustained(options, task, source, target)
         for share in (1.0, 0.7):
             table = Table(f"cutover.{int(share * 100)}", "", figure="pause_ms")
