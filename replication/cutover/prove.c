@@ -17,9 +17,8 @@
 
 #define RESERVE_PCT 5  /* of the budget, kept from the comparison for commit and opening */
 #define AUTO_PCT    40 /* of the budget that `auto` spends on reading in whole what need not be */
-#define AUTO_US     100000 /* and no longer than that: an application's pause is worth more */
-#define US_PER_KEY  20     /* both sides, one pair of sessions */
-#define COUNT_SHARE 6      /* counting is that much faster than hashing */
+#define US_PER_KEY  20 /* both sides, one pair of sessions */
+#define COUNT_SHARE 6  /* counting is that much faster than hashing */
 
 const char *cutover_verify_name(CutoverVerify verify)
 {
@@ -76,9 +75,7 @@ void prove_choose(const Cutover *cut, int64_t budget_us, CompareTable *tables, i
     int count = cut->spec->rels->count;
     Candidate *order = calloc((size_t)count + 1, sizeof *order);
     ASSERT(order != NULL);
-    int64_t total_us = 0, spent_us = 0, spare_us = budget_us * AUTO_PCT / 100;
-    if (spare_us > AUTO_US)
-        spare_us = AUTO_US;
+    int64_t total_us = 0, spent_us = 0;
     for (int i = 0; i < count; i++) {
         CutoverBase base = {0};
         if (verify == CUTOVER_VERIFY_AUTO || verify == CUTOVER_VERIFY_KEYS)
@@ -95,7 +92,7 @@ void prove_choose(const Cutover *cut, int64_t budget_us, CompareTable *tables, i
     qsort(order, (size_t)count, sizeof *order, unproved_then_smallest);
     for (int n = 0; n < count; n++) {
         CompareTable *t = &tables[order[n].table];
-        int64_t left_us = order[n].proved ? spare_us : budget_us;
+        int64_t left_us = order[n].proved ? budget_us * AUTO_PCT / 100 : budget_us;
         bool fits = spent_us + order[n].us <= left_us;
         if (verify == CUTOVER_VERIFY_COUNT || (!order[n].proved && fits) ||
             verify == CUTOVER_VERIFY_FULL ||
@@ -119,7 +116,7 @@ void prove_choose(const Cutover *cut, int64_t budget_us, CompareTable *tables, i
     for (int n = 0; n < count; n++) {
         CompareTable *t = &tables[order[n].table];
         int64_t us = order[n].us / COUNT_SHARE;
-        if (!t->by_keys || spent_us + us > spare_us)
+        if (!t->by_keys || spent_us + us > budget_us * AUTO_PCT / 100)
             continue;
         t->how = COMPARE_BY_COUNT;
         spent_us += us;

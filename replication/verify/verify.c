@@ -104,6 +104,13 @@ static void judge_table(VerifyRun *run, TablePlan *table)
                                                             : "they were not read at one position");
 }
 
+/* Otherwise nothing more would be named: a difference is counted as far as the counts say it. */
+static bool may_be_named(const VerifyRun *run, const TablePlan *table)
+{
+    return run->spec.what == VERIFY_ROWS && twin_exact(run->twin) &&
+           table->named < VERIFY_NAMED_TABLE && run->report->failure_count < VERIFY_NAMED_ALL;
+}
+
 static bool begin_detail(VerifyRun *run, Group *group)
 {
     const TablePlan *table = group->table;
@@ -112,9 +119,7 @@ static bool begin_detail(VerifyRun *run, Group *group)
         source += (int64_t)group->buckets[SIDE_SOURCE][b].rows;
         target += (int64_t)group->buckets[SIDE_TARGET][b].rows;
     }
-    /* Nothing more would be named: the difference is counted as far as the counts say it. */
-    if (run->spec.what != VERIFY_ROWS || !twin_exact(run->twin) ||
-        table->named >= VERIFY_NAMED_TABLE || run->report->failure_count >= VERIFY_NAMED_ALL) {
+    if (!may_be_named(run, table)) {
         VerifyTable *out = table->out;
         out->at_least = true;
         out->missing += source > target ? source - target : 0;
@@ -181,7 +186,7 @@ static bool account(VerifyRun *run, Group *group, bool *out_done, Error *err)
     VerifyTable before = *table->out;
     if (!group->moved && !group->detail && verify_drill_mark(group, DETAIL_ROWS) > 0) {
         /* Too much of the table to keep: ranges of it are small enough to name every row. */
-        if (group->left_out && verify_plan_in_ranges(run, table)) {
+        if (group->left_out && may_be_named(run, table) && verify_plan_in_ranges(run, table)) {
             atomic_fetch_sub(&run->done_bytes, group->weight);
             return true;
         }

@@ -3,6 +3,7 @@
 #include "config/rules_lines.h"
 
 #include <string.h>
+#include <strings.h>
 
 typedef struct Line {
     Arena *arena;
@@ -181,12 +182,9 @@ static const char *type_name(Arena *arena, const char *text)
     size_t len = strcspn(text, "(");
     const char *behind = strchr(text + len, ')');
     const char *head = trimmed(arena, text, text + len);
-    char *name =
-        behind == NULL ? arena_strdup(arena, head) : arena_printf(arena, "%s%s", head, behind + 1);
-    for (char *c = name; strchr(text, '"') == NULL && *c != '\0'; c++)
-        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+    const char *name = behind == NULL ? head : arena_printf(arena, "%s%s", head, behind + 1);
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
-        if (strcmp(NAMES[i][0], name) == 0)
+        if (strcasecmp(NAMES[i][0], name) == 0)
             return NAMES[i][1];
     return name;
 }
