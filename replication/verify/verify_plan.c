@@ -364,8 +364,10 @@ static Group *new_group(TablePlan *table, int64_t bytes)
             ? (int64_t)((double)table->rel->estimated_rows * (double)bytes / (double)table->bytes)
             : bytes / 128;
     /* Where many rows differ, a table that may be read in ranges is read so: verify_plan_in_ranges. */
-    int bits = table->may_range ? BUCKET_BITS_NEAR : BUCKET_BITS_MAX;
-    while (group->bucket_bits < bits && (rows >> group->bucket_bits) > ROWS_A_BUCKET)
+    int bits = table->may_range && !table->ordered ? BUCKET_BITS_NEAR : BUCKET_BITS_MAX;
+    /* Ranges come from a sample and are of unequal size: small buckets name all that may be named. */
+    int few = table->ordered ? ROWS_A_BUCKET / 4 : ROWS_A_BUCKET;
+    while (group->bucket_bits < bits && (rows >> group->bucket_bits) > few)
         group->bucket_bits++;
     for (int side = 0; side < SIDE_COUNT; side++)
         group->buckets[side] = mem_zalloc(sizeof(RowsHash) << group->bucket_bits);
