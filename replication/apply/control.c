@@ -324,7 +324,23 @@ static bool remove_verification(PgConn *target, const char *task, Error *err)
             pgconn_exec(target, SQL_VERIFY_REMOVE, PG_PARAMS(PG_TEXT(task)), NULL, err));
 }
 
-/* What scripts have made of the target stays true without a task. */
+/* A backup belongs to the life of a task that ends here. `rows`: the task's tables are there. */
+static bool close_backups(PgConn *target, const char *task, bool rows, Error *err)
+{
+    CLEANUP_PGROWS PgRows *present = NULL;
+    CLEANUP_PGROWS PgRows *opened = NULL;
+    if (!pgconn_query(target, SQL_BACKUP_EXISTS, PG_NO_PARAMS, &present, err))
+        return false;
+    if (!pgrows_bool(present, 0, 0))
+        return true;
+    if (rows && !pgconn_query(target, SQL_BACKUP_OPENED, PG_PARAMS(PG_TEXT(task)), &opened, err))
+        return false;
+    bool was_opened = rows && pgrows_bool(opened, 0, 0);
+    return pgconn_exec(target, SQL_BACKUP_CLOSE,
+                       PG_PARAMS(PG_TEXT(task), PG_TEXT(was_opened ? "t" : "f")), NULL, err);
+}
+
+/* What scripts have made of the target, and what was backed up, stays true without a task. */
 static bool drop_schema(PgConn *target, Error *err)
 {
     CLEANUP_PGROWS PgRows *kept = NULL;
@@ -338,7 +354,7 @@ static bool remove_in_transaction(PgConn *target, const char *task, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     if (!pgconn_exec(target, SQL_CONTROL_SERIALIZE, PG_NO_PARAMS, NULL, err) ||
-        !remove_verification(target, task, err) ||
+        !remove_verification(target, task, err) || !close_backups(target, task, true, err) ||
         !pgconn_exec(target, SQL_CONTROL_TASK_REMOVE, PG_PARAMS(PG_TEXT(task)), NULL, err) ||
         !pgconn_query(target, SQL_CONTROL_TASK_ANY, PG_NO_PARAMS, &rows, err))
         return false;
@@ -353,7 +369,7 @@ bool control_remove(PgConn *target, const char *task, Error *err)
     if (!control_exists(target, &exists, err))
         return false;
     if (!exists)
-        return true;
+        return close_backups(target, task, false, err);
     if (!pgconn_exec(target, SQL("BEGIN"), PG_NO_PARAMS, NULL, err))
         return false;
     if (remove_in_transaction(target, task, err))

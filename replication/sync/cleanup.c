@@ -150,7 +150,7 @@ bool sync_cleanup_target_run(PgConn *target, const char *task, Error *err)
     if (!control_exists(target, &exists, err))
         return false;
     if (!exists)
-        return true;
+        return control_remove(target, task, err);
     CLEANUP_PGROWS PgRows *rows = NULL;
     if (!disabled_triggers(target, task, &rows, err))
         return false;

@@ -169,6 +169,16 @@ static bool read_option(File *file, OptionId id, const YamlPair *pair)
     return true;
 }
 
+/* The option that a section's own plain value is; -1: it has none, or this is no plain value. */
+static int plain_option(const File *file, const YamlPair *pair)
+{
+    for (int id = 0; pair->value->kind == YAML_SCALAR && id < OPTION_COUNT; id++)
+        if ((OPTIONS[id].traits & OPTION_PLAIN) != 0 &&
+            strcmp(option_section(file->config->arena, (OptionId)id), pair->key) == 0)
+            return id;
+    return -1;
+}
+
 static bool read_section(File *file, const char *section, const YamlNode *map)
 {
     for (int i = 0; i < map->count; i++) {
@@ -181,6 +191,12 @@ static bool read_section(File *file, const char *section, const YamlNode *map)
         if (section[0] == '\0' && is_section(pair->key)) {
             if (pair->value->kind == YAML_NULL)
                 continue;
+            int plain = plain_option(file, pair);
+            if (plain >= 0) {
+                if (!read_option(file, (OptionId)plain, pair))
+                    return false;
+                continue;
+            }
             if (pair->value->kind != YAML_MAP)
                 return FAIL(file, pair->value, "'%s' is a section, write its options below it",
                             pair->key);

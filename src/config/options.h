@@ -41,6 +41,7 @@ typedef enum OptionTrait {
     OPTION_DSN = 1 << 1,      /* may hold a password: shown without it, refused as a flag with it */
     OPTION_REPEATED = 1 << 2, /* a list */
     OPTION_NO_FLAG = 1 << 3,  /* of no command's flags: the file or the environment says it */
+    OPTION_PLAIN = 1 << 4,    /* its section's own plain value: "backup: before_load" */
 } OptionTrait;
 
 typedef enum OptionId {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "bascule/base/buf.h"
@@ -27,14 +28,15 @@ void restore_list_done(RestoreList *list)
     *list = RESTORE_LIST_INIT;
 }
 
-static bool write_file(const char *path, const Buf *text, Error *err)
+bool restore_write_list(const char *path, const char *lines, Error *err)
 {
+    size_t len = strlen(lines);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return ERR_OS(err, ERR_IO, "cannot write '%s'", path);
     bool ok = true;
-    for (size_t done = 0; ok && done < text->len;) {
-        ssize_t wrote = write(fd, text->data + done, text->len - done);
+    for (size_t done = 0; ok && done < len;) {
+        ssize_t wrote = write(fd, lines + done, len - done);
         if (wrote > 0)
             done += (size_t)wrote;
         else if (wrote == 0 || errno != EINTR)
@@ -70,7 +72,7 @@ static bool run(const RestoreAt *at, const TocEntry **entries, int count, bool o
         .keep_owners = at->keep_owners,
         .keep_grants = at->keep_grants,
     };
-    bool ok = write_file(buf_str(&path), &lines, err) &&
+    bool ok = restore_write_list(buf_str(&path), buf_str(&lines), err) &&
               tools_restore(at->tools, at->target, &spec, at->stop, err);
     unlink(buf_str(&path));
     return ok;

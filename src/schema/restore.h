@@ -38,3 +38,5 @@ MUST_CHECK bool restore_at_once(const RestoreAt *at, RestoreList *list, Error *e
 MUST_CHECK bool restore_in_batches(const RestoreAt *at, RestoreList *list, Error *err);
 /* By `jobs` sessions, each entry by itself. */
 MUST_CHECK bool restore_in_parallel(const RestoreAt *at, RestoreList *list, Error *err);
+/* The file of a list, 0600. */
+MUST_CHECK bool restore_write_list(const char *path, const char *lines, Error *err);

@@ -128,6 +128,23 @@ bool tools_dump(const SchemaTools *tools, const PgEndpoint *source, const char *
     return ok || err_context(err, "dumping the schema of the source");
 }
 
+bool tools_backup(const SchemaTools *tools, const PgEndpoint *server, const char *file,
+                  const char *snapshot, StopToken *stop, Error *err)
+{
+    Arena *arena = arena_new(0);
+    const char *argv[] = {tools->pg_dump,
+                          "--format=custom",
+                          "--exclude-schema=bascule",
+                          "--no-password",
+                          arena_printf(arena, "--snapshot=%s", snapshot),
+                          arena_printf(arena, "--file=%s", file),
+                          NULL,
+                          NULL};
+    bool ok = run(arena, server, argv, 6, stop, err);
+    arena_free(arena);
+    return ok || err_context(err, "dumping the target");
+}
+
 bool tools_list(const SchemaTools *tools, const char *file, const char *section, StopToken *stop,
                 Buf *out, Error *err)
 {
@@ -138,7 +155,7 @@ bool tools_list(const SchemaTools *tools, const char *file, const char *section,
         snprintf(filter, sizeof filter, "--section=%s", section);
     const char *argv[] = {tools->pg_restore, "--list", filter, file, NULL};
     Subprocess spec = {.argv = argv, .stop = stop};
-    return subprocess_run(&spec, out, err) || err_context(err, "reading the schema dump");
+    return subprocess_run(&spec, out, err) || err_context(err, "reading the dump");
 }
 
 bool tools_restore(const SchemaTools *tools, const PgEndpoint *target, const RestoreSpec *spec,
@@ -159,5 +176,5 @@ bool tools_restore(const SchemaTools *tools, const PgEndpoint *target, const Res
     argv[n++] = spec->dump;
     bool ok = run(arena, target, argv, 1, stop, err);
     arena_free(arena);
-    return ok || err_context(err, "restoring the schema on the target");
+    return ok || err_context(err, "restoring on the target");
 }

@@ -21,6 +21,10 @@ MUST_CHECK bool tools_find(Arena *arena, int source_major, int target_major, Sto
 /* Schema only, custom format, into `file`. */
 MUST_CHECK bool tools_dump(const SchemaTools *tools, const PgEndpoint *source, const char *file,
                            StopToken *stop, Error *err);
+/* The whole database but schema bascule, under a snapshot that some session has exported. pg_dump
+ * flushes the file. */
+MUST_CHECK bool tools_backup(const SchemaTools *tools, const PgEndpoint *server, const char *file,
+                             const char *snapshot, StopToken *stop, Error *err);
 /* The table of contents of a section, or (section NULL) all of it, verbose: with what depends on
  * what. */
 MUST_CHECK bool tools_list(const SchemaTools *tools, const char *file, const char *section,

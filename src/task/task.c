@@ -14,6 +14,7 @@
 #include "config/mapping.h"
 #include "schema/schema.h"
 #include "source/preflight.h"
+#include "task/task_backup.h"
 #include "task/task_steps.h"
 
 static bool close_target(void *arg, PgConn *target, const Relations *rels, Error *err)
@@ -239,7 +240,7 @@ bool task_preflight(Task *task, Error *err)
         state = TASK_NEW;
     if (state <= TASK_PREPARING && task->agreed != NULL && !task->agreed(task->config, err))
         return false;
-    if (!task_steps_begin(task, state, err))
+    if (!task_backup_begin(task, state, found, err) || !task_steps_begin(task, state, err))
         return false;
     if (state > TASK_PREPARING)
         return true;
