@@ -185,6 +185,7 @@ CutoverFsmEvent cutover_finish(Cutover *cut, Error *err)
     char shown[32] = "unknown";
     (void)err;
     prove_keep(cut);
+    prove_hand_over(cut);
     left_behind_tell(cut);
     cutover_refresh_views(cut);
     if (cut->report->downtime_us >= 0)
@@ -361,6 +362,9 @@ bool cutover_run(const CutoverSpec *spec, Arena *arena, CutoverReport *out_repor
     err_clear(err);
     cutover_report_nothing(out_report, err);
     out_report->back = spec->back;
+    if (spec->compared_us > 0)
+        out_report->phases[out_report->phase_count++] =
+            (CutoverPhase){.name = "verify", .elapsed_us = spec->compared_us};
     pthread_mutex_init(&cut.lock, NULL);
     CutoverState state = CUT_STREAMING;
     if (freeze_watch_start(&cut, err)) {

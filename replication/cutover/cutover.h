@@ -90,6 +90,9 @@ typedef struct CutoverHookRun {
 typedef struct CutoverPrediction {
     int64_t lock_us, drain_us, prove_us, prove_bytes, total_us;
     int64_t prove_keys, prove_tables_by_keys;
+    /* What `auto` would read in whole in the freeze, and is compared before it, while writers go on. */
+    int64_t first_tables, first_bytes;
+    const bool *first; /* by relation; in the arena given; NULL: none */
 } CutoverPrediction;
 
 typedef struct CutoverReport {
@@ -216,6 +219,12 @@ typedef struct CutoverSpec {
     bool (*stop_apply)(void *engine, Error *err);
     Keylog *keylog; /* changed keys; NULL: none are kept */
     void (*base)(void *engine, const Relation *rel, CutoverBase *out_base); /* with keylog */
+    /* The caller compares the tables that a dry run names (CutoverPrediction) before the real run... */
+    bool compares_first;
+    /* ...and began so then; what was proved since is read in whole in the freeze only where that is next
+     * to nothing. 0: it has not. */
+    int64_t compared_since_wall_us;
+    int64_t compared_us; /* how long that took */
     void (*on_event)(void *arg, const CutoverEvent *event);
     void *event_arg;
     /* Before and after every phase, and at the end; not in a dry run. false gives up, where that is
@@ -239,6 +248,9 @@ void cutover_proof_text(const CutoverReport *report, const CompareTable *table, 
  * WRONG_STATE. */
 MUST_CHECK bool cutover_run(const CutoverSpec *spec, Arena *arena, CutoverReport *out_report,
                             Error *err);
+
+/* `auto`, and enough to read for it to be worth while. */
+bool cutover_may_compare_first(const CutoverSpec *spec);
 
 /* The report of a cutover that ended before it began, because of *err. */
 void cutover_report_nothing(CutoverReport *out_report, const Error *err);

@@ -61,6 +61,8 @@ struct Cutover {
     double prove_us_per_byte; /* measured by the prediction; 0: it was not */
     FenceSet fences;          /* of the source */
     bool *unguarded; /* by relation: others may write to it on the target; NULL: not known yet */
+    const bool
+        *first; /* by relation: a prediction takes them for compared a moment ago; NULL: none */
     WayBack way_back;
     Sequences sequences;
     char fingerprint[33];
@@ -105,6 +107,9 @@ void freeze_explain_silence(Cutover *cut, Error *err);
  * Tables that cannot be proved in time are named in out_left (may be NULL). */
 void prove_choose(const Cutover *cut, int64_t budget_us, CompareTable *tables, int64_t *out_us,
                   Buf *out_left);
+
+/* It can be compared before the freeze, and then needs no more than its changed keys in it. */
+bool prove_may_come_first(const Cutover *cut, const Relation *rel);
 
 /* steps.c */
 /* The last transaction of the side that is left; its position goes into the report. */
@@ -165,6 +170,9 @@ void moment_end(Cutover *cut, const char *outcome);
 /* How each table was proved, as rows of bascule.proof on the side that is open now: for the
  * certificate. What fails is told. */
 void prove_keep(Cutover *cut);
+/* Those that were proved by their rows or keys, for the stream in the other direction: on the side that
+ * was left. What fails costs the next switch a reading. */
+void prove_hand_over(Cutover *cut);
 
 /* plan.c */
 /* Needs the sessions and what the preflight has read. */

@@ -19,6 +19,28 @@ static int64_t total_bytes(const Relations *rels)
     return bytes;
 }
 
+/* What `auto` would read in whole in the freeze, and can be compared before it. */
+static void choose_first(Cutover *cut, const CompareTable *tables)
+{
+    CutoverPrediction *out = &cut->report->prediction;
+    int count = cut->spec->rels->count;
+    bool *first = arena_new_array(cut->arena, bool, count + 1);
+    for (int i = 0; i < count; i++) {
+        first[i] = tables[i].how == COMPARE_BY_HASH && !tables[i].too_long &&
+                   prove_may_come_first(cut, cut->spec->rels->all[i]);
+        out->first_tables += first[i];
+        out->first_bytes += first[i] ? compare_table_bytes(cut->compare, i) : 0;
+    }
+    if (out->first_tables > 0)
+        out->first = first;
+}
+
+bool cutover_may_compare_first(const CutoverSpec *spec)
+{
+    return spec->verify == CUTOVER_VERIFY_AUTO && spec->discard == NULL && spec->keylog != NULL &&
+           spec->base != NULL && total_bytes(spec->rels) >= PREDICT_FROM;
+}
+
 /* What of it has to be read, and how long that takes. */
 static void choose(Cutover *cut, Buf *left)
 {
@@ -26,8 +48,16 @@ static void choose(Cutover *cut, Buf *left)
     int count = cut->spec->rels->count;
     CompareTable *tables = arena_new_array(cut->arena, CompareTable, count + 1);
     int64_t drain_us = out->drain_us == PROGRESS_UNKNOWN ? 0 : out->drain_us;
-    prove_choose(cut, cut->spec->max_downtime_us - out->lock_us - drain_us, tables, &out->prove_us,
-                 left);
+    int64_t budget_us = cut->spec->max_downtime_us - out->lock_us - drain_us;
+    prove_choose(cut, budget_us, tables, &out->prove_us, left);
+    if (cut->spec->compares_first && cut->spec->dry_run && cutover_may_compare_first(cut->spec))
+        choose_first(cut, tables);
+    if (out->first != NULL) {
+        buf_clear(left);
+        cut->first = out->first;
+        prove_choose(cut, budget_us, tables, &out->prove_us, left);
+        cut->first = NULL;
+    }
     out->prove_bytes = out->prove_keys = out->prove_tables_by_keys = 0;
     for (int i = 0; i < count; i++) {
         if (!tables[i].by_keys)
@@ -133,10 +163,16 @@ CutoverFsmEvent cutover_plan(Cutover *cut, Error *err)
              (long long)(p->prove_bytes >> 20));
     tell_part(cut, cut->spec->verify == CUTOVER_VERIFY_COUNT ? "count rows" : "compare every row",
               p->prove_us, from);
-    if (p->prove_tables_by_keys > 0)
+    if (p->first_tables > 0)
         cutover_tell(cut, "plan", false,
-                     "%lld tables are verified: of them only %lld changed keys are read",
-                     (long long)p->prove_tables_by_keys, (long long)p->prove_keys);
+                     "before that, while writers go on: compare %lld tables, %lld MB",
+                     (long long)p->first_tables, (long long)(p->first_bytes >> 20));
+    if (p->prove_tables_by_keys > 0)
+        cutover_tell(
+            cut, "plan", false,
+            "%lld tables are verified by then: of them only the changed keys are read (now "
+            "%lld)",
+            (long long)p->prove_tables_by_keys, (long long)p->prove_keys);
     cutover_tell(cut, "plan", false, "writes would wait about %s; the budget is %s",
                  clock_format_duration(p->total_us, total, sizeof total), budget);
     cutover_tell(cut, "plan", false, "plan %s: --confirm=%s runs exactly this one",

@@ -42,7 +42,7 @@ void preflight_rates(Findings *f)
                      worst, (long long)(written >> 10), (long long)(applied >> 10));
 }
 
-/* Whether it is safe to go does not hang on it: what is not verified is read in the freeze. */
+/* Whether it is safe to go does not hang on it: what is not verified is read before or in the freeze. */
 void preflight_verified(Findings *f)
 {
     const CutoverSpec *spec = f->cut->spec;
@@ -75,8 +75,8 @@ void preflight_verified(Findings *f)
     if (old > 0)
         finding_warn(
             f,
-            "%d of %d tables have no recent verification (%s: %s), so the freeze has to read "
-            "them in whole: 'bascule verify'",
+            "%d of %d tables have no recent verification (%s: %s), so they have to be read in "
+            "whole, those without a key in the freeze: 'bascule verify'",
             old, spec->rels->count, first, why);
     else
         finding_fine(f, "every table was verified, and its changed keys are known");

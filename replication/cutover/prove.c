@@ -4,7 +4,9 @@
  * A table whose rows were found equal at X while writes flowed needs only the rows whose keys
  * changed since: their number decides the time, not the table's size. Everything else is read in
  * whole. `auto` reads in whole what fits, smallest first, because that assumes nothing; tables that
- * were never verified come before those, because nothing else can prove them.
+ * were never verified come before those, because nothing else can prove them. What it would read, the
+ * caller compares right before, where that is possible: writers then wait for the keys that changed
+ * since, and for what is small enough to be read again.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@
 
 #define RESERVE_PCT 5  /* of the budget, kept from the comparison for commit and opening */
 #define AUTO_PCT    40 /* of the budget that `auto` spends on reading in whole what need not be */
+#define AGAIN_PCT   1  /* on reading again what was read right before the freeze */
 #define US_PER_KEY  20 /* both sides, one pair of sessions */
 #define COUNT_SHARE 6  /* counting is that much faster than hashing */
 
@@ -29,18 +32,28 @@ const char *cutover_verify_name(CutoverVerify verify)
 /* Choice
  * ------------------------------------------------------------------------------------------- */
 
+typedef enum Known { KNOWN_NOT, KNOWN_EARLIER, KNOWN_JUST_NOW } Known;
+
 typedef struct Candidate {
     int table;
     int64_t us;
-    bool proved;
+    Known known;
 } Candidate;
 
-static int unproved_then_smallest(const void *a, const void *b)
+static int least_known_then_smallest(const void *a, const void *b)
 {
     const Candidate *x = a, *y = b;
-    if (x->proved != y->proved)
-        return x->proved ? 1 : -1;
+    if (x->known != y->known)
+        return x->known < y->known ? -1 : 1;
     return x->us < y->us ? -1 : x->us > y->us;
+}
+
+/* What may be spent on reading it in whole when the changed keys would do. */
+static int64_t share_us(Known known, int64_t budget_us)
+{
+    return known == KNOWN_NOT       ? budget_us
+           : known == KNOWN_EARLIER ? budget_us * AUTO_PCT / 100
+                                    : budget_us * AGAIN_PCT / 100;
 }
 
 static void look_at_base(const Cutover *cut, const Relation *rel, CutoverBase *out)
@@ -61,6 +74,25 @@ static void look_at_base(const Cutover *cut, const Relation *rel, CutoverBase *o
     }
 }
 
+bool prove_may_come_first(const Cutover *cut, const Relation *rel)
+{
+    return cut->spec->keylog != NULL && cut->spec->base != NULL && compare_keys_possible(rel) &&
+           rel->persistence != 'u' && cut->unguarded != NULL && !cut->unguarded[rel->id];
+}
+
+static Known how_known(const Cutover *cut, const Relation *rel, CutoverBase *base)
+{
+    look_at_base(cut, rel, base);
+    if (cut->first != NULL && cut->first[rel->id]) {
+        base->proved = true;
+        return KNOWN_JUST_NOW;
+    }
+    int64_t since_us = cut->spec->compared_since_wall_us;
+    if (!base->proved)
+        return KNOWN_NOT;
+    return since_us != 0 && base->at_wall_us >= since_us ? KNOWN_JUST_NOW : KNOWN_EARLIER;
+}
+
 static int64_t read_us(const Cutover *cut, int table)
 {
     if (cut->compare == NULL)
@@ -78,32 +110,33 @@ void prove_choose(const Cutover *cut, int64_t budget_us, CompareTable *tables, i
     int64_t total_us = 0, spent_us = 0;
     for (int i = 0; i < count; i++) {
         CutoverBase base = {0};
+        order[i] = (Candidate){.table = i, .us = read_us(cut, i)};
         if (verify == CUTOVER_VERIFY_AUTO || verify == CUTOVER_VERIFY_KEYS)
-            look_at_base(cut, cut->spec->rels->all[i], &base);
-        order[i] = (Candidate){.table = i, .us = read_us(cut, i), .proved = base.proved};
+            order[i].known = how_known(cut, cut->spec->rels->all[i], &base);
         /* An unlogged table's changes never came: that as many rows are there says nothing of it. */
         bool unlogged = cut->spec->rels->all[i]->persistence == 'u';
         tables[i].how =
             verify == CUTOVER_VERIFY_COUNT && !unlogged ? COMPARE_BY_COUNT : COMPARE_BY_HASH;
-        tables[i].by_keys = false;
+        tables[i].by_keys = tables[i].too_long = false;
         tables[i].base_lsn = base.proved ? base.lsn : LSN_UNKNOWN;
+        tables[i].base_wall_us = base.proved ? base.at_wall_us : 0;
         tables[i].keys = base.proved ? base.open_keys : 0;
     }
-    qsort(order, (size_t)count, sizeof *order, unproved_then_smallest);
+    qsort(order, (size_t)count, sizeof *order, least_known_then_smallest);
     for (int n = 0; n < count; n++) {
         CompareTable *t = &tables[order[n].table];
-        int64_t left_us = order[n].proved ? budget_us * AUTO_PCT / 100 : budget_us;
-        bool fits = spent_us + order[n].us <= left_us;
-        if (verify == CUTOVER_VERIFY_COUNT || (!order[n].proved && fits) ||
-            verify == CUTOVER_VERIFY_FULL ||
-            (order[n].proved && fits && verify == CUTOVER_VERIFY_AUTO)) {
+        bool proved = order[n].known != KNOWN_NOT;
+        bool fits = spent_us + order[n].us <= share_us(order[n].known, budget_us);
+        if (verify == CUTOVER_VERIFY_COUNT || (!proved && fits) || verify == CUTOVER_VERIFY_FULL ||
+            (proved && fits && verify == CUTOVER_VERIFY_AUTO)) {
             spent_us += order[n].us;
             total_us += order[n].us;
-        } else if (order[n].proved) {
+        } else if (proved) {
             t->by_keys = true;
             t->how = COMPARE_NOT;
             total_us += t->keys * US_PER_KEY / (cut->spec->jobs > 0 ? cut->spec->jobs : 1);
         } else {
+            t->too_long = true;
             total_us += order[n].us;
             if (out_left != NULL)
                 buf_printf(out_left, "%s%s", out_left->len > 0 ? ", " : "",
@@ -116,7 +149,7 @@ void prove_choose(const Cutover *cut, int64_t budget_us, CompareTable *tables, i
     for (int n = 0; n < count; n++) {
         CompareTable *t = &tables[order[n].table];
         int64_t us = order[n].us / COUNT_SHARE;
-        if (!t->by_keys || spent_us + us > budget_us * AUTO_PCT / 100)
+        if (!t->by_keys || spent_us + us > share_us(order[n].known, budget_us))
             continue;
         t->how = COMPARE_BY_COUNT;
         spent_us += us;
@@ -270,18 +303,94 @@ static bool keep_all(Cutover *cut, Error *err)
     return true;
 }
 
+static void roll_back(PgConn *conn)
+{
+    Error ignored = ERROR_INIT;
+    if (pgconn_usable(conn) && pgconn_in_transaction(conn) &&
+        !pgconn_script(conn, SQL("ROLLBACK"), &ignored))
+        log_debug("rolling back: %s", ignored.message);
+}
+
 void prove_keep(Cutover *cut)
 {
-    Error err = ERROR_INIT, ignored = ERROR_INIT;
+    Error err = ERROR_INIT;
     if (cut->report->table_count == 0)
         return;
     if (pgconn_script(cut->target, SQL("BEGIN"), &err) && keep_all(cut, &err) &&
         pgconn_script(cut->target, SQL("COMMIT"), &err))
         return;
     cutover_tell(cut, "prove", true, "how the tables were proved is not kept: %s", err.message);
-    if (pgconn_usable(cut->target) && pgconn_in_transaction(cut->target) &&
-        !pgconn_script(cut->target, SQL("ROLLBACK"), &ignored))
-        log_debug("rolling back: %s", ignored.message);
+    roll_back(cut->target);
+}
+
+/* For the other direction
+ * -------------------------------------------------------------------------------- */
+
+static const CompareTable *proved_as(const Cutover *cut, const Relation *back)
+{
+    for (int i = 0; i < cut->report->table_count; i++) {
+        const CompareTable *t = &cut->report->tables[i];
+        if (strcmp(t->rel->target_name, back->name) == 0 &&
+            strcmp(t->rel->target_schema, back->schema) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+/* A rule makes something else of its rows: equal in one direction need not be equal in the other. */
+static bool reshaped(const Relation *rel)
+{
+    bool other = rel->column_rule != NULL || rel->added_count > 0 || rel->left_out_count > 0 ||
+                 rel->target_left_out_count > 0;
+    for (int i = 0; i < rel->column_count && !other; i++)
+        other = rel->columns[i].other_types != NULL;
+    return other;
+}
+
+/* All of it is proved, and nobody but us could write to it on the other side until the slot of the way
+ * back stood where that stream begins. */
+static bool may_hand_over(const Cutover *cut, const CompareTable *t, const Relation *back)
+{
+    return t != NULL && t->verdict == COMPARE_EQUAL && (t->by_keys || t->how == COMPARE_BY_HASH) &&
+           t->rel->persistence != 'u' && !reshaped(t->rel) && !reshaped(back) &&
+           cut->unguarded != NULL && !cut->unguarded[t->rel->id];
+}
+
+static bool hand_over(Cutover *cut, Error *err)
+{
+    const WayBack *way = &cut->way_back;
+    for (int i = 0; i < way->rels->count; i++) {
+        const Relation *rel = way->rels->all[i];
+        const CompareTable *t = proved_as(cut, rel);
+        char digest[33];
+        if (!may_hand_over(cut, t, rel))
+            continue;
+        Proof proof = {.method = PROOF_METHOD_ROWS,
+                       .lsn = way->lsn,
+                       .at_wall_us = t->by_keys ? t->base_wall_us : 0,
+                       .rows = t->read ? (int64_t)t->source.rows : -1,
+                       .keys = -1,
+                       .log_id = PROOF_HANDED_OVER,
+                       .segment = 0};
+        if (t->read && t->how == COMPARE_BY_HASH)
+            snprintf(proof.digest, sizeof proof.digest, "%s", rows_hash_text(&t->source, digest));
+        if (!proof_write(cut->source, cut->spec->task, rel, &proof, err))
+            return false;
+    }
+    return true;
+}
+
+void prove_hand_over(Cutover *cut)
+{
+    Error err = ERROR_INIT;
+    if (cut->report->table_count == 0 || !cut->way_back.armed || cut->way_back.rels == NULL ||
+        cut->way_back.lsn == LSN_UNKNOWN)
+        return;
+    if (pgconn_script(cut->source, SQL("BEGIN"), &err) && hand_over(cut, &err) &&
+        pgconn_script(cut->source, SQL("COMMIT"), &err))
+        return;
+    log_warn("what was proved does not count in the other direction: %s", err.message);
+    roll_back(cut->source);
 }
 
 CutoverFsmEvent cutover_prove(Cutover *cut, Error *err)

@@ -56,7 +56,7 @@ static bool may_hold(Sync *sync, Error *err)
         *err = sync->failure;
         return false;
     }
-    if (state != TASK_CATCHING_UP && state != TASK_STREAMING)
+    if (state != TASK_CATCHING_UP && state != TASK_STREAMING && state != TASK_REVERSING)
         return ERR(err, ERR_WRONG_STATE, "the task is %s, not streaming", task_state_name(state));
     return true;
 }

@@ -4,8 +4,12 @@
  *
  * A log that cannot be had is a warning: the stream goes on, and no table counts as proved by it.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "bascule/base/clock.h"
 #include "bascule/base/log.h"
+#include "bascule/base/mem.h"
 #include "source/slot.h"
 #include "sync/internal.h"
 
@@ -64,6 +68,30 @@ void sync_keys_caught_up(Sync *sync)
         keylog_unmute(log);
 }
 
+/* The switch that this stream comes from proved its tables where the stream begins, and from there on
+ * the log notes everything: so their proofs hold. */
+static bool take_over(Sync *sync, Keylog *log, Error *err)
+{
+    int taken = 0;
+    size_t count = (size_t)sync_relations(sync)->count;
+    Proof *proofs = mem_zalloc(sizeof *proofs * (count + 1));
+    memcpy(proofs, sync->proofs, sizeof *proofs * count); /* nobody else writes before the stream */
+    if (!proof_take_over(sync->control, sync->spec.task, sync_relations(sync),
+                         atomic_load(&sync->progress.durable_lsn), keylog_id(log), proofs, &taken,
+                         err)) {
+        free(proofs);
+        return false;
+    }
+    pthread_mutex_lock(&sync->lock);
+    memcpy(sync->proofs, proofs, sizeof *proofs * count);
+    pthread_mutex_unlock(&sync->lock);
+    free(proofs);
+    if (taken > 0)
+        log_info("what the switch proved counts here, with the keys changed since tables=%d",
+                 taken);
+    return true;
+}
+
 bool sync_keys_begin(Sync *sync, Error *err)
 {
     Lsn confirmed_lsn = LSN_UNKNOWN;
@@ -77,13 +105,17 @@ bool sync_keys_begin(Sync *sync, Error *err)
         log = open_log(sync);
     if (log == NULL)
         return true;
-    if (!proofs_read(sync, err)) {
+    bool ok = proofs_read(sync, err);
+    if (ok) {
+        keylog_begin(log, atomic_load(&sync->progress.durable_lsn), confirmed_lsn);
+        keylog_sync(log);
+        ok = take_over(sync, log, err);
+    }
+    if (!ok) {
         if (atomic_load(&sync->keylog) == NULL)
             keylog_close(log);
         return false;
     }
-    keylog_begin(log, atomic_load(&sync->progress.durable_lsn), confirmed_lsn);
-    keylog_sync(log);
     if (atomic_load(&sync->keylog) == NULL)
         mute_unproved(sync, log);
     atomic_store(&sync->progress.keys_lsn, keylog_durable_lsn(log));

@@ -109,5 +109,6 @@ void proofs_state(Sync *sync, const Relation *rel, ProofState *out)
     out->at_wall_us = proof.at_wall_us;
     out->rows = proof.rows;
     snprintf(out->digest, sizeof out->digest, "%s", proof.digest);
-    out->proved = !keys.whole && rel->persistence != 'u' && out->differing == 0;
+    out->proved = !keys.whole && rel->persistence != 'u' && out->differing == 0 &&
+                  atomic_load(&rel->suspended) == SUSPEND_NOT;
 }

@@ -390,7 +390,8 @@ StepResult sync_recheck_step(void *self, Error *err)
     Sync *sync = self;
     if (stop_wait(sync->stream_stop, sync->spec.recheck_interval_us))
         return STEP_IDLE;
-    if (atomic_load(&sync->state) != TASK_STREAMING)
+    TaskState state = (TaskState)atomic_load(&sync->state);
+    if (state != TASK_STREAMING && state != TASK_REVERSING)
         return STEP_IDLE;
     /* Whatever goes wrong here, the stream is worth more: the keys stay open. */
     if (!recheck(sync, err) && err->cls != ERR_STOPPED)

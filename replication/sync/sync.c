@@ -460,7 +460,7 @@ bool sync_ready(void *engine, Error *err)
                    rels->gone[0].display, rels->gone[0].reason);
     Lsn received;
     if (progress_reached_lsn(&sync->progress, &received) < sync_newest_start(sync))
-        return ERR(err, ERR_WRONG_STATE, "a table was copied again, the stream is not there yet");
+        return ERR(err, ERR_WRONG_STATE, "the stream is not yet where the newest table was copied");
     return true;
 }
 

@@ -44,7 +44,11 @@ typedef struct CompareTable {
     /* of compare_keys */
     bool by_keys;
     int64_t keys, different;
-    Lsn base_lsn; /* the caller's: what the keys are added to */
+    /* the caller's: what the keys are added to, when that was found (0: nothing); all of it cannot be read
+     * in the time that there is */
+    Lsn base_lsn;
+    int64_t base_wall_us;
+    bool too_long;
 } CompareTable;
 
 typedef struct CompareSpec {

@@ -45,11 +45,12 @@ static void shape_of(const Relation *rel, char out[17])
 
 bool proof_write(PgConn *target, const char *task, const Relation *rel, Proof *proof, Error *err)
 {
-    Number epoch, oid, rows, keys, segment;
+    Number epoch, oid, rows, keys, segment, at;
     LsnText start, lsn, base;
     proof->source_oid = rel->oid;
     proof->start_lsn = rel->start_lsn;
-    proof->at_wall_us = clock_wall_us();
+    if (proof->at_wall_us == 0)
+        proof->at_wall_us = clock_wall_us();
     shape_of(rel, proof->shape);
     return pgconn_exec(target, SQL_VERIFY_PROOF_WRITE,
                        PG_PARAMS(PG_TEXT(task), PG_TEXT(rel->schema), PG_TEXT(rel->name),
@@ -58,7 +59,8 @@ bool proof_write(PgConn *target, const char *task, const Relation *rel, Proof *p
                                  position(proof->lsn, &lsn), number(proof->rows, &rows),
                                  known(proof->digest), number(proof->keys, &keys),
                                  known(proof->log_id), number(proof->segment, &segment),
-                                 position(proof->base_lsn, &base), PG_TEXT(proof->shape)),
+                                 position(proof->base_lsn, &base), PG_TEXT(proof->shape),
+                                 number(proof->at_wall_us, &at)),
                        NULL, err) ||
            err_context(err, "recording the proof of table '%s'", rel->display);
 }
@@ -114,4 +116,25 @@ bool proof_holds(const Proof *proof, const Relation *rel, const char *log_id)
     return strcmp(proof->method, PROOF_METHOD_ROWS) == 0 && proof->source_oid == rel->oid &&
            proof->start_lsn == rel->start_lsn && strcmp(proof->log_id, log_id) == 0 &&
            strcmp(proof->shape, shape) == 0;
+}
+
+bool proof_take_over(PgConn *target, const char *task, const Relations *rels, Lsn lsn,
+                     const char *log_id, Proof *proofs, int *out_taken, Error *err)
+{
+    LsnText at = lsn_text(lsn);
+    *out_taken = 0;
+    for (int i = 0; i < rels->count; i++)
+        *out_taken +=
+            proofs[i].lsn == lsn && proof_holds(&proofs[i], rels->all[i], PROOF_HANDED_OVER);
+    if (*out_taken == 0)
+        return true;
+    if (!pgconn_exec(
+            target, SQL_VERIFY_PROOF_TAKE_OVER,
+            PG_PARAMS(PG_TEXT(task), PG_TEXT(PROOF_HANDED_OVER), PG_TEXT(at.text), PG_TEXT(log_id)),
+            NULL, err))
+        return err_context(err, "taking over the proofs of the switch");
+    for (int i = 0; i < rels->count; i++)
+        if (proofs[i].lsn == lsn && strcmp(proofs[i].log_id, PROOF_HANDED_OVER) == 0)
+            snprintf(proofs[i].log_id, sizeof proofs[i].log_id, "%s", log_id);
+    return true;
 }

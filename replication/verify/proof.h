@@ -4,6 +4,10 @@
  * A row of epoch 0 was found while the stream ran: both sides were equal at `lsn`, and the log of
  * changed keys goes on from `segment` (keylog.h). It counts only with that log and that load of the
  * table: proof_holds(). A row of a cutover's epoch says how the table was proved while frozen.
+ *
+ * A switch leaves such rows for the stream in the other direction as well: proved at the position where
+ * that stream begins, with PROOF_HANDED_OVER in place of a log. The log that notes everything from that
+ * very position on takes them over: proof_take_over().
  */
 #pragma once
 
@@ -12,7 +16,8 @@
 #include "verify/keylog.h"
 
 #define PROOF_METHOD_ROWS     "rows"
-#define PROOF_METHOD_MISMATCH "mismatch" /* rows differed: nothing is proved */
+#define PROOF_HANDED_OVER     "handed-over" /* a log_id: no log has this one */
+#define PROOF_METHOD_MISMATCH "mismatch"    /* rows differed: nothing is proved */
 
 typedef struct Proof {
     int64_t epoch;
@@ -29,7 +34,7 @@ typedef struct Proof {
     char shape[17]; /* of the columns that were compared */
 } Proof;
 
-/* proof->source_oid, start_lsn, shape and at_wall_us are filled in. In the transaction that is open, or
+/* proof->source_oid, start_lsn, shape, and at_wall_us where it is 0, are filled in. In the transaction that is open, or
  * alone. */
 MUST_CHECK bool proof_write(PgConn *target, const char *task, const Relation *rel, Proof *proof,
                             Error *err);
@@ -39,3 +44,7 @@ MUST_CHECK bool proof_read(PgConn *target, const char *task, const Relations *re
                            Proof *out_proofs, Error *err);
 /* It is of this load of the table, of its columns as they are, and of this log. */
 bool proof_holds(const Proof *proof, const Relation *rel, const char *log_id);
+/* Those in the table that were handed over at `lsn` go with this log from now on. proofs, of the
+ * relations, are brought up to date. */
+MUST_CHECK bool proof_take_over(PgConn *target, const char *task, const Relations *rels, Lsn lsn,
+                                const char *log_id, Proof *proofs, int *out_taken, Error *err);

@@ -111,6 +111,7 @@ typedef struct VerifySpec {
     bool show_values;
     bool mask_keys; /* in what is reported; the target's table of failures needs them */
     bool restart;   /* forget what an interrupted run has decided */
+    bool aside;     /* neither goes on with an interrupted run nor gives it up */
     StopToken *stop;
     void (*on_progress)(void *arg, const VerifyProgress *progress);
     void *progress_arg;

@@ -30,6 +30,8 @@ static const char *options_text(VerifyRun *run)
                    spec->only->patterns[i].text);
     if (spec->since_us != 0)
         buf_printf(&out, " since %s", run->since);
+    if (spec->aside)
+        buf_puts(&out, " before a switch");
     return arena_strdup(run->arena, buf_str(&out));
 }
 
@@ -192,7 +194,7 @@ static bool find_or_make(VerifyRun *run, Error *err)
     bool exact = spec->twin.engine.self != NULL;
     CLEANUP_PGROWS PgRows *found = NULL;
     CLEANUP_PGROWS PgRows *made = NULL;
-    if (exact && !spec->restart && spec->what == VERIFY_ROWS) {
+    if (exact && !spec->restart && !spec->aside && spec->what == VERIFY_ROWS) {
         if (!pgconn_query(run->state, SQL_VERIFY_RUN_OPEN,
                           PG_PARAMS(PG_TEXT(spec->twin.task), PG_TEXT(options)), &found, err))
             return false;
@@ -205,7 +207,8 @@ static bool find_or_make(VerifyRun *run, Error *err)
     }
     if (!pgconn_query(run->state, SQL_VERIFY_RUN_NEW,
                       PG_PARAMS(PG_TEXT(spec->twin.task), PG_TEXT(options),
-                                PG_TEXT(exact ? "true" : "false")),
+                                PG_TEXT(exact ? "true" : "false"),
+                                PG_TEXT(spec->aside ? "true" : "false")),
                       &made, err))
         return false;
     run->report->run = pgrows_i64(made, 0, 0);

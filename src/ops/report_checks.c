@@ -36,10 +36,12 @@ void report_checks_json(const CutoverReport *report, json_t *out)
     json_decref(checks);
     if (p->total_us > 0)
         json_object_set_new(out, "prediction",
-                            json_pack("{s:o, s:o, s:o, s:o, s:o}", "lock_ms", part(p->lock_us),
-                                      "drain_ms", part(p->drain_us), "prove_ms", part(p->prove_us),
-                                      "prove_bytes", json_text_number(p->prove_bytes), "total_ms",
-                                      part(p->total_us)));
+                            json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "lock_ms",
+                                      part(p->lock_us), "drain_ms", part(p->drain_us), "prove_ms",
+                                      part(p->prove_us), "prove_bytes",
+                                      json_text_number(p->prove_bytes), "before_tables",
+                                      (json_int_t)p->first_tables, "before_bytes",
+                                      (json_int_t)p->first_bytes, "total_ms", part(p->total_us)));
     if (report->plan_hash[0] != '\0')
         json_object_set_new(out, "plan_hash", json_text(report->plan_hash));
 }

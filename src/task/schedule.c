@@ -116,3 +116,16 @@ bool schedule_wait(const Schedule *schedule, const CutoverSpec *spec, Error *err
     return err_context(err, "not begun until %s, the end of its window",
                        clock_format_wall(end_us, when, sizeof when));
 }
+
+bool schedule_may_begin(const Schedule *schedule, Error *err)
+{
+    char when[40];
+    int64_t end_us = schedule->at_wall_us + schedule->window_us;
+    if (clock_wall_us() <= end_us)
+        return true;
+    ERR(err, ERR_DEADLINE,
+        "not begun until %s, the end of its window: tables were compared until then",
+        clock_format_wall(end_us, when, sizeof when));
+    return err_hint(
+        err, "Nothing was frozen. Run 'bascule verify' well before, or give a longer window.");
+}

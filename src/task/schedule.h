@@ -16,3 +16,5 @@ typedef struct Schedule {
 
 /* true: go. false: ABORTED (abort, stop), or why nothing allowed it until the end of the window. */
 MUST_CHECK bool schedule_wait(const Schedule *schedule, const CutoverSpec *spec, Error *err);
+/* After what had to be done before it begins: DEADLINE when the window is over. */
+MUST_CHECK bool schedule_may_begin(const Schedule *schedule, Error *err);

@@ -6,6 +6,7 @@
 #include "audit/approval.h"
 #include "audit/audit.h"
 #include "sync/proofs.h"
+#include "task/compare_first.h"
 #include "task/plans.h"
 #include "task/schedule.h"
 
@@ -152,6 +153,7 @@ static CutoverSpec cutover_spec(Task *task, Sync *sync, const TaskCutover *optio
     spec.stop_apply = sync_stop_apply;
     spec.keylog = proofs_keylog(sync);
     spec.base = base_of;
+    spec.compares_first = true;
     return spec;
 }
 
@@ -183,6 +185,8 @@ bool task_cutover(Task *task, const TaskCutover *options, Arena *arena, CutoverR
     CutoverSpec spec = cutover_spec(task, sync, options, arena);
     task_switch_audit(task, options, &spec);
     bool ok = schedule.at_wall_us == 0 || options->dry_run || schedule_wait(&schedule, &spec, err);
+    ok = ok && (options->dry_run || compare_first(task, sync, &spec, err));
+    ok = ok && (schedule.at_wall_us == 0 || options->dry_run || schedule_may_begin(&schedule, err));
     bool begun = ok && !options->dry_run && sync_cutover_begin(sync, err);
     ok = ok && (begun || options->dry_run);
     if (ok)

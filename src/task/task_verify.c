@@ -110,7 +110,7 @@ bool task_wait_stream(Task *task, StopToken *stop, Sync **out_sync, const SyncSp
         return false;
     *out_sync = task_running(task, out_way);
     TaskState state = sync_state(*out_sync);
-    return state == TASK_CATCHING_UP || state == TASK_STREAMING ||
+    return state == TASK_CATCHING_UP || state == TASK_STREAMING || state == TASK_REVERSING ||
            ERR(err, ERR_WRONG_STATE,
                "the task is %s: nothing can be compared or repaired while the applier cannot be "
                "held",
@@ -119,13 +119,12 @@ bool task_wait_stream(Task *task, StopToken *stop, Sync **out_sync, const SyncSp
 
 /* What was found counts from now on, together with the keys changed since. A table whose first chunks
  * were decided by an earlier process began before this cut: its keys of that time may be gone. */
-static bool keep_proofs(Task *task, Sync *sync, const ProofCut *cut, Lsn cut_lsn,
+static bool keep_proofs(const SyncSpec *way, Sync *sync, const ProofCut *cut, Lsn cut_lsn,
                         const VerifyReport *report, Error *err)
 {
     char digest[33];
     bool counts = true;
-    CLEANUP_PGCONN PgConn *target =
-        pgconn_open(&task_sync_spec(task)->target, PG_SESSION_SQL, "proofs", err);
+    CLEANUP_PGCONN PgConn *target = pgconn_open(&way->target, PG_SESSION_SQL, "proofs", err);
     if (target == NULL)
         return false;
     for (int i = 0; i < report->table_count; i++) {
@@ -159,6 +158,36 @@ static void record(const SyncSpec *way, const VerifyReport *report)
     audit_note(&note);
 }
 
+static bool fill_for(Task *task, Sync *sync, const SyncSpec *way, const TaskVerify *options,
+                     Arena *arena, Rules *rules, VerifySpec *out, Error *err)
+{
+    if (!fill(task_config(task), way, options, sync_relations(sync), arena, rules, out, err))
+        return false;
+    out->twin.source.encoding = out->twin.target.encoding = sync_encoding(sync);
+    out->twin.engine = gate_twin_engine(sync);
+    out->current = as_it_is_now;
+    out->current_arg = sync;
+    return true;
+}
+
+static bool compare_and_keep(Sync *sync, const SyncSpec *way, const VerifySpec *spec, Arena *arena,
+                             VerifyReport *out_report, Error *err)
+{
+    ProofCut cut;
+    /* Before the first snapshot: what is noted from here on is a superset of what it lacks. */
+    proofs_cut(sync, &cut);
+    Lsn cut_lsn = atomic_load(&sync_progress(sync)->applied_lsn);
+    bool ok = verify_run(spec, arena, out_report, err);
+    if (out_report->exact && cut.log_id[0] != '\0') {
+        Error failed = ERROR_INIT;
+        if (!keep_proofs(way, sync, &cut, cut_lsn, out_report, &failed))
+            log_error_value(LOG_WARN, &failed, "what was verified is not kept for the cutover");
+    }
+    if (ok)
+        record(way, out_report);
+    return ok;
+}
+
 bool task_verify(Task *task, const TaskVerify *options, Arena *arena, VerifyReport *out_report,
                  Error *err)
 {
@@ -167,29 +196,67 @@ bool task_verify(Task *task, const TaskVerify *options, Arena *arena, VerifyRepo
     *out_report = (VerifyReport){.what = verify_what_name(options->what)};
     Sync *sync = NULL;
     const SyncSpec *way = NULL; /* after the cutover the stream may go the other way */
-    if (!task_wait_stream(task, options->stop, &sync, &way, err))
+    if (!task_wait_stream(task, options->stop, &sync, &way, err) ||
+        !fill_for(task, sync, way, options, arena, &rules, &spec, err) ||
+        !task_verify_begin(task, options->stop, err))
         return false;
-    if (!fill(task_config(task), way, options, sync_relations(sync), arena, &rules, &spec, err))
-        return false;
-    spec.twin.source.encoding = spec.twin.target.encoding = sync_encoding(sync);
-    spec.twin.engine = gate_twin_engine(sync);
-    spec.current = as_it_is_now;
-    spec.current_arg = sync;
-    if (!task_verify_begin(task, options->stop, err))
-        return false;
-    ProofCut cut;
-    /* Before the first snapshot: what is noted from here on is a superset of what it lacks. */
-    proofs_cut(sync, &cut);
-    Lsn cut_lsn = atomic_load(&sync_progress(sync)->applied_lsn);
-    bool ok = verify_run(&spec, arena, out_report, err);
-    if (out_report->exact && cut.log_id[0] != '\0') {
-        Error failed = ERROR_INIT;
-        if (!keep_proofs(task, sync, &cut, cut_lsn, out_report, &failed))
-            log_error_value(LOG_WARN, &failed, "what was verified is not kept for the cutover");
-    }
+    bool ok = compare_and_keep(sync, way, &spec, arena, out_report, err);
     task_verify_end(task);
-    if (ok)
-        record(way, out_report);
+    return ok;
+}
+
+/* The first of the tables that differ, as the cutover's own comparison names them. */
+static bool refuse_different(const VerifyReport *report, Error *err)
+{
+    CLEANUP_BUF Buf different = BUF_INIT;
+    for (int i = 0; i < report->table_count; i++) {
+        const VerifyTable *t = &report->tables[i];
+        if (t->verdict == VERIFY_MISMATCH)
+            buf_printf(&different, "%s%s (%s%lld rows)", different.len > 0 ? ", " : "",
+                       t->rel->display, t->at_least ? "at least " : "",
+                       (long long)(t->missing + t->extra + t->different + t->representation));
+    }
+    if (different.len == 0)
+        return true;
+    ERR(err, ERR_DIFFERENT, "source and target differ: %s", buf_str(&different));
+    return err_hint(err, "Nothing was frozen. 'bascule verify' names the rows, 'bascule repair' "
+                         "mends them.");
+}
+
+bool task_verify_first(Task *task, const Relations *rels, const bool *tables, StopToken *stop,
+                       void (*on_progress)(void *arg, const VerifyProgress *progress),
+                       void *progress_arg, Error *err)
+{
+    const SyncSpec *way = NULL;
+    Sync *sync = NULL;
+    if (!task_wait_stream(task, stop, &sync, &way, err))
+        return false;
+    if (sync_relations(sync) != rels)
+        return ERR(err, ERR_WRONG_STATE, "the catalog was read again");
+    Arena *arena = arena_new(0);
+    Relations *some = arena_new_object(arena, Relations);
+    VerifyReport *report = arena_new_object(arena, VerifyReport);
+    VerifySpec spec;
+    Rules rules;
+    some->all = arena_new_array(arena, Relation *, rels->count + 1);
+    for (int i = 0; i < rels->count; i++)
+        if (tables[i])
+            some->all[some->count++] = rels->all[i];
+    TaskVerify options = {.what = VERIFY_ROWS,
+                          .rels = some,
+                          .jobs = TASK_VERIFY_DEFAULT,
+                          .max_rate_bytes = TASK_VERIFY_DEFAULT,
+                          .max_snapshot_us = TASK_VERIFY_DEFAULT,
+                          .hold_us = TASK_VERIFY_DEFAULT,
+                          .mask_keys = true,
+                          .stop = stop,
+                          .on_progress = on_progress,
+                          .progress_arg = progress_arg};
+    bool ok = fill_for(task, sync, way, &options, arena, &rules, &spec, err);
+    spec.aside = true;
+    ok = ok && compare_and_keep(sync, way, &spec, arena, report, err);
+    ok = refuse_different(report, err) && ok;
+    arena_free(arena);
     return ok;
 }
 

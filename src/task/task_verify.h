@@ -31,6 +31,12 @@ typedef struct TaskVerify {
 /* On the running engine. A cutover that begins meanwhile ends it with STOPPED. */
 MUST_CHECK bool task_verify(Task *task, const TaskVerify *options, Arena *arena,
                             VerifyReport *out_report, Error *err);
+/* Before a switch, which has the task to itself: these tables (by relation id of `rels`), beside any
+ * verification of the operator's. DIFFERENT when one differs. */
+MUST_CHECK bool task_verify_first(Task *task, const Relations *rels, const bool *tables,
+                                  StopToken *stop,
+                                  void (*on_progress)(void *arg, const VerifyProgress *progress),
+                                  void *progress_arg, Error *err);
 /* Without an engine: nothing can hold an applier, so the sides are read one after the other.
  * *out_rels (NULL when there are none) is what the report points to: relations_free. */
 MUST_CHECK bool task_verify_offline(Task *task, const TaskVerify *options, Arena *arena,
