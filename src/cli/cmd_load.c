@@ -110,8 +110,12 @@ static void show_text(const SampleReport *report, const char *dropped, Arena *ar
     }
     buf_printf(&out, "\nsample  taken in %s, in %s%s\n", out_duration(arena, report->us),
                report->place, dropped != NULL ? ", removed again" : "");
-    buf_printf(&out, "load    about %s of rows, about %s\n", out_bytes(arena, report->about_bytes),
-               out_duration(arena, report->about_us));
+    if (report->about_us == PROGRESS_UNKNOWN)
+        buf_puts(&out, "load    unknown: only some tables were sampled, or one has no statistics "
+                       "(ANALYZE) or no row that was loaded\n");
+    else
+        buf_printf(&out, "load    about %s of rows, about %s\n",
+                   out_bytes(arena, report->about_bytes), out_duration(arena, report->about_us));
     out_buf(&out);
 }
 

@@ -122,6 +122,9 @@ static void plan_text(const Task *task, const SyncPlan *plan, Arena *arena, Buf 
     put_rules(plan, out);
     buf_puts(out, "\nsteps\n");
     int n = 1;
+    if (config_choice(task_config(task), OPT_BACKUP_WHEN) != 0)
+        buf_printf(out, "  %d. write a pg_dump of the target to %s\n", n++,
+                   config_text(task_config(task), OPT_BACKUP_DIR));
     buf_printf(out,
                "  %d. lock the tables against rewriting DDL, create slot %s and its snapshot\n",
                n++, spec->slot_name);

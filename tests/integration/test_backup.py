@@ -68,6 +68,7 @@ def restore(task, target, *args, **kw):
 
 
 def test_there_and_back(task, source, target):
+    assert "1. write a pg_dump of the target to" in task.ok("plan").out
     task.start().wait_streaming()
     assert target.value("SELECT count(*) FROM parent") == 40
     [file] = glob.glob(os.path.join(task.dir, "w/backup/*"))
