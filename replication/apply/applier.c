@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "apply/ddl_notes.h"
+#include "apply/dual.h"
 #include "apply/flushed.h"
 #include "apply/rowwise.h"
 #include "apply/setwise.h"
@@ -31,6 +32,7 @@
 #define QUIET_US                    30000 /* nothing came for so long: a flush of our own holds nothing up */
 #define WAL_WRITER_PATIENCE_US      1000000 /* its usual delay three times, and more */
 
+static const char PENDING[] = "a row waits whether its conflict was one";
 static const char ODD[] = "the changes of a row do not follow from each other";
 
 /* A message whose transaction is not durable yet. */
@@ -44,6 +46,7 @@ typedef struct Message {
 struct Applier {
     ApplierSpec spec;
     Session session;
+    Dual *dual; /* NULL: nobody else writes to the target */
     bool opened;
     bool deaf; /* ignores flows until FLOW_LOST */
     bool due;  /* some relation is SUSPEND_DUE: the next transaction says so */
@@ -68,6 +71,8 @@ Applier *applier_new(const ApplierSpec *spec)
         applier->spec.batch_changes = DEFAULT_BATCH_CHANGES;
     if (applier->spec.durable_interval_us == 0)
         applier->spec.durable_interval_us = DEFAULT_DURABLE_INTERVAL_US;
+    if (spec->dual_write)
+        applier->dual = dual_new(spec->task, spec->settle_us, spec->progress);
     applier->deleted = mem_zalloc((size_t)spec->rels->count + 1);
     applier->message_tail = &applier->messages;
     return applier;
@@ -102,6 +107,7 @@ static void forget_uncommitted(Applier *applier)
     applier->skipping = false;
     applier->part_open = false;
     drop_messages(applier);
+    dual_rolled_back(applier->dual);
     if (applier->plan != NULL) {
         plan_clear(applier->plan);
         plan_take_tallies(applier->plan, false);
@@ -121,8 +127,26 @@ void applier_free(Applier *applier)
         return;
     applier_reset(applier);
     waiting_done(&applier->waiting);
+    dual_free(applier->dual);
     free(applier->deleted);
     free(applier);
+}
+
+/* Foreign keys and triggers belong to the application's own writes here. */
+static bool open_dual(Applier *applier, Error *err)
+{
+    Session *session = &applier->session;
+    if (applier->dual == NULL)
+        return true;
+    if (session->live) {
+        ERR(err, ERR_PRIVILEGE,
+            "target_writes is 'dual-write', and the role on the target may not "
+            "set session_replication_role");
+        return err_hint(err, "GRANT SET ON PARAMETER session_replication_role TO it.");
+    }
+    session->dual = applier->dual;
+    return dual_load(applier->dual, session->conn, applier->spec.rels, err) &&
+           dual_go_on(applier->dual, err);
 }
 
 bool applier_open(Applier *applier, Error *err)
@@ -135,7 +159,8 @@ bool applier_open(Applier *applier, Error *err)
         session_reclass(err);
         return false;
     }
-    if (!suspension_read(applier->session.conn, applier->spec.task, applier->spec.rels, err)) {
+    if (!suspension_read(applier->session.conn, applier->spec.task, applier->spec.rels, err) ||
+        !open_dual(applier, err)) {
         session_close(&applier->session);
         return false;
     }
@@ -167,6 +192,7 @@ static bool fail(Applier *applier, Error *err)
         plan_clear(applier->plan);
         plan_take_tallies(applier->plan, false);
         drop_messages(applier);
+        dual_rolled_back(applier->dual);
         return false;
     }
     forget_uncommitted(applier);
@@ -259,6 +285,7 @@ static void committed(Applier *applier, Lsn end_lsn, int64_t commit_time_us, int
     if (commit_time_us != 0)
         atomic_store(&progress->applied_commit_time_us, commit_time_us);
     atomic_store(&progress->applied_lsn, end_lsn);
+    dual_committed(applier->dual);
     if (applier->due) {
         suspension_committed(applier->spec.rels);
         applier->due = false;
@@ -313,6 +340,7 @@ static bool write_notes(Applier *applier, Lsn end_lsn, Error *err)
 static bool commit(Applier *applier, Lsn end_lsn, Error *err)
 {
     return write_suspensions(applier, err) && write_notes(applier, end_lsn, err) &&
+           dual_settle(applier->dual, applier->session.conn, err) &&
            !FAULT_ERROR(APPLY_BEFORE_COMMIT, err) && session_commit(&applier->session, err);
 }
 
@@ -348,6 +376,17 @@ static bool suspend_refused(Applier *applier, const Error *err)
     return true;
 }
 
+/* Why these flows cannot go as sets; NULL: they can. */
+static const char *row_by_row(const Applier *applier, int64_t first, int64_t end)
+{
+    if (plan_odd(applier->plan))
+        return ODD;
+    for (int64_t i = first; i < end; i++)
+        if (dual_touches(applier->dual, applier->waiting.flows[i]))
+            return PENDING;
+    return NULL;
+}
+
 static bool execute_whole(Applier *applier, const PlanStep *steps, bool durable, Error *err)
 {
     const Waiting *w = &applier->waiting;
@@ -355,8 +394,9 @@ static bool execute_whole(Applier *applier, const PlanStep *steps, bool durable,
         !session_begin(&applier->session, applier->applied_lsn, w->end_lsn, w->commit_time_us,
                        steps != NULL ? SESSION_ROWS : SESSION_NO_ROWS, durable, err))
         return false;
-    if (plan_odd(applier->plan))
-        return ERR(err, ERR_APPLY_CONFLICT, "%s", ODD);
+    const char *why = row_by_row(applier, 0, w->whole);
+    if (why != NULL)
+        return lane_drain(applier->session.lane, err) && ERR(err, ERR_APPLY_CONFLICT, "%s", why);
     return setwise_run(&applier->session, steps, err) && !FAULT_ERROR(APPLY_MID, err) &&
            commit(applier, w->end_lsn, err);
 }
@@ -396,6 +436,7 @@ static bool apply_whole(Applier *applier, bool durable, Error *err)
         if (!is_refusal(applier, err))
             return fail(applier, err);
         count_fallback(applier, err);
+        dual_rolled_back(applier->dual);
         if (!session_rollback(&applier->session)) {
             ERR(err, ERR_CONN_LOST, "target: the session broke before a batch could be replayed");
             return fail(applier, err);
@@ -457,11 +498,15 @@ static bool execute_parts(Applier *applier, Error *err)
     if (!lane_send(session->lane, SQL("SAVEPOINT bascule_part"), PG_NO_PARAMS, &any, err) ||
         !lane_drain(session->lane, err))
         return false;
-    bool fine = plan_odd(applier->plan) ? ERR(err, ERR_APPLY_CONFLICT, "%s", ODD)
-                                        : setwise_run(session, steps, err);
+    int64_t already = applier->dual != NULL ? dual_counts(applier->dual)->already : 0;
+    const char *why = row_by_row(applier, w->whole, w->count);
+    bool fine =
+        why != NULL ? ERR(err, ERR_APPLY_CONFLICT, "%s", why) : setwise_run(session, steps, err);
     if (!fine) {
         if (!is_refusal(applier, err))
             return false;
+        if (applier->dual != NULL)
+            dual_counts(applier->dual)->already = already;
         count_fallback(applier, err);
         if (!replay_parts(applier, err))
             return false;
@@ -624,6 +669,7 @@ static bool make_durable(Applier *applier, Error *err)
     if (!session_begin(&applier->session, applier->applied_lsn, applier->applied_lsn, 0,
                        SESSION_NO_ROWS, true, err) ||
         !lane_drain(applier->session.lane, err) || !write_suspensions(applier, err) ||
+        !dual_settle(applier->dual, applier->session.conn, err) ||
         !session_commit(&applier->session, err)) {
         session_reclass(err);
         check_resume(applier, err);
@@ -648,7 +694,7 @@ int64_t applier_next_flush_us(const Applier *applier)
     const Waiting *w = &applier->waiting;
     if (!applier->opened || applier->deaf || applier->part_open)
         return CLOCK_NEVER;
-    if (applier->due)
+    if (applier->due || dual_due(applier->dual))
         return 0;
     if (w->end_lsn != applier->applied_lsn)
         return w->whole_changes > 0 ? 0 : w->since_us + applier->spec.durable_interval_us;
@@ -660,7 +706,7 @@ int64_t applier_next_flush_us(const Applier *applier)
     return CLOCK_NEVER;
 }
 
-bool applier_flush(Applier *applier, bool idle, Error *err)
+static bool flush(Applier *applier, bool idle, Error *err)
 {
     int64_t due_us = applier_next_flush_us(applier);
     if (due_us == CLOCK_NEVER)
@@ -673,4 +719,9 @@ bool applier_flush(Applier *applier, bool idle, Error *err)
         return apply_whole(applier, false, err);
     }
     return (!applier->due && (!idle || !due)) || make_durable(applier, err);
+}
+
+bool applier_flush(Applier *applier, bool idle, Error *err)
+{
+    return flush(applier, idle, err) && dual_go_on(applier->dual, err);
 }

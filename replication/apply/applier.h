@@ -20,6 +20,8 @@
  *           target refuses because it has another shape there: bascule.table_state says so in the
  *           same transaction as the resume row, and its changes are left out. Not while foreign keys
  *           are live: then the others' rows would be refused, and the task stops.
+ * Dual      target_writes: dual-write: rows that the application writes on both sides (dual.h, dualwise.h);
+ *           CONFLICT once one of them waits for a person. The role must be able to switch triggers off.
  * Triggers  session_replication_role=replica where the role may; else ordinary triggers have been
  *           disabled by the caller and foreign keys are live.
  * Failure   what may be tried again (RETRY: cancelled, deadlock, no resources) keeps the batch, and
@@ -54,6 +56,8 @@ typedef struct ApplierSpec {
      * one of another shape? Then it is left out instead, for the reason in out_why. NULL: never. */
     bool (*changed)(void *arg, const Relation *rel, char *out_why, size_t size);
     void *changed_arg;
+    bool dual_write;   /* the application writes on both sides */
+    int64_t settle_us; /* dual-write: how long it may take for the second of them */
 } ApplierSpec;
 
 typedef struct Applier Applier;

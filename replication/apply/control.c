@@ -350,11 +350,21 @@ static bool drop_schema(PgConn *target, Error *err)
                          err);
 }
 
+/* Made by the first stream with dual writes. */
+static bool remove_conflicts(PgConn *target, const char *task, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    return pgconn_query(target, SQL_CONFLICT_EXISTS, PG_NO_PARAMS, &rows, err) &&
+           (!pgrows_bool(rows, 0, 0) ||
+            pgconn_exec(target, SQL_CONFLICT_REMOVE, PG_PARAMS(PG_TEXT(task)), NULL, err));
+}
+
 static bool remove_in_transaction(PgConn *target, const char *task, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     if (!pgconn_exec(target, SQL_CONTROL_SERIALIZE, PG_NO_PARAMS, NULL, err) ||
         !remove_verification(target, task, err) || !close_backups(target, task, true, err) ||
+        !remove_conflicts(target, task, err) ||
         !pgconn_exec(target, SQL_CONTROL_TASK_REMOVE, PG_PARAMS(PG_TEXT(task)), NULL, err) ||
         !pgconn_query(target, SQL_CONTROL_TASK_ANY, PG_NO_PARAMS, &rows, err))
         return false;

@@ -170,6 +170,8 @@ static bool take_answers(Lane *lane, Error *err)
                 remember_failure(lane, i, -1);
             return false;
         }
+        if (expect->add_rows != NULL)
+            *expect->add_rows += rows;
         if (!fine || count_fits(&lane->flight[i], rows))
             continue;
         fine = ERR(err, ERR_APPLY_MISSING_ROW, "%s of table '%s' touched %lld rows instead of %lld",

@@ -26,6 +26,7 @@ typedef struct LaneExpect {
     const Relation *rel;        /* may be NULL */
     const Change *change;       /* when it stands for one change; may be NULL */
     int64_t min_rows, max_rows; /* max_rows < 0: any number */
+    int64_t *add_rows;          /* the row count is added to it; may be NULL */
 } LaneExpect;
 
 Lane *lane_new(PgConn *conn); /* borrows the session */

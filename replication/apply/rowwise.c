@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply/dualwise.h"
 #include "apply/emptying.h"
 #include "apply/plan.h"
+#include "sqltext/dml_conflict.h"
 
 /* Kinds of statements in the keys of their prepared forms; setwise has capital letters. */
 enum {
     OP_INSERT = 'i',
+    OP_INSERT_OR_PASS = 'j',
     OP_UPDATE = 'u',
     OP_MOVED = 'm',
     OP_REPLACE = 'r',
@@ -97,6 +100,9 @@ static bool get_statement(Row *row, LaneStatement **out_statement, Error *err)
     case OP_INSERT:
         dml_insert_row(st, &row->shape->table);
         break;
+    case OP_INSERT_OR_PASS:
+        dml_insert_row_or_pass(st, &row->shape->table);
+        break;
     case OP_UPDATE:
     case OP_MOVED:
         dml_update_row(st, &row->shape->table, row->set, row->op == OP_MOVED);
@@ -119,11 +125,15 @@ static bool get_statement(Row *row, LaneStatement **out_statement, Error *err)
 static bool execute(Row *row, bool may_be_gone, Error *err)
 {
     LaneStatement *statement;
+    int64_t *counted = row->session->counted_rows;
     LaneExpect expect = {.what = verb(row->change),
                          .rel = row->change->rel,
                          .change = row->change,
-                         .min_rows = may_be_gone ? 0 : 1,
-                         .max_rows = 1};
+                         .min_rows = may_be_gone || counted != NULL ? 0 : 1,
+                         .max_rows = 1,
+                         .add_rows = counted};
+    if (counted != NULL)
+        *counted = 0;
     if (!get_statement(row, &statement, err))
         return false;
     fix_params(row);
@@ -132,7 +142,7 @@ static bool execute(Row *row, bool may_be_gone, Error *err)
 
 static bool insert(Row *row, Error *err)
 {
-    row->op = OP_INSERT;
+    row->op = row->session->counted_rows != NULL ? OP_INSERT_OR_PASS : OP_INSERT;
     for (int i = 0; i < row->shape->rel->column_count; i++) {
         const Value *value = &row->change->new_values[i];
         if (row->shape->table.columns[i].made != NULL)
@@ -361,6 +371,11 @@ static bool replay_flow(Session *session, const Flow *flow, bool *deleted, Error
         }
         if (!plan_applies(change->rel, flow))
             continue;
+        if (session->dual != NULL) {
+            if (!dualwise_change(session, flow, change, err))
+                return false;
+            continue;
+        }
         if (!rowwise_change(
                 session, change,
                 change->kind == CHANGE_DELETE && may_be_gone(session, change->rel, deleted), err))

@@ -16,7 +16,7 @@
 #include "apply/session.h"
 #include "bascule/model/flow.h"
 
-/* Queues one change. may_be_gone: a DELETE that touches no row is fine. */
+/* Queues one change (session->counted_rows: an INSERT passes over a row that a unique index refuses). may_be_gone: a DELETE that touches no row is fine. */
 MUST_CHECK bool rowwise_change(Session *session, const Change *change, bool may_be_gone,
                                Error *err);
 /* Replays the changes of `flows` that apply, and waits until all have worked; on failure *err is

@@ -24,6 +24,9 @@ typedef struct Session {
     int array_count;
     SqlText text;
     Buf bytes;
+    struct Dual *dual; /* target_writes: dual-write; NULL: refuse */
+    int64_t
+        *counted_rows; /* dualwise: single changes may touch no row, and this is how many they do */
 } Session;
 
 /* What the transaction writes besides the resume row: told there (column wrote), for verify/origin.h. */

@@ -5,12 +5,21 @@
 #include <string.h>
 
 #include "apply/copytext.h"
+#include "apply/dual.h"
 #include "apply/emptying.h"
 #include "apply/matchwise.h"
 #include "apply/rowwise.h"
+#include "sqltext/dml_conflict.h"
 
 /* A kind of statement, in the key of its prepared form: the columns set follow. */
-enum { OP_INSERT = 'I', OP_UPDATE = 'U', OP_DELETE = 'D', OP_EMPTY = 'E' };
+enum {
+    OP_INSERT = 'I',
+    OP_INSERT_OR_PASS = 'J',
+    OP_EQUAL = 'Q',
+    OP_UPDATE = 'U',
+    OP_DELETE = 'D',
+    OP_EMPTY = 'E',
+};
 
 /* Rows gathered for one statement: parameter p is column columns[p] of the row's key or values. */
 typedef struct Gather {
@@ -23,6 +32,7 @@ typedef struct Gather {
     int key_count; /* the first of them come from the key */
     int64_t rows;
     size_t bytes;
+    int64_t *passed; /* fewer rows may be touched; they are added up here */
 } Gather;
 
 static bool refused_value(const Shape *shape, Error *err)
@@ -59,8 +69,9 @@ static bool gather_flush(Gather *gather, Error *err)
         params[p] = pgarray_end(&session->arrays[p]);
     LaneExpect expect = {.what = gather->what,
                          .rel = gather->shape->rel,
-                         .min_rows = gather->rows,
-                         .max_rows = gather->rows};
+                         .min_rows = gather->passed != NULL ? 0 : gather->rows,
+                         .max_rows = gather->rows,
+                         .add_rows = gather->passed};
     gather->rows = 0;
     gather->bytes = 0;
     return lane_execute(session->lane, gather->statement, params, gather->count, &expect, err);
@@ -109,6 +120,10 @@ static bool get_statement(Session *session, const Shape *shape, char op, const b
     sqltext_clear(&session->text);
     if (op == OP_INSERT)
         dml_insert_set(&session->text, &shape->table);
+    else if (op == OP_INSERT_OR_PASS)
+        dml_insert_set_or_pass(&session->text, &shape->table);
+    else if (op == OP_EQUAL)
+        dml_equal_set(&session->text, &shape->table);
     else if (op == OP_UPDATE)
         dml_update_set(&session->text, &shape->table, set);
     else if (op == OP_DELETE)
@@ -306,6 +321,42 @@ static bool run_empty_inserts(Session *session, const Shape *shape, int64_t rows
            lane_execute(session->lane, statement, PG_PARAMS(PG_TEXT(text)), &expect, err);
 }
 
+static bool gather_inserts(Session *session, const Shape *shape, const FoldSet *set, char op,
+                           int64_t *passed, Error *err)
+{
+    const DmlTable *table = &shape->table;
+    int *columns = arena_new_array(session->scratch, int, table->column_count);
+    Gather gather = {
+        .session = session, .shape = shape, .what = "INSERT", .columns = columns, .passed = passed};
+    for (int i = 0; i < table->column_count; i++)
+        if (table->columns[i].made == NULL)
+            columns[gather.count++] = i;
+    if (!get_statement(session, shape, op, NULL, &gather.statement, err))
+        return false;
+    for (const FoldRow *row = set->first; row != NULL; row = row->next)
+        if (is_insert(effective(session, shape, row)) && !gather_row(&gather, row, err))
+            return false;
+    return gather_flush(&gather, err);
+}
+
+/* Rows that the application has written on the target too are passed over; when there were any, all
+ * must be equal to what came. */
+static bool run_dual_inserts(Session *session, const Shape *shape, const FoldSet *set, int64_t rows,
+                             Error *err)
+{
+    int64_t made = 0;
+    if (!gather_inserts(session, shape, set, OP_INSERT_OR_PASS, &made, err) ||
+        !lane_drain(session->lane, err))
+        return false;
+    if (made == rows)
+        return true;
+    if (!gather_inserts(session, shape, set, OP_EQUAL, NULL, err) ||
+        !lane_drain(session->lane, err))
+        return false;
+    dual_counts(session->dual)->already += rows - made;
+    return true;
+}
+
 static bool run_inserts(Session *session, const Shape *shape, const FoldSet *set, Error *err)
 {
     const DmlTable *table = &shape->table;
@@ -316,19 +367,11 @@ static bool run_inserts(Session *session, const Shape *shape, const FoldSet *set
         return true;
     if (table->column_count == 0)
         return run_empty_inserts(session, shape, rows, err);
+    if (session->dual != NULL)
+        return run_dual_inserts(session, shape, set, rows, err);
     if (rows >= SETWISE_COPY_ROWS && !shape->makes)
         return run_copy(session, shape, set, rows, err);
-    int *columns = arena_new_array(session->scratch, int, table->column_count);
-    Gather gather = {.session = session, .shape = shape, .what = "INSERT", .columns = columns};
-    for (int i = 0; i < table->column_count; i++)
-        if (table->columns[i].made == NULL)
-            columns[gather.count++] = i;
-    if (!get_statement(session, shape, OP_INSERT, NULL, &gather.statement, err))
-        return false;
-    for (const FoldRow *row = set->first; row != NULL; row = row->next)
-        if (is_insert(effective(session, shape, row)) && !gather_row(&gather, row, err))
-            return false;
-    return gather_flush(&gather, err);
+    return gather_inserts(session, shape, set, OP_INSERT, NULL, err);
 }
 
 typedef bool RunSet(Session *session, const Shape *shape, const FoldSet *set, Error *err);

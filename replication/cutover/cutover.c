@@ -347,6 +347,18 @@ static bool went_well(CutoverState state)
     return state == CUT_OPEN || state == CUT_PLANNED || state == CUT_REHEARSED;
 }
 
+/* The application goes on writing to both sides. */
+static void go_on_dual(Cutover *cut)
+{
+    Error err = ERROR_INIT;
+    CLEANUP_PGCONN PgConn *target = pgconn_open(&cut->spec->target, PG_SESSION_SQL, "fence", &err);
+    if (target == NULL || !target_fence_lift(target, cut->spec->task, &err))
+        cutover_tell(
+            cut, "abort", true,
+            "the target still refuses the application's writes, 'bascule run' mends it: %s",
+            err.message);
+}
+
 bool cutover_run(const CutoverSpec *spec, Arena *arena, CutoverReport *out_report, Error *err)
 {
     Cutover cut = {
@@ -377,6 +389,8 @@ bool cutover_run(const CutoverSpec *spec, Arena *arena, CutoverReport *out_repor
     }
     if (state == CUT_STREAMING || state == CUT_REHEARSED)
         way_back_drop(&cut);
+    if (cut.target_fenced && (state == CUT_STREAMING || state == CUT_REHEARSED))
+        go_on_dual(&cut);
     out_report->way_back = state == CUT_OPEN && cut.way_back.armed;
     set_outcome(&cut, state, err);
     moment_end(&cut, out_report->outcome);

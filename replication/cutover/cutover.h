@@ -178,7 +178,8 @@ typedef struct CutoverSpec {
     const char *task;
     const char *slot_name;
     Relations *rels;
-    Rules *rules; /* to see tables that are new or changed since the load; NULL: not looked at */
+    bool dual_write; /* the target takes the application's writes until the cutover arms */
+    Rules *rules;    /* to see tables that are new or changed since the load; NULL: not looked at */
     Progress *progress;
     StopToken *stop;               /* the program ends */
     StopToken *abort;              /* the operator aborts */
@@ -282,6 +283,9 @@ MUST_CHECK bool cutover_revoke(PgConn *source, PgConn *target, const char *task,
  * Installed by sync when the load is done; skipped with *out_skipped when the role may not. */
 MUST_CHECK bool target_fence_install(PgConn *target, const char *task, const Relations *rels,
                                      bool *out_skipped, Error *err);
+
+/* Lets the application write to the target again (target_writes: dual-write). */
+MUST_CHECK bool target_fence_lift(PgConn *target, const char *task, Error *err);
 
 /* For `cleanup`: what bascule left on the source (fence triggers, function, schema), as statements
  * to show and to run; works while frozen. */

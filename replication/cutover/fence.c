@@ -262,3 +262,19 @@ bool target_fence_install(PgConn *target, const char *task, const Relations *rel
         *out_skipped = skipped;
     return ok || err_context(err, "fencing the target until it opens");
 }
+
+bool target_fence_lift(PgConn *target, const char *task, Error *err)
+{
+    CLEANUP_SQLTEXT SqlText disarm = SQLTEXT_INIT;
+    int count = 0;
+    bool ok = pgconn_script(target,
+                            SQL("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL "
+                                "lock_timeout = '30s'"),
+                            err) &&
+              fence_write_disarm(target, task, &disarm, &count, err) &&
+              (count == 0 || pgconn_script(target, sqltext_sql(&disarm), err)) &&
+              pgconn_script(target, SQL("COMMIT"), err);
+    if (!ok)
+        roll_back(target);
+    return ok || err_context(err, "taking the fence off the target");
+}

@@ -71,6 +71,7 @@ struct Cutover {
     int64_t epoch, newest_known;
     bool opening_prepared; /* the target's transaction is complete but for its COMMIT */
     bool rolling_forward;
+    bool target_fenced; /* dual_write: by this run */
     bool deadlock_timeout_set;
     int64_t server_deadlock_us;
     StopToken *opening_stop; /* of sessions opened after the fence's COMMIT */

@@ -303,6 +303,29 @@ static bool check_more(Findings *f, Error *err)
            f->cut->spec->check_more(f->cut->spec->traffic_arg, &findings, err);
 }
 
+/* Whoever decided nothing has not said which row is right. */
+static bool check_conflicts(Findings *f, Error *err)
+{
+    CLEANUP_PGROWS PgRows *there = NULL;
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!f->cut->spec->dual_write)
+        return true;
+    if (!pgconn_query(f->cut->target, SQL_CONFLICT_EXISTS, PG_NO_PARAMS, &there, err))
+        return false;
+    if (!pgrows_bool(there, 0, 0))
+        return true;
+    if (!pgconn_query(f->cut->target, SQL_CONFLICT_COUNTS, PG_PARAMS(PG_TEXT(f->cut->spec->task)),
+                      &rows, err))
+        return false;
+    if (pgrows_i64(rows, 0, 1) > 0)
+        finding_block(f, ERR_CONFLICT,
+                      "%lld conflicts wait for a decision: bascule conflicts list --unresolved",
+                      (long long)pgrows_i64(rows, 0, 1));
+    else
+        finding_fine(f, "%lld conflicts, all of them decided", (long long)pgrows_i64(rows, 0, 0));
+    return true;
+}
+
 typedef struct PreflightCheck {
     const char *name;
     bool (*run)(Findings *f, Error *err);
@@ -350,15 +373,11 @@ bool preflight_discard(Findings *f, Error *err)
 static bool run_checks(Findings *f, Error *err)
 {
     static const PreflightCheck CHECKS[] = {
-        {"lag", check_lag_limit},
-        {"source", check_source_facts},
-        {"slot", check_slot},
-        {"target", check_target},
-        {"shape", check_shape},
-        {"ownership", check_ownership},
-        {"holders", check_holders},
-        {"unlogged tables", check_persistence},
-        {"way back", preflight_way_back},
+        {"lag", check_lag_limit},       {"source", check_source_facts},
+        {"slot", check_slot},           {"target", check_target},
+        {"shape", check_shape},         {"ownership", check_ownership},
+        {"holders", check_holders},     {"unlogged tables", check_persistence},
+        {"conflicts", check_conflicts}, {"way back", preflight_way_back},
         {"traffic", check_more},
     };
     if (!run_list(f, CHECKS, sizeof CHECKS / sizeof *CHECKS, err))

@@ -59,12 +59,32 @@ bool cutover_open_comparison(Cutover *cut, Error *err)
     return compare_open(&spec, &cut->compare, err) || locked_by_others(err);
 }
 
+/* With dual writes the target's fence begins here: what is proved must not move under the proof. */
+static bool end_dual_write(Cutover *cut, Error *err)
+{
+    bool skipped = false;
+    if (!cut->spec->dual_write)
+        return true;
+    cut->target_fenced = true;
+    if (!target_fence_install(cut->target, cut->spec->task, cut->spec->rels, &skipped, err))
+        return false;
+    if (skipped) {
+        ERR(err, ERR_PRIVILEGE,
+            "the application writes to the target, and its tables cannot be "
+            "fenced there: they belong to another role");
+        return err_hint(err,
+                        "Make bascule's role on the target a member of the owner of its tables.");
+    }
+    cutover_tell(cut, "arm", false, "the target refuses the application's writes from here on");
+    return true;
+}
+
 CutoverFsmEvent cutover_arm(Cutover *cut, Error *err)
 {
     cut->step_us = clock_now_us();
-    if (!fence_objects_create(cut->source, err) || !way_back_arm(cut, err) ||
-        !cutover_open_comparison(cut, err) || !freeze_open_session(cut, err) ||
-        !take_epoch(cut, err))
+    if (!end_dual_write(cut, err) || !fence_objects_create(cut->source, err) ||
+        !way_back_arm(cut, err) || !cutover_open_comparison(cut, err) ||
+        !freeze_open_session(cut, err) || !take_epoch(cut, err))
         return cutover_fail(cut, err);
     cutover_phase(cut, "arm");
     cutover_tell(cut, "arm", false, "epoch %lld, fence objects are there, all sessions are open",

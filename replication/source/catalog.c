@@ -9,6 +9,7 @@
 
 #include "bascule/base/hash.h"
 #include "bascule/base/log.h"
+#include "source/conflict_rules.h"
 #include "source/mapped.h"
 #include "source/name_utf8.h"
 #include "source/roots.h"
@@ -404,7 +405,8 @@ bool catalog_read(PgConn *source, PgConn *target, const char *task, Rules *rules
         ok = read_tables(&r, rules, err) && choose_roots(&r, target, task, rules, err) &&
              mapped_tables_distinct(rels, err) && read_columns(&r, err) && read_keys(&r, err) &&
              roots_identify(source, rels, err) && mapped_keys_travel(rels, err) &&
-             read_foreign_keys(&r, err) && read_shapes(&r, err);
+             read_foreign_keys(&r, err) && read_shapes(&r, err) &&
+             conflict_rules_apply(rules, rels, err);
         ok = end(source, ok, err);
     }
     buf_done(&r.oids);

@@ -80,6 +80,7 @@ static void look_at_tables(Preflight *p)
     preflight_target_tables(p);
     preflight_target_triggers(p);
     preflight_refusals(p);
+    preflight_dual(p);
     preflight_back(p);
     if (tables != NULL)
         preflight_sizes(p, tables);

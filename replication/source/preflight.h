@@ -49,6 +49,7 @@ typedef struct PreflightSpec {
     const char *slot_name;
     const char *publication;
     bool capture_may, capture_must; /* ddl_capture: auto or on; on */
+    bool dual_write;                /* the application writes on both sides */
     bool way_back;                  /* the target shall be able to stream back */
     int64_t
         slot_wait_us; /* how long the slot's creation may wait for running transactions; 0: 60 s */

@@ -93,6 +93,7 @@ void preflight_source_rights(Preflight *p, const PgRows *tables);
 void preflight_tables(Preflight *p, const PgRows *tables); /* replica identity, types, shapes */
 void preflight_graph(Preflight *p);
 void preflight_rules(Preflight *p); /* foreign keys */
+void preflight_dual(Preflight *p);  /* target_writes: dual-write */
 void preflight_plugin(Preflight *p);
 void preflight_target_rights(Preflight *p);
 void preflight_target_tables(Preflight *p);

@@ -2,49 +2,42 @@
  * parameters. */
 #include "sqltext/dml.h"
 
+#include "sqltext/dml_parts.h"
 #include "sqltext/reading.h"
 
-#define MOST_COLUMNS 1664 /* that a list of the server may have */
-
-static void put_type(SqlText *st, const DmlColumn *col)
+void dml_put_type(SqlText *st, const DmlColumn *col)
 {
     sqltext_qualified(st, col->type_schema, col->type_name);
 }
 
 /* s.cN, converted when it came as text */
-static void put_set_value(SqlText *st, const DmlColumn *col, int n)
+void dml_put_set_value(SqlText *st, const DmlColumn *col, int n)
 {
     sqltext_put(st, "s.c");
     sqltext_i64(st, n);
     if (col->as_text) {
         sqltext_put(st, "::");
-        put_type(st, col);
+        dml_put_type(st, col);
     }
 }
 
-static void put_row_value(SqlText *st, const DmlColumn *col, int n)
+void dml_put_row_value(SqlText *st, const DmlColumn *col, int n)
 {
     sqltext_param(st, n);
     sqltext_put(st, "::");
-    put_type(st, col);
+    dml_put_type(st, col);
 }
 
-static void put_comma(SqlText *st, int already)
+void dml_put_comma(SqlText *st, int already)
 {
     if (already > 0)
         sqltext_put(st, ", ");
 }
 
-/* The rows of the set: columns in the order of the parameters. */
-typedef struct Source {
-    SqlText names, arrays;
-    int count;
-} Source;
-
-static void source_add(Source *source, const DmlColumn *col)
+void dml_source_add(DmlSource *source, const DmlColumn *col)
 {
-    put_comma(&source->names, source->count);
-    put_comma(&source->arrays, source->count);
+    dml_put_comma(&source->names, source->count);
+    dml_put_comma(&source->arrays, source->count);
     source->count++;
     sqltext_put(&source->names, "c");
     sqltext_i64(&source->names, source->count);
@@ -54,12 +47,12 @@ static void source_add(Source *source, const DmlColumn *col)
     if (col->as_text)
         sqltext_put(&source->arrays, "pg_catalog.text");
     else
-        put_type(&source->arrays, col);
+        dml_put_type(&source->arrays, col);
     sqltext_put(&source->arrays, "[])");
 }
 
 /* ROWS FROM takes any number of qualified functions; unnest(a, b) would not. */
-static void put_source(SqlText *st, Source *source)
+void dml_put_source(SqlText *st, DmlSource *source)
 {
     sqltext_put(st, "ROWS FROM (");
     sqltext_append(st, sqltext_sql(&source->arrays));
@@ -70,7 +63,7 @@ static void put_source(SqlText *st, Source *source)
     sqltext_done(&source->names);
 }
 
-static void put_base(SqlText *st, const DmlColumn *col)
+void dml_put_base(SqlText *st, const DmlColumn *col)
 {
     if (col->base_name == NULL)
         return;
@@ -78,13 +71,13 @@ static void put_base(SqlText *st, const DmlColumn *col)
     sqltext_qualified(st, col->base_schema, col->base_name);
 }
 
-/* alias.column = ; the value comes next, and then put_base(). */
-static void put_equal(SqlText *st, const char *alias, const DmlColumn *col)
+/* alias.column = ; the value comes next, and then dml_put_base(). */
+void dml_put_equal(SqlText *st, const char *alias, const DmlColumn *col)
 {
     sqltext_ident(st, alias);
     sqltext_put(st, ".");
     sqltext_ident(st, col->name);
-    put_base(st, col);
+    dml_put_base(st, col);
     sqltext_put(st, " OPERATOR(");
     sqltext_ident(st, col->equal_schema != NULL ? col->equal_schema : "pg_catalog");
     sqltext_put(st, ".=) ");
@@ -92,9 +85,9 @@ static void put_equal(SqlText *st, const char *alias, const DmlColumn *col)
 
 static void put_row_equal(SqlText *st, const char *alias, const DmlColumn *col, int param)
 {
-    put_equal(st, alias, col);
-    put_row_value(st, col, param);
-    put_base(st, col);
+    dml_put_equal(st, alias, col);
+    dml_put_row_value(st, col, param);
+    dml_put_base(st, col);
 }
 
 /* t.key = s.c1 AND ..., and so on with the pinned columns */
@@ -106,9 +99,9 @@ static void put_set_where(SqlText *st, const DmlTable *table, bool pinned)
         const DmlColumn *col = &table->columns[i];
         if (k > 0)
             sqltext_put(st, " AND ");
-        put_equal(st, "t", col);
-        put_set_value(st, col, k + 1);
-        put_base(st, col);
+        dml_put_equal(st, "t", col);
+        dml_put_set_value(st, col, k + 1);
+        dml_put_base(st, col);
     }
 }
 
@@ -134,12 +127,12 @@ static void put_pinned(SqlText *st, const DmlTable *table, int first)
 static void put_names(SqlText *st, const DmlTable *table)
 {
     for (int i = 0; i < table->column_count; i++) {
-        put_comma(st, i);
+        dml_put_comma(st, i);
         sqltext_ident(st, table->columns[i].name);
     }
 }
 
-static void put_column_list(SqlText *st, const DmlTable *table)
+void dml_put_column_list(SqlText *st, const DmlTable *table)
 {
     sqltext_put(st, " (");
     put_names(st, table);
@@ -162,36 +155,28 @@ static bool may_set(const DmlTable *table, const bool *set, int column, bool key
 
 /* Columns that are made ------------------------------------------------------------------------- */
 
-/* Where the columns stand that others are made of: parameter number, 0: in the row `alias`. */
-typedef struct Made {
-    const DmlTable *table;
-    const char *alias;
-    bool in_sets;
-    int16_t place[MOST_COLUMNS];
-} Made;
-
 static void put_made_of(SqlText *st, const void *arg, int column)
 {
-    const Made *made = arg;
+    const DmlMade *made = arg;
     const DmlColumn *col = &made->table->columns[column];
     if (made->place[column] == 0) {
         sqltext_ident(st, made->alias);
         sqltext_put(st, ".");
         sqltext_ident(st, col->name);
     } else if (made->in_sets) {
-        put_set_value(st, col, made->place[column]);
+        dml_put_set_value(st, col, made->place[column]);
     } else {
-        put_row_value(st, col, made->place[column]);
+        dml_put_row_value(st, col, made->place[column]);
     }
 }
 
-static void put_made(SqlText *st, const Made *made, int column)
+void dml_put_made(SqlText *st, const DmlMade *made, int column)
 {
     reading_value(st, made->table->columns[column].made, false, put_made_of, made);
 }
 
 /* It is made of a column that has a parameter, or asked for. */
-static bool made_anew(const Made *made, const bool *set, int column)
+static bool made_anew(const DmlMade *made, const bool *set, int column)
 {
     const Column *col = made->table->columns[column].made;
     if (col != NULL && set[column])
@@ -203,15 +188,15 @@ static bool made_anew(const Made *made, const bool *set, int column)
 }
 
 /* SET of those; returns how many stand in the list now. */
-static int put_made_set(SqlText *st, const Made *made, const bool *set, int already)
+static int put_made_set(SqlText *st, const DmlMade *made, const bool *set, int already)
 {
     for (int i = 0; i < made->table->column_count; i++) {
         if (!made_anew(made, set, i))
             continue;
-        put_comma(st, already++);
+        dml_put_comma(st, already++);
         sqltext_ident(st, made->table->columns[i].name);
         sqltext_put(st, " = ");
-        put_made(st, made, i);
+        dml_put_made(st, made, i);
     }
     return already;
 }
@@ -226,24 +211,24 @@ bool dml_sets_anything(const DmlTable *table, const bool *set, bool keys)
 
 void dml_insert_set(SqlText *st, const DmlTable *table)
 {
-    Source source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
-    Made made = {.table = table, .in_sets = true};
+    DmlSource source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
+    DmlMade made = {.table = table, .in_sets = true};
     sqltext_put(st, "INSERT INTO ");
     sqltext_qualified(st, table->schema, table->name);
-    put_column_list(st, table);
+    dml_put_column_list(st, table);
     sqltext_put(st, " OVERRIDING SYSTEM VALUE SELECT ");
     for (int i = 0; i < table->column_count; i++) {
-        put_comma(st, i);
+        dml_put_comma(st, i);
         if (table->columns[i].made != NULL) {
-            put_made(st, &made, i);
+            dml_put_made(st, &made, i);
             continue;
         }
-        source_add(&source, &table->columns[i]);
+        dml_source_add(&source, &table->columns[i]);
         made.place[i] = (int16_t)source.count;
-        put_set_value(st, &table->columns[i], source.count);
+        dml_put_set_value(st, &table->columns[i], source.count);
     }
     sqltext_put(st, " FROM ");
-    put_source(st, &source);
+    dml_put_source(st, &source);
 }
 
 void dml_insert_empty(SqlText *st, const DmlTable *table)
@@ -268,7 +253,7 @@ static void put_set_nothing(SqlText *st, const DmlTable *table)
 }
 
 /* The rows of this table alone, not those of tables that inherit from it. */
-static void put_table(SqlText *st, const DmlTable *table)
+void dml_put_table(SqlText *st, const DmlTable *table)
 {
     if (!table->is_root)
         sqltext_put(st, "ONLY ");
@@ -277,42 +262,42 @@ static void put_table(SqlText *st, const DmlTable *table)
 
 void dml_update_set(SqlText *st, const DmlTable *table, const bool *set)
 {
-    Source source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
+    DmlSource source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
     int n = table->key_count + table->pinned_count, done = 0;
-    Made made = {.table = table, .alias = "t", .in_sets = true};
+    DmlMade made = {.table = table, .alias = "t", .in_sets = true};
     for (int k = 0; k < table->key_count; k++)
-        source_add(&source, &table->columns[table->key[k]]);
+        dml_source_add(&source, &table->columns[table->key[k]]);
     for (int k = 0; k < table->pinned_count; k++)
-        source_add(&source, &table->columns[table->pinned[k]]);
+        dml_source_add(&source, &table->columns[table->pinned[k]]);
     sqltext_put(st, "UPDATE ");
-    put_table(st, table);
+    dml_put_table(st, table);
     sqltext_put(st, " AS t SET ");
     for (int i = 0; i < table->column_count; i++) {
         if (!may_set(table, set, i, false))
             continue;
-        put_comma(st, done++);
+        dml_put_comma(st, done++);
         sqltext_ident(st, table->columns[i].name);
         sqltext_put(st, " = ");
-        put_set_value(st, &table->columns[i], ++n);
+        dml_put_set_value(st, &table->columns[i], ++n);
         made.place[i] = (int16_t)n;
-        source_add(&source, &table->columns[i]);
+        dml_source_add(&source, &table->columns[i]);
     }
     if (put_made_set(st, &made, set, done) == 0)
         put_set_nothing(st, table);
     sqltext_put(st, " FROM ");
-    put_source(st, &source);
+    dml_put_source(st, &source);
     put_set_where(st, table, true);
 }
 
 void dml_delete_set(SqlText *st, const DmlTable *table)
 {
-    Source source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
+    DmlSource source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
     for (int k = 0; k < table->key_count; k++)
-        source_add(&source, &table->columns[table->key[k]]);
+        dml_source_add(&source, &table->columns[table->key[k]]);
     sqltext_put(st, "DELETE FROM ");
-    put_table(st, table);
+    dml_put_table(st, table);
     sqltext_put(st, " AS t USING ");
-    put_source(st, &source);
+    dml_put_source(st, &source);
     put_set_where(st, table, false);
 }
 
@@ -324,18 +309,18 @@ void dml_insert_row(SqlText *st, const DmlTable *table)
         sqltext_put(st, " DEFAULT VALUES");
         return;
     }
-    Made made = {.table = table};
+    DmlMade made = {.table = table};
     int n = 0;
-    put_column_list(st, table);
+    dml_put_column_list(st, table);
     sqltext_put(st, " OVERRIDING SYSTEM VALUE VALUES (");
     for (int i = 0; i < table->column_count; i++) {
-        put_comma(st, i);
+        dml_put_comma(st, i);
         if (table->columns[i].made != NULL) {
-            put_made(st, &made, i);
+            dml_put_made(st, &made, i);
             continue;
         }
         made.place[i] = (int16_t)++n;
-        put_row_value(st, &table->columns[i], n);
+        dml_put_row_value(st, &table->columns[i], n);
     }
     sqltext_put(st, ")");
 }
@@ -344,14 +329,14 @@ void dml_insert_row(SqlText *st, const DmlTable *table)
 static int put_row_set(SqlText *st, const DmlTable *table, const bool *set, int n)
 {
     int done = 0;
-    Made made = {.table = table, .alias = "t"};
+    DmlMade made = {.table = table, .alias = "t"};
     for (int i = 0; i < table->column_count; i++) {
         if (!may_set(table, set, i, true))
             continue;
-        put_comma(st, done++);
+        dml_put_comma(st, done++);
         sqltext_ident(st, table->columns[i].name);
         sqltext_put(st, " = ");
-        put_row_value(st, &table->columns[i], ++n);
+        dml_put_row_value(st, &table->columns[i], ++n);
         made.place[i] = (int16_t)n;
     }
     if (put_made_set(st, &made, set, done) == 0)
@@ -363,7 +348,7 @@ void dml_update_row(SqlText *st, const DmlTable *table, const bool *set, bool mo
 {
     int before = table->key_count + table->pinned_count;
     sqltext_put(st, "UPDATE ");
-    put_table(st, table);
+    dml_put_table(st, table);
     sqltext_put(st, " AS t SET ");
     int last = put_row_set(st, table, set, before);
     sqltext_put(st, " WHERE (");
@@ -372,7 +357,7 @@ void dml_update_row(SqlText *st, const DmlTable *table, const bool *set, bool mo
         sqltext_put(st, " OR (");
         put_row_key(st, table, "t", last + 1);
         sqltext_put(st, " AND NOT EXISTS (SELECT FROM ");
-        put_table(st, table);
+        dml_put_table(st, table);
         sqltext_put(st, " AS o WHERE ");
         put_row_key(st, table, "o", 1);
         sqltext_put(st, "))");
@@ -384,7 +369,7 @@ void dml_update_row(SqlText *st, const DmlTable *table, const bool *set, bool mo
 void dml_delete_row(SqlText *st, const DmlTable *table)
 {
     sqltext_put(st, "DELETE FROM ");
-    put_table(st, table);
+    dml_put_table(st, table);
     sqltext_put(st, " AS t WHERE ");
     put_row_key(st, table, "t", 1);
 }
@@ -392,7 +377,7 @@ void dml_delete_row(SqlText *st, const DmlTable *table)
 void dml_replace_row(SqlText *st, const DmlTable *table, const bool *set)
 {
     int n = table->key_count;
-    Made made = {.table = table, .alias = "gone"};
+    DmlMade made = {.table = table, .alias = "gone"};
     sqltext_put(st, "WITH gone AS (");
     dml_delete_row(st, table);
     sqltext_put(st, " RETURNING t.*) INSERT INTO ");
@@ -400,24 +385,24 @@ void dml_replace_row(SqlText *st, const DmlTable *table, const bool *set)
     sqltext_put(st, " (");
     put_names(st, table);
     for (int i = 0; i < table->kept_count; i++) {
-        put_comma(st, table->column_count + i);
+        dml_put_comma(st, table->column_count + i);
         sqltext_ident(st, table->kept[i]);
     }
     sqltext_put(st, ") OVERRIDING SYSTEM VALUE SELECT ");
     for (int i = 0; i < table->column_count; i++) {
-        put_comma(st, i);
+        dml_put_comma(st, i);
         if (table->columns[i].made != NULL) {
-            put_made(st, &made, i);
+            dml_put_made(st, &made, i);
         } else if (set[i]) {
             made.place[i] = (int16_t)++n;
-            put_row_value(st, &table->columns[i], n);
+            dml_put_row_value(st, &table->columns[i], n);
         } else {
             sqltext_put(st, "gone.");
             sqltext_ident(st, table->columns[i].name);
         }
     }
     for (int i = 0; i < table->kept_count; i++) {
-        put_comma(st, table->column_count + i);
+        dml_put_comma(st, table->column_count + i);
         sqltext_put(st, "gone.");
         sqltext_ident(st, table->kept[i]);
     }
@@ -437,7 +422,7 @@ static int put_one_ctid(SqlText *st, const DmlTable *table, const DmlMatch *matc
         sqltext_put(st, " WHERE (tableoid, ctid) = (SELECT m.tableoid, m.ctid FROM ");
     else
         sqltext_put(st, " WHERE ctid = (SELECT m.ctid FROM ");
-    put_table(st, table);
+    dml_put_table(st, table);
     sqltext_put(st, " AS m");
     for (int i = 0; i < table->column_count; i++) {
         const DmlColumn *col = &table->columns[i];
@@ -467,7 +452,7 @@ static int put_one_ctid(SqlText *st, const DmlTable *table, const DmlMatch *matc
         sqltext_ident(st, col->name);
         sqltext_put(st,
                     ") COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) pg_catalog.format('%s', ");
-        put_row_value(st, col, n);
+        dml_put_row_value(st, col, n);
         sqltext_put(st, ")");
     }
     sqltext_put(st, " LIMIT 1)");
@@ -485,7 +470,7 @@ static int count_values(const DmlTable *table, const DmlMatch *match)
 void dml_update_match(SqlText *st, const DmlTable *table, const DmlMatch *match, const bool *set)
 {
     sqltext_put(st, "UPDATE ");
-    put_table(st, table);
+    dml_put_table(st, table);
     sqltext_put(st, " AS t SET ");
     put_row_set(st, table, set, count_values(table, match));
     put_one_ctid(st, table, match);
@@ -494,14 +479,14 @@ void dml_update_match(SqlText *st, const DmlTable *table, const DmlMatch *match,
 void dml_delete_match(SqlText *st, const DmlTable *table, const DmlMatch *match)
 {
     sqltext_put(st, "DELETE FROM ");
-    put_table(st, table);
+    dml_put_table(st, table);
     put_one_ctid(st, table, match);
 }
 
 static void put_image_value(SqlText *st, const DmlTable *table, int column, bool parameters)
 {
     if (parameters) {
-        put_set_value(st, &table->columns[column], column + 1);
+        dml_put_set_value(st, &table->columns[column], column + 1);
     } else {
         sqltext_put(st, "t.");
         sqltext_ident(st, table->columns[column].name);
@@ -514,7 +499,7 @@ static void put_image(SqlText *st, const DmlTable *table, bool parameters)
 {
     sqltext_put(st, "pg_catalog.sha256(pg_catalog.convert_to((ARRAY[");
     for (int i = 0; i < table->column_count; i++) {
-        put_comma(st, i);
+        dml_put_comma(st, i);
         sqltext_put(st, "CASE WHEN ");
         put_image_value(st, table, i, parameters);
         sqltext_put(st, " IS DISTINCT FROM NULL THEN pg_catalog.format('%s', ");
@@ -544,7 +529,7 @@ static void put_candidates(SqlText *st, const DmlTable *table, const bool *join)
     for (int i = 0; i < table->column_count; i++) {
         if (!join[i])
             continue;
-        put_comma(st, done++);
+        dml_put_comma(st, done++);
         put_image_value(st, table, i, true);
     }
     sqltext_put(st, " FROM s)");
@@ -555,7 +540,7 @@ static void put_candidates(SqlText *st, const DmlTable *table, const bool *join)
  * Equal images are numbered on both sides and paired by number. Grouped, not joined: a join whose
  * size the planner has no way to know may become a loop in a loop.
  */
-static void put_pairs(SqlText *st, const DmlTable *table, const bool *join, Source *source)
+static void put_pairs(SqlText *st, const DmlTable *table, const bool *join, DmlSource *source)
 {
     sqltext_put(st,
                 "WITH s AS MATERIALIZED (SELECT i.*, pg_catalog.row_number() OVER (PARTITION BY "
@@ -570,7 +555,7 @@ static void put_pairs(SqlText *st, const DmlTable *table, const bool *join, Sour
                     "t.tableoid AS part, t.ctid AS at, ");
     put_image(st, table, false);
     sqltext_put(st, " AS image FROM ");
-    put_table(st, table);
+    dml_put_table(st, table);
     sqltext_put(st, " AS t");
     put_candidates(st, table, join);
     sqltext_put(st, " OFFSET 0) AS r WHERE r.image IN (SELECT s.image FROM s)), "
@@ -582,31 +567,31 @@ static void put_pairs(SqlText *st, const DmlTable *table, const bool *join, Sour
     sqltext_done(&source->names);
 }
 
-static void add_all_columns(Source *source, const DmlTable *table)
+static void add_all_columns(DmlSource *source, const DmlTable *table)
 {
     for (int i = 0; i < table->column_count; i++)
-        source_add(source, &table->columns[i]);
+        dml_source_add(source, &table->columns[i]);
 }
 
 void dml_update_match_set(SqlText *st, const DmlTable *table, const bool *join, const bool *set)
 {
-    Source source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
+    DmlSource source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
     CLEANUP_SQLTEXT SqlText sets = SQLTEXT_INIT;
     add_all_columns(&source, table);
     for (int i = 0; i < table->column_count; i++) {
         if (!may_set(table, set, i, true))
             continue;
-        put_comma(&sets, source.count - table->column_count);
-        source_add(&source, &table->columns[i]);
+        dml_put_comma(&sets, source.count - table->column_count);
+        dml_source_add(&source, &table->columns[i]);
         sqltext_ident(&sets, table->columns[i].name);
         sqltext_put(&sets, " = ");
-        put_set_value(&sets, &table->columns[i], source.count);
+        dml_put_set_value(&sets, &table->columns[i], source.count);
     }
     if (sets.buf.len == 0)
         put_set_nothing(&sets, table);
     put_pairs(st, table, join, &source);
     sqltext_put(st, "UPDATE ");
-    put_table(st, table);
+    dml_put_table(st, table);
     sqltext_put(st, " AS t SET ");
     sqltext_append(st, sqltext_sql(&sets));
     sqltext_put(st, " FROM p JOIN s ON s.o = p.o WHERE t.ctid = p.at AND t.tableoid = p.part");
@@ -614,11 +599,11 @@ void dml_update_match_set(SqlText *st, const DmlTable *table, const bool *join, 
 
 void dml_delete_match_set(SqlText *st, const DmlTable *table, const bool *join)
 {
-    Source source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
+    DmlSource source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
     add_all_columns(&source, table);
     put_pairs(st, table, join, &source);
     sqltext_put(st, "DELETE FROM ");
-    put_table(st, table);
+    dml_put_table(st, table);
     sqltext_put(st,
                 " AS t USING p WHERE t.ctid = p.at AND t.tableoid = p.part AND p.o IS NOT NULL");
 }
@@ -627,7 +612,7 @@ void dml_copy(SqlText *st, const DmlTable *table, bool binary)
 {
     sqltext_put(st, "COPY ");
     sqltext_qualified(st, table->schema, table->name);
-    put_column_list(st, table);
+    dml_put_column_list(st, table);
     if (binary)
         sqltext_put(st, " FROM STDIN WITH (FORMAT binary)");
     else
@@ -638,7 +623,7 @@ void dml_truncate(SqlText *st, Relation *const *rels, int count)
 {
     sqltext_put(st, "TRUNCATE TABLE ");
     for (int i = 0; i < count; i++) {
-        put_comma(st, i);
+        dml_put_comma(st, i);
         sqltext_put(st, "ONLY ");
         sqltext_qualified(st, rels[i]->target_schema, rels[i]->target_name);
     }

@@ -251,9 +251,13 @@ static bool read_suspects(Pass *pass, int first, bool *seen, Error *err)
 static bool look_again(Pass *pass, Error *err)
 {
     bool settled = true, ok = true;
-    if (pass->suspect_count == 0 || pass->under_way == NULL)
+    bool dual = pass->sync->spec.dual_write;
+    if (pass->suspect_count == 0 || (pass->under_way == NULL && !dual))
         return true;
-    if (!settle(pass, &settled, err))
+    /* The application may have written to the target first. */
+    if (dual && stop_wait(pass->sync->stream_stop, pass->sync->spec.settle_us))
+        return ERR(err, ERR_STOPPED, "stopped");
+    if (pass->under_way != NULL && !settle(pass, &settled, err))
         return false;
     if (!settled) {
         for (int i = 0; i < pass->suspect_count; i++)

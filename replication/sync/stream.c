@@ -274,6 +274,8 @@ static bool make_parts(Sync *sync, Error *err)
         .message_arg = sync,
         .changed = sync_table_changed,
         .changed_arg = sync,
+        .dual_write = spec->dual_write,
+        .settle_us = spec->settle_us,
     };
     applier.endpoint.stop = sync->stream_stop;
     sync->reader = reader_new(&reader);

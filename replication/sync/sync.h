@@ -59,6 +59,8 @@ typedef struct SyncSpec {
     int64_t keys_disk_bytes;
     int64_t recheck_interval_us; /* changed keys are read again that often; 0: never */
     int64_t recheck_rate;        /* keys a second */
+    bool dual_write;             /* the application writes on both sides */
+    int64_t settle_us;           /* and takes so long for the second of them at most */
     bool until_caught_up;        /* return (true) once caught up the first time */
     /* The stream goes back: source is the side that was opened, target the one that was left, in
      * fence. There is nothing to prepare or to load. */

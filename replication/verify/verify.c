@@ -95,7 +95,7 @@ static void judge_table(VerifyRun *run, TablePlan *table)
         out->at_least = true;
     }
     if (differences(out) == 0)
-        out->verdict = whole ? VERIFY_PROVEN : VERIFY_EQUAL;
+        out->verdict = whole && out->moving == 0 ? VERIFY_PROVEN : VERIFY_EQUAL;
     else if (twin_exact(run->twin))
         out->verdict = VERIFY_MISMATCH;
     else

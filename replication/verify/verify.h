@@ -53,6 +53,7 @@ typedef struct VerifyTable {
     bool at_least;                              /* the counts of differences are lower bounds */
     int64_t rows[2], bytes, chunks, elapsed_us; /* rows: source, target */
     int64_t missing, extra, different, representation;
+    int64_t moving;    /* dual writes: rows that differed only for a moment */
     int64_t by_others; /* of the rows that were named: surely not written by bascule */
     RowsHash hash[2];
     Lsn first_lsn, last_lsn; /* positions at which its chunks were decided */
@@ -112,6 +113,8 @@ typedef struct VerifySpec {
     bool mask_keys; /* in what is reported; the target's table of failures needs them */
     bool restart;   /* forget what an interrupted run has decided */
     bool aside;     /* neither goes on with an interrupted run nor gives it up */
+    int64_t
+        settle_us; /* the application writes both sides, the second so much later at most; 0: no */
     StopToken *stop;
     void (*on_progress)(void *arg, const VerifyProgress *progress);
     void *progress_arg;

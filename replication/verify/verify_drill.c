@@ -11,8 +11,6 @@
 #include "bascule/base/mem.h"
 #include "verify/verify_internal.h"
 
-#define ASK_KEYS 500
-
 int verify_drill_mark(Group *group, int64_t max_rows)
 {
     size_t buckets = (size_t)1 << group->bucket_bits;
@@ -299,8 +297,13 @@ bool verify_drill(VerifyRun *run, Group *group, Error *err)
     Drill d = {.run = run, .group = group, .table = group->table, .arena = arena_new(0)};
     bool ok = true;
     walk(&d);
-    for (int first = 0; ok && !group->moved && first < d.key_count; first += ASK_KEYS)
-        ok = ask(&d, first, d.key_count - first < ASK_KEYS ? d.key_count - first : ASK_KEYS, err);
+    if (run->spec.settle_us > 0 && d.key_count > 0)
+        ok = verify_drop_moving(run, d.table->rel, d.keys, d.kinds, &d.key_count,
+                                &d.table->out->moving, err);
+    for (int first = 0; ok && !group->moved && first < d.key_count; first += VERIFY_ASK_KEYS)
+        ok =
+            ask(&d, first,
+                d.key_count - first < VERIFY_ASK_KEYS ? d.key_count - first : VERIFY_ASK_KEYS, err);
     if (group->left_out || group->kept[SIDE_SOURCE].full || group->kept[SIDE_TARGET].full)
         group->table->out->at_least = true;
     free(d.keys);

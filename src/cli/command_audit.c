@@ -18,6 +18,9 @@ static bool only_looks(const Command *command, const Config *config)
         return true;
     if (command->look_word == NULL && count > 0 && strcmp(args[0], "verify") == 0)
         return true; /* of a certificate */
+    if (strcmp(command->name, "conflicts") == 0 &&
+        (count == 0 || strcmp(args[0], "list") == 0 || strcmp(args[0], "show") == 0))
+        return true;
     return config_flag(config, FLAG_DRY_RUN) || config_flag(config, FLAG_CHECK) ||
            config_flag(config, FLAG_PLAN);
 }

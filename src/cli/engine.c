@@ -300,6 +300,22 @@ static void judge(Task *task, const SyncStatus *st, Arena *arena, StatusReport *
     out->not_ready_because = out->ready_for_cutover ? NULL : arena_strdup(arena, why);
     out->ready_for_rollback = task_ready_back(task, st, &now, why, sizeof why);
     out->no_rollback_because = out->ready_for_rollback ? NULL : arena_strdup(arena, why);
+    if (now.known)
+        out->conflicts_waiting = now.conflicts_waiting;
+    if (out->ready_for_cutover && now.known && now.conflicts_waiting > 0) {
+        out->ready_for_cutover = false;
+        out->not_ready_because =
+            arena_printf(arena, "%lld conflicts wait for a decision ('bascule conflicts list')",
+                         (long long)now.conflicts_waiting);
+    }
+}
+
+static void fill_conflicts(const Progress *progress, StatusReport *out)
+{
+    out->conflicts_already = atomic_load(&progress->conflicts_already);
+    out->conflicts_ahead = atomic_load(&progress->conflicts_ahead);
+    out->conflicts_recorded = atomic_load(&progress->conflicts_recorded);
+    out->conflicts_gone = atomic_load(&progress->conflicts_gone);
 }
 
 void engine_status(Engine *engine, Arena *arena, StatusReport *out)
@@ -325,6 +341,9 @@ void engine_status(Engine *engine, Arena *arena, StatusReport *out)
         add_gone(out, arena, all + rels->count, count - rels->count);
         status_fill_rate(out, &engine->rate, clock_now_us());
     }
+    const SyncSpec *spec = NULL;
+    if (task_running(engine->task, &spec) == sync && spec->dual_write)
+        fill_conflicts(sync_progress(sync), out);
     judge(engine->task, &st, arena, out);
 }
 

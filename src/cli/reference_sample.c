@@ -37,7 +37,9 @@ static void put_option(Arena *arena, OptionId id, const char *indent, Buf *out)
     bool made = strpbrk(option->def, "<$") != NULL;
     const char *value = made ? "" : option->def;
     if ((option->traits & OPTION_REPEATED) != 0)
-        value = id == OPT_TABLES_EXCLUDE ? "[\"public.tmp_%\"]" : "[\"public.*\"]";
+        value = id == OPT_TABLES_EXCLUDE    ? "[\"public.tmp_%\"]"
+                : id == OPT_CONFLICTS_RULES ? "[\"public.* -> take-source\"]"
+                                            : "[\"public.*\"]";
     put_comment(out, indent, comment_of(arena, id, made));
     buf_printf(out, "%s#%s:%s%s\n", indent, option_key(id), value[0] == '\0' ? "" : " ", value);
 }

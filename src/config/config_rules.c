@@ -34,7 +34,15 @@ static bool socket_too_long(const Config *config)
            sizeof((struct sockaddr_un *)0)->sun_path;
 }
 
+static bool dual_write_without_stream(const Config *config)
+{
+    return config_choice(config, OPT_TARGET_WRITES) == 1 &&
+           strcmp(config_text(config, OPT_MODE), "full-load") == 0;
+}
+
 static const SpanRule RULES[] = {
+    {dual_write_without_stream, OPT_TARGET_WRITES,
+     "'target_writes: dual-write' needs a stream: not 'mode: full-load'"},
     {start_without_cdc, OPT_CDC_START_LSN, "'cdc.start_lsn' needs 'mode: cdc'"},
     {batch_above_memory, OPT_STREAM_BATCH_SIZE,
      "'stream.batch_size' is larger than 'stream.memory'"},

@@ -8,6 +8,7 @@
 #include "config/expand.h"
 #include "config/rules_dms.h"
 #include "config/rules_lines.h"
+#include "config/rules_policies.h"
 
 #define FILE_LIMIT (4 * 1024 * 1024)
 
@@ -121,6 +122,18 @@ static bool read_columns(const Config *config, Rules *rules, Arena *arena, const
     return true;
 }
 
+static bool read_policies(const Config *config, Rules *rules, Arena *arena, Error *err)
+{
+    int count = 0;
+    const char *const *lines = config_list(config, OPT_CONFLICTS_RULES, &count);
+    rules->conflicts = arena_new_array(arena, RuleConflict, count + 1);
+    for (int i = 0; i < count; i++)
+        if (!rules_read_policy(arena, lines[i], place_of(config, OPT_CONFLICTS_RULES, i),
+                               &rules->conflicts[rules->conflict_count++], err))
+            return false;
+    return true;
+}
+
 bool config_rules(const Config *config, Rules *out_rules, Arena *arena, Error *err)
 {
     Rules rules = {0};
@@ -128,7 +141,8 @@ bool config_rules(const Config *config, Rules *out_rules, Arena *arena, Error *e
     if (!read_patterns(config, &rules, arena, err) ||
         !read_dms_file(config, &rules, arena, &dms, err) ||
         !read_names(config, &rules, arena, &dms, err) ||
-        !read_columns(config, &rules, arena, &dms, err))
+        !read_columns(config, &rules, arena, &dms, err) ||
+        !read_policies(config, &rules, arena, err))
         return false;
     *out_rules = rules;
     return true;

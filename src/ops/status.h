@@ -55,6 +55,10 @@ typedef struct StatusReport {
 
     int64_t transactions, changes, fallback_batches, queued_bytes, spilled_bytes;
 
+    /* Rows that both sides wrote; PROGRESS_UNKNOWN: no dual writes, or unknown */
+    int64_t conflicts_already, conflicts_ahead, conflicts_recorded, conflicts_gone;
+    int64_t conflicts_waiting; /* for a person */
+
     CutoverDecision decision;
     int64_t epoch;
     /* Proof: what is known of the tables' equality. */

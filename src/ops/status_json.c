@@ -52,6 +52,15 @@ static json_t *stream_json(const StatusReport *r)
                      json_text_number(r->spilled_bytes));
 }
 
+static json_t *conflicts_json(const StatusReport *r)
+{
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o}", "already_there", json_text_number(r->conflicts_already),
+        "ahead", json_text_number(r->conflicts_ahead), "recorded",
+        json_text_number(r->conflicts_recorded), "already_gone",
+        json_text_number(r->conflicts_gone), "waiting", json_text_number(r->conflicts_waiting));
+}
+
 static json_t *tables_json(const StatusReport *r)
 {
     json_t *tables = json_array();
@@ -125,6 +134,7 @@ json_t *status_json(const StatusReport *r)
         "cutover", "decision", status_decision_name(r->decision), "epoch",
         json_text_number(r->epoch), "trouble", json_text(r->trouble == NULL ? "" : r->trouble),
         "tables", tables_json(r));
+    json_object_set_new(status, "conflicts", conflicts_json(r));
     json_object_set_new(status, "proof", status_proof_json(r));
     json_object_set_new(status, "source_ddl", source_ddl_json(r->heard));
     json_object_set_new(status, "schema", schema_json(&r->steps));

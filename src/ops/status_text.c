@@ -223,6 +223,23 @@ static void stream(const Screen *s)
     line(s, "Stream", NULL, text);
 }
 
+/* Only where both sides are written. */
+static void conflicts(const Screen *s)
+{
+    char text[LIST_LENGTH], n[5][TEXT_NUMBER_SIZE];
+    int64_t waiting = json_get_number(s->status, "conflicts.waiting");
+    if (json_get_number(s->status, "conflicts.recorded") == PROGRESS_UNKNOWN &&
+        (waiting == PROGRESS_UNKNOWN || waiting == 0))
+        return;
+    snprintf(text, sizeof text,
+             "%s recorded, %s wait for a decision; rows that were there already: %s, ahead: %s, "
+             "gone already: %s",
+             count_at(s, "conflicts.recorded", n[0]), count_at(s, "conflicts.waiting", n[1]),
+             count_at(s, "conflicts.already_there", n[2]), count_at(s, "conflicts.ahead", n[3]),
+             count_at(s, "conflicts.already_gone", n[4]));
+    line(s, "Conflicts", waiting > 0 ? RED : NULL, text);
+}
+
 static void decision(const Screen *s)
 {
     char text[LIST_LENGTH], n[TEXT_NUMBER_SIZE];
@@ -465,6 +482,7 @@ void status_text(const json_t *status, const StatusTextStyle *style, Buf *out)
     wal(&s);
     load(&s);
     stream(&s);
+    conflicts(&s);
     positions(&s);
     decision(&s);
     proof(&s);

@@ -21,7 +21,8 @@ static bool close_target(void *arg, PgConn *target, const Relations *rels, Error
 {
     const Task *task = arg;
     bool skipped = false;
-    if (!target_fence_install(target, task->spec.task, rels, &skipped, err))
+    if (!task->spec.dual_write &&
+        !target_fence_install(target, task->spec.task, rels, &skipped, err))
         return false;
     if (skipped)
         log_warn("the target could not be closed to other writers: the role may not create "
@@ -68,6 +69,8 @@ static void fill_spec(Task *task)
     s->keys_memory_bytes = (size_t)config_size_bytes(c, OPT_KEYS_MEMORY);
     s->recheck_interval_us = config_duration_us(c, OPT_KEYS_RECHECK_INTERVAL);
     s->recheck_rate = config_i64(c, OPT_KEYS_RECHECK_RATE);
+    s->dual_write = config_choice(c, OPT_TARGET_WRITES) == 1;
+    s->settle_us = config_duration_us(c, OPT_CONFLICTS_SETTLE);
     s->close_target = close_target;
     s->close_arg = task;
     s->stop = task->stop;
@@ -214,6 +217,7 @@ PreflightSpec task_preflight_spec(const Task *task)
         .jobs = s->load_jobs,
         .slot_name = s->slot_name,
         .publication = s->publication,
+        .dual_write = s->dual_write,
         .capture_may = s->capture != CAPTURE_OFF,
         .capture_must = s->capture == CAPTURE_ON,
         .way_back = task_way_back_wish(task, false) != WAY_BACK_OFF,
@@ -301,6 +305,17 @@ static void settle_traffic(const Task *task, const Situation *now)
         traffic_settle(&task->moments.traffic, now->forward == DECISION_OPENED);
 }
 
+/* A cutover that was killed after it armed left the target's fence up; so does a task that was begun
+ * without dual writes. */
+static bool let_both_be_written(const Task *task, const Situation *now, Error *err)
+{
+    if (!task->spec.dual_write || !now->found || now->way != WAY_FORWARD ||
+        now->forward != DECISION_NONE)
+        return true;
+    CLEANUP_PGCONN PgConn *target = pgconn_open(&task->spec.target, PG_SESSION_SQL, "fence", err);
+    return target != NULL && target_fence_lift(target, task->spec.task, err);
+}
+
 bool task_run(Task *task, Error *err)
 {
     SyncSpec *s = &task->spec;
@@ -320,6 +335,8 @@ bool task_run(Task *task, Error *err)
     if (!look(task, false, &now, err))
         return false;
     settle_traffic(task, &now);
+    if (!let_both_be_written(task, &now, err))
+        return false;
     for (;;) {
         begin_way(task, &now);
         if (!sync_run(task->sync, err)) {

@@ -106,6 +106,7 @@ CutoverSpec task_switch_spec(Task *task, const TaskCutover *options, Arena *aren
         .task = from->task,
         .slot_name = from->slot_name,
         .rules = from->rules,
+        .dual_write = from->dual_write,
         .stop = task->stop,
         .abort = task->abort,
         .dry_run = options->dry_run,

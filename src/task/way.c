@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sync/conflicts.h"
+
 const char *way_back_name(Arena *arena, const char *name)
 {
     return arena_printf(arena, "%.55s_reverse", name);
@@ -24,6 +26,7 @@ SyncSpec way_turned(const SyncSpec *forward, Arena *arena)
     back.cdc_start_lsn = LSN_UNKNOWN;
     back.schema = NULL;
     back.close_target = NULL;
+    back.dual_write = false; /* once it is open only the target is written */
     back.reverse = true;
     return back;
 }
@@ -31,6 +34,7 @@ SyncSpec way_turned(const SyncSpec *forward, Arena *arena)
 static const Situation UNKNOWN = {.forward = DECISION_UNKNOWN,
                                   .back = DECISION_UNKNOWN,
                                   .open_us = PROGRESS_UNKNOWN,
+                                  .conflicts_waiting = PROGRESS_UNKNOWN,
                                   .fences = -1,
                                   .fences_armed = -1};
 
@@ -68,6 +72,7 @@ bool way_read_on(PgConn *source, PgConn *target, const char *task, Situation *ou
     bool back_found = false;
     *out = UNKNOWN;
     if (!read_state(target, task, out->forward_state, &out->found, err) ||
+        !conflicts_waiting(target, task, &out->conflicts_waiting, err) ||
         !read_state(source, task, out->back_state, &back_found, err) ||
         !cutover_read_decision(source, target, task, &out->forward, &out->forward_epoch, err) ||
         !cutover_read_decision(target, source, task, &out->back, &out->back_epoch, err))

@@ -18,10 +18,11 @@ typedef struct Situation {
     CutoverDecision forward, back;
     int64_t forward_epoch, back_epoch;
     char forward_state[32],
-        back_state[32];       /* of the task on the target and on the source; "" none */
-    bool found;               /* the target knows the task */
-    int64_t open_us;          /* since the target opened; PROGRESS_UNKNOWN */
-    int fences, fences_armed; /* on the side that was left; -1 unknown */
+        back_state[32];        /* of the task on the target and on the source; "" none */
+    bool found;                /* the target knows the task */
+    int64_t open_us;           /* since the target opened; PROGRESS_UNKNOWN */
+    int64_t conflicts_waiting; /* for a person; PROGRESS_UNKNOWN */
+    int fences, fences_armed;  /* on the side that was left; -1 unknown */
 } Situation;
 
 /* Did the direction that has ended leave the other one armed? */

@@ -21,9 +21,10 @@ AUDIT = [f for f in FAULTS if f.startswith("AUDIT_")]  # fault/test_audit_kill.p
 DISCARD = [f for f in FAULTS if f.startswith("DISCARD_")]  # fault/test_discard_kill.py goes there
 STEPS = [f for f in FAULTS if f.startswith("STEP_")]  # integration/test_schema_steps.py goes there
 BACKUP = [f for f in FAULTS if f.startswith(("BACKUP_", "RESTORE_"))]  # integration/test_backup.py goes there
+CONFLICT = [f for f in FAULTS if f.startswith("CONFLICT_")]  # fault/test_conflict_kill.py goes there
 SUSPEND = [f for f in FAULTS if f.startswith(("SUSPEND_", "REJOIN_"))]
 LOAD = [f for f in FAULTS
-        if f not in CUTOVER + REVOKE + SPILL + STREAM + VERIFY + SUSPEND + AUDIT + DISCARD + STEPS + BACKUP]
+        if f not in CUTOVER + REVOKE + SPILL + STREAM + VERIFY + SUSPEND + AUDIT + DISCARD + STEPS + BACKUP + CONFLICT]
 # After these the fence or the opening is durable: `cutover` again finishes it.
 DECIDED = {"CUTOVER_COMMITTED", "CUTOVER_OPENED"}
 

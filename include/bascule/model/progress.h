@@ -32,6 +32,9 @@ typedef struct Progress {
     _Atomic int64_t
         applied_commit_time_us;       /* source's commit time of the last applied transaction */
     _Atomic int64_t fallback_batches; /* batches replayed row by row */
+    /* target_writes: dual-write. Rows that the target had already, conflicts that were only motion:
+     * since the start; conflicts and deletes of rows that were not there: of the task */
+    _Atomic int64_t conflicts_already, conflicts_ahead, conflicts_recorded, conflicts_gone;
     /* ticker: what the source says of the slot */
     _Atomic int64_t wal_retained_bytes; /* PROGRESS_UNKNOWN until measured */
     _Atomic int64_t wal_left_bytes; /* safe_wal_size; PROGRESS_UNKNOWN when unlimited or unknown */

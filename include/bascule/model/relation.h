@@ -18,6 +18,7 @@
 
 #include "bascule/base/arena.h"
 #include "bascule/base/map.h"
+#include "bascule/model/conflict.h"
 #include "bascule/model/expression.h"
 #include "bascule/model/lsn.h"
 
@@ -98,6 +99,8 @@ typedef struct Relation {
     const char *identity_remedy;
     bool has_children; /* inheritance: COPY and LOCK need ONLY */
     bool row_security;
+    ConflictPolicy conflict_policy; /* rows that both sides wrote; the column of LATEST, else -1 */
+    int conflict_column;
     const char **generated;        /* names of stored generated columns: decoders skip them */
     const char **target_generated; /* how they are called on the target */
     int generated_count;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "bascule/base/arena.h"
+#include "bascule/model/conflict.h"
 #include "bascule/model/expression.h"
 
 #define GLOB_ONE     '\x01' /* any one character */
@@ -81,6 +82,16 @@ typedef struct RuleTwin {
     const char **to_left_out; /* and those that did not come */
 } RuleTwin;
 
+/* What becomes of rows of these tables that both sides wrote. As with names the rule with fewest
+ * wildcards is taken. */
+typedef struct RuleConflict {
+    const char *text, *place;
+    const char *schema, *table; /* globs */
+    ConflictPolicy policy;
+    const char *column; /* LATEST: on the source */
+    int matched;
+} RuleConflict;
+
 typedef struct Rules {
     RulePattern *patterns;
     int count;
@@ -90,6 +101,8 @@ typedef struct Rules {
     int column_count;
     const RuleTwin *twins; /* by schema and table; then the other rules are not asked */
     int twin_count;
+    RuleConflict *conflicts;
+    int conflict_count;
     const char **notes; /* what has no meaning here, for the operator */
     int note_count;
 } Rules;
@@ -146,3 +159,8 @@ const RuleTwin *rules_twin(const Rules *rules, const char *schema, const char *t
 MUST_CHECK bool rules_all_matched(const Rules *rules, Error *err);
 /* What the rules beside selection say, as one line a rule: the same text, the same mapping. */
 const char *rules_mapping_text(const Rules *rules, Arena *arena);
+/* The policy for a table; *out_column NULL but for LATEST. *out_stated false: no rule fits, it is ERROR.
+ * CONFIG when two rules contradict each other. */
+MUST_CHECK bool rules_conflict(const Rules *rules, const char *schema, const char *table,
+                               ConflictPolicy *out_policy, const char **out_column,
+                               bool *out_stated, Error *err);

@@ -73,6 +73,8 @@ static void unknown_is_null_and_never_a_number(void **state)
         "\"stream\":{\"transactions\":null,\"changes\":null,\"fallback_batches\":null,"
         "\"queued_bytes\":null,\"spilled_bytes\":null},"
         "\"cutover\":{\"decision\":\"unknown\",\"epoch\":null},\"trouble\":\"\",\"tables\":[],"
+        "\"conflicts\":{\"already_there\":null,\"ahead\":null,\"recorded\":null,"
+        "\"already_gone\":null,\"waiting\":null},"
         "\"proof\":null,"
         "\"source_ddl\":null,\"schema\":null,\"direction\":null,\"rollback\":{\"decision\":"
         "\"unknown\",\"epoch\":"

@@ -1,0 +1,38 @@
+/* conflict_rules - see the header. */
+#include "source/conflict_rules.h"
+
+#include <string.h>
+
+static int column_of(const Relation *rel, const char *name)
+{
+    for (int i = 0; i < rel->column_count; i++)
+        if (strcmp(rel->columns[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static bool apply_to(const Rules *rules, Relation *rel, Error *err)
+{
+    const char *column;
+    bool stated;
+    if (!rules_conflict(rules, rel->schema, rel->name, &rel->conflict_policy, &column, &stated,
+                        err))
+        return false;
+    rel->conflict_column = column != NULL ? column_of(rel, column) : -1;
+    if (column == NULL || rel->conflict_column >= 0)
+        return true;
+    ERR(err, ERR_CONFIG, "conflicts.rules: table '%s' has no column '%s' that latest() could ask",
+        rel->display, column);
+    return err_hint(err, "Name a column of every table that the rule fits, or give this table a "
+                         "rule of its own.");
+}
+
+bool conflict_rules_apply(const Rules *rules, Relations *rels, Error *err)
+{
+    for (int i = 0; rules != NULL && i < rules->conflict_count; i++)
+        rules->conflicts[i].matched = 0;
+    for (int i = 0; i < rels->count; i++)
+        if (!apply_to(rules, rels->all[i], err))
+            return false;
+    return true;
+}

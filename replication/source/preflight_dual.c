@@ -1,0 +1,100 @@
+/* preflight_dual - what dual writes need: keys, a policy for every table, the right to keep triggers quiet
+ * for ourselves alone, and keys that both sides cannot make twice. */
+#include "source/preflight_internal.h"
+#include "sql_files.h"
+
+static void check_role(Preflight *p)
+{
+    if (!p->may_silence_known || p->may_silence)
+        return;
+    PREFLIGHT_ADD(p, PREFLIGHT_BLOCKER, .code = "dual-write", .subject = "target",
+                  .what = "the role may not set session_replication_role",
+                  .why = "the application's triggers and foreign keys must stay on for its own "
+                         "writes, and be off for bascule's",
+                  .remedy =
+                      preflight_text(p, "GRANT SET ON PARAMETER session_replication_role TO %s;",
+                                     preflight_role(p, &p->target)));
+}
+
+static void check_tables(Preflight *p)
+{
+    PreflightGroup keyless = preflight_group(
+        p, PREFLIGHT_BLOCKER, "dual-write",
+        "a row without a key that both sides inserted cannot be told from two rows");
+    PreflightGroup unstated =
+        preflight_group(p, PREFLIGHT_WARNING, "dual-write",
+                        "a row that differs on both sides stops the stream until somebody decides");
+    for (int i = 0; i < p->rels->count; i++) {
+        const Relation *rel = p->rels->all[i];
+        ConflictPolicy policy;
+        const char *column;
+        bool stated = false;
+        Error err = ERROR_INIT;
+        if (!rel->key_unique || rel->key_count == 0)
+            preflight_group_add(&keyless, rel->display, "it has no unique key",
+                                "Give it a primary key, or leave it out with tables.exclude.");
+        if (!rules_conflict(p->spec->rules, rel->schema, rel->name, &policy, &column, &stated,
+                            &err) ||
+            stated)
+            continue;
+        preflight_group_add(
+            &unstated, rel->display, "no line of conflicts.rules fits it",
+            preflight_text(p, "conflicts.rules: \"%s -> take-source\"", rel->display));
+    }
+    preflight_group_end(&keyless);
+    preflight_group_end(&unstated);
+}
+
+static void check_sequences(Preflight *p)
+{
+    PgRows *rows = NULL;
+    PreflightGroup group = preflight_group(
+        p, PREFLIGHT_WARNING, "dual-write",
+        "an application that lets both sides draw numbers gets the same ones for different rows");
+    if (!PREFLIGHT_ASK(p, &p->source, "dual-write", SQL_PREFLIGHT_KEY_SEQUENCES, &rows))
+        return;
+    for (int r = 0; r < pgrows_count(rows); r++) {
+        const Relation *rel = relations_by_oid(p->rels, pgrows_u32(rows, r, 0));
+        if (rel != NULL)
+            preflight_group_add(
+                &group, rel->display,
+                preflight_text(p, "its key is drawn from sequence %s", pgrows_text(rows, r, 1)),
+                "Draw on the source and send the number to the target, or give both sides numbers "
+                "of their own (INCREMENT 2, an odd and an even start).");
+    }
+    preflight_group_end(&group);
+    pgrows_free(rows);
+}
+
+static void check_idle_rules(Preflight *p)
+{
+    const Rules *rules = p->spec->rules;
+    PreflightGroup group = preflight_group(p, PREFLIGHT_WARNING, "rules", "the rule does nothing");
+    for (int i = 0; rules != NULL && i < rules->conflict_count; i++)
+        if (rules->conflicts[i].matched == 0)
+            preflight_group_add(&group, "source",
+                                preflight_text(p, "%s fits no table", rules->conflicts[i].text),
+                                preflight_text(p, "See %s.", rules->conflicts[i].place));
+    preflight_group_end(&group);
+}
+
+void preflight_dual(Preflight *p)
+{
+    const Rules *rules = p->spec->rules;
+    if (!p->spec->dual_write) {
+        if (rules != NULL && rules->conflict_count > 0)
+            PREFLIGHT_ADD(p, PREFLIGHT_WARNING, .code = "dual-write", .subject = "target",
+                          .what = "conflicts.rules do nothing: target_writes is 'refuse'",
+                          .why = "a row that somebody else wrote to the target stops the stream",
+                          .remedy = "target_writes: dual-write");
+        return;
+    }
+    check_role(p);
+    check_tables(p);
+    check_sequences(p);
+    check_idle_rules(p);
+    if (p->spec->way_back)
+        PREFLIGHT_ADD(p, PREFLIGHT_OK, .code = "dual-write", .subject = "target",
+                      .what = "source to target streams while both are written; the stream back "
+                              "begins when the target opens, and never beside it");
+}

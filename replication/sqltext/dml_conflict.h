@@ -1,0 +1,35 @@
+/*
+ * dml_conflict - statements for rows that the target may have already (target_writes: dual-write).
+ *
+ * Equal    means the same output text in every column, NULL by itself: what a comparison of both sides
+ *          would say, and what = of a column's type need not.
+ * Names    in rows as JSON are those of the target.
+ * Made     columns that a rule makes of others take no parameter here either (dml.h); they are held against the
+ *          target's like the rest, as far as what they are made of is present.
+ */
+#pragma once
+
+#include "sqltext/dml.h"
+
+/* As dml_insert_row and dml_insert_set; a row that a unique index refuses is passed over. */
+void dml_insert_row_or_pass(SqlText *st, const DmlTable *table);
+void dml_insert_set_or_pass(SqlText *st, const DmlTable *table);
+/* Parameters as dml_insert_set: one row, without columns, for each that the table has equal. */
+void dml_equal_set(SqlText *st, const DmlTable *table);
+
+/* Is it known of a row of which the columns with present[i] came: it is one of them, or made of them. */
+bool dml_in_row(const DmlTable *table, const bool *present, int column);
+
+/* Parameters: the columns with present[i], among them the key. The row with this key, locked:
+ *   columns text (array, those that differ), target jsonb, source jsonb, newer bool
+ * newer: the source's `latest` is later or equal, NULL where one of them is; without latest (-1) NULL. */
+void dml_look(SqlText *st, const DmlTable *table, const bool *present, int latest);
+/* Parameters: the columns with present[i]. One row: source jsonb. */
+void dml_show_row(SqlText *st, const DmlTable *table, const bool *present);
+/* Parameters: the columns with present[i], id int8. A row where the target's row of conflict id holds
+ * these very values. */
+void dml_settles(SqlText *st, const DmlTable *table, const bool *present);
+/* Parameters: the columns with present[i], among them `unique` and the key. Another row with these
+ * values in `unique`, locked: what dml_look returns, then the text of each key column. */
+void dml_clash(SqlText *st, const DmlTable *table, const bool *present, const int *unique,
+               int unique_count, int latest);

@@ -1,0 +1,41 @@
+/* rules_conflict - which policy a table has for rows that both sides wrote (bascule/model/rules.h). */
+#include <string.h>
+
+#include "bascule/model/rules.h"
+
+static int conflict_parts(const RuleConflict *rule)
+{
+    return !rules_glob_has_wildcard(rule->schema) + !rules_glob_has_wildcard(rule->table);
+}
+
+static bool same_policy(const RuleConflict *a, const RuleConflict *b)
+{
+    return a->policy == b->policy &&
+           (a->policy != CONFLICT_LATEST || strcmp(a->column, b->column) == 0);
+}
+
+bool rules_conflict(const Rules *rules, const char *schema, const char *table,
+                    ConflictPolicy *out_policy, const char **out_column, bool *out_stated,
+                    Error *err)
+{
+    const RuleConflict *best = NULL;
+    for (int i = 0; rules != NULL && i < rules->conflict_count; i++) {
+        RuleConflict *rule = &rules->conflicts[i];
+        if (!rules_glob_match(rule->schema, schema) || !rules_glob_match(rule->table, table))
+            continue;
+        rule->matched++;
+        int more = best == NULL ? 1 : conflict_parts(rule) - conflict_parts(best);
+        if (more == 0 && !same_policy(rule, best)) {
+            ERR(err, ERR_CONFIG, "%s: %s contradicts %s (%s) about %s.%s", rule->place, rule->text,
+                best->text, best->place, schema, table);
+            return err_hint(err, "Of the rules for a table those with the fewest wildcards are "
+                                 "taken, and they must agree.");
+        }
+        if (more > 0)
+            best = rule;
+    }
+    *out_stated = best != NULL;
+    *out_policy = best != NULL ? best->policy : CONFLICT_ERROR;
+    *out_column = best != NULL ? best->column : NULL;
+    return true;
+}
