@@ -302,7 +302,7 @@ static void load_one(Dual *dual, const Relations *rels, const PgRows *rows, int 
     append(dual, &like, rel->id);
 }
 
-static bool make_table(PgConn *target, Error *err)
+bool dual_make_table(PgConn *target, Error *err)
 {
     CLEANUP_PGROWS PgRows *there = NULL;
     return pgconn_query(target, SQL_CONFLICT_EXISTS, PG_NO_PARAMS, &there, err) &&
@@ -314,7 +314,7 @@ bool dual_load(Dual *dual, PgConn *target, const Relations *rels, Error *err)
     CLEANUP_PGROWS PgRows *rows = NULL;
     CLEANUP_PGROWS PgRows *counts = NULL;
     forget_all(dual);
-    if (!make_table(target, err) ||
+    if (!dual_make_table(target, err) ||
         !pgconn_query(target, SQL_CONFLICT_OPEN, PG_PARAMS(PG_TEXT(dual->task)), &rows, err) ||
         !pgconn_query(target, SQL_CONFLICT_COUNTS, PG_PARAMS(PG_TEXT(dual->task)), &counts, err))
         return err_context(err, "reading the conflicts");

@@ -49,6 +49,7 @@ void dual_free(Dual *dual); /* NULL is fine */
 const char *dual_task(const Dual *dual);
 /* What the target has recorded; makes the table when it is not there. */
 MUST_CHECK bool dual_load(Dual *dual, PgConn *target, const Relations *rels, Error *err);
+MUST_CHECK bool dual_make_table(PgConn *target, Error *err);
 /* Counts of the transaction that is open. */
 DualCounts *dual_counts(Dual *dual);
 

@@ -299,14 +299,14 @@ bool target_catalog_match(PgConn *target, Relations *rels, TargetMatch what, Err
 }
 
 /* Appends the names of those of rels->all[from..to) that hold rows. */
-static bool probe_rows(PgConn *target, const Relations *rels, int from, int to, Buf *names,
-                       int *found, Error *err)
+static bool probe_rows(PgConn *target, const Relations *rels, int from, int to, bool merge,
+                       Buf *names, int *found, Error *err)
 {
     CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
     int asked = 0;
     for (int i = from; i < to; i++) {
         const Relation *rel = rels->all[i];
-        if (rel->load_state == TABLE_COMPLETED)
+        if (rel->load_state == TABLE_COMPLETED || (merge && rel->conflict_stated))
             continue;
         if (asked++ > 0)
             sqltext_put(&st, " UNION ALL ");
@@ -330,18 +330,20 @@ static bool probe_rows(PgConn *target, const Relations *rels, int from, int to, 
     return true;
 }
 
-bool target_catalog_check_empty(PgConn *target, const Relations *rels, Error *err)
+bool target_catalog_check_empty(PgConn *target, const Relations *rels, bool merge, Error *err)
 {
     CLEANUP_BUF Buf names = BUF_INIT;
     int found = 0;
     for (int from = 0; from < rels->count; from += EMPTY_PROBES) {
         int to = from + EMPTY_PROBES < rels->count ? from + EMPTY_PROBES : rels->count;
-        if (!probe_rows(target, rels, from, to, &names, &found, err))
+        if (!probe_rows(target, rels, from, to, merge, &names, &found, err))
             return false;
     }
     if (found == 0)
         return true;
-    return ERR(err, ERR_TARGET_NOT_EMPTY, "%d table%s of the target hold%s rows: %s%s", found,
-               found == 1 ? "" : "s", found == 1 ? "s" : "", buf_str(&names),
-               found > 10 ? ", ..." : "");
+    ERR(err, ERR_TARGET_NOT_EMPTY, "%d table%s of the target hold%s rows: %s%s", found,
+        found == 1 ? "" : "s", found == 1 ? "s" : "", buf_str(&names), found > 10 ? ", ..." : "");
+    return !merge ? false
+                  : err_hint(err, "To merge into a table with rows a line of conflicts.rules must "
+                                  "say what becomes of those that both sides have.");
 }

@@ -15,8 +15,10 @@ typedef enum TargetMatch {
 /* SCHEMA_DIFFERS names table and column: missing table, missing column, other type or typmod,
  * a NOT NULL column without default that the source lacks, a generated column on one side only. */
 MUST_CHECK bool target_catalog_match(PgConn *target, Relations *rels, TargetMatch what, Error *err);
-/* TARGET_NOT_EMPTY names the tables that hold rows. Tables already COMPLETED are passed over. */
-MUST_CHECK bool target_catalog_check_empty(PgConn *target, const Relations *rels, Error *err);
+/* TARGET_NOT_EMPTY names the tables that hold rows. Tables already COMPLETED are passed over; `merge`: those
+ * with a stated policy, too. */
+MUST_CHECK bool target_catalog_check_empty(PgConn *target, const Relations *rels, bool merge,
+                                           Error *err);
 /* Asks `sql`, whose parameters are two arrays: the target's schema and table names of all
  * relations; in its rows `place` counts them from 1. */
 MUST_CHECK bool target_catalog_query(PgConn *target, Sql sql, const Relations *rels,

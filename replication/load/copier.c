@@ -8,6 +8,7 @@
 #include "bascule/base/log.h"
 #include "bascule/base/mem.h"
 #include "sql_files.h"
+#include "sqltext/dml_conflict.h"
 #include "sqltext/reading.h"
 #include "sqltext/sqltext.h"
 
@@ -173,10 +174,13 @@ static void put_copy_out(SqlText *st, const Job *job, const Relation *rel, bool 
 
 /* Target side ---------------------------------------------------------------------------------- */
 
-static void put_copy_in(SqlText *st, const Relation *rel, bool binary, bool freeze)
+static void put_copy_in(SqlText *st, const Relation *rel, bool staged, bool binary, bool freeze)
 {
     sqltext_put(st, "COPY ");
-    sqltext_qualified(st, rel->target_schema, rel->target_name);
+    if (staged)
+        sqltext_qualified(st, "pg_temp", DML_STAGE);
+    else
+        sqltext_qualified(st, rel->target_schema, rel->target_name);
     if (rel->column_count > 0) {
         sqltext_put(st, " (");
         put_columns(st, rel, true);
@@ -291,6 +295,9 @@ static bool make_ready(Copier *c, const Job *job, const Relation *rel, bool *out
 {
     const Unit *unit = job->unit;
     bool whole = unit->pieces == 1;
+    const LoadMerge *merge = c->spec->merge;
+    if (merge != NULL)
+        return merge->begin(merge->self, c->target, rel, err);
     *out_freeze = whole && c->spec->tables_are_ours && rel->bytes >= FREEZE_FROM_BYTES;
     if (!*out_freeze && (!unit->dirty || !whole))
         return true;
@@ -370,7 +377,7 @@ static bool pipe_rows(Copier *c, const Job *job, Relation *rel, bool freeze, Cop
     bool binary = binary_fits(c->spec, rel);
     int64_t taken = 0;
     put_copy_out(&out, job, rel, binary);
-    put_copy_in(&in, rel, binary, freeze);
+    put_copy_in(&in, rel, c->spec->merge != NULL, binary, freeze);
     if (!pgconn_copy_out(c->source, sqltext_sql(&out), err) ||
         !pgconn_copy_in(c->target, sqltext_sql(&in), err) || !pump(c, rel, count, err) ||
         !pgconn_copy_end(c->target, &taken, err))
@@ -398,7 +405,10 @@ static CopyResult copy_table(Copier *c, const Job *job, Relation *rel, CopierSti
     /* Only the source's session has a lock_timeout. */
     if (!pipe_rows(c, job, rel, freeze, count, err))
         return err->cls == ERR_LOCK_TIMEOUT ? COPY_LOCKED : COPY_FAILED;
-    if (!pgconn_exec(c->source, SQL("COMMIT"), PG_NO_PARAMS, NULL, err))
+    const LoadMerge *merge = c->spec->merge;
+    if (!pgconn_exec(c->source, SQL("COMMIT"), PG_NO_PARAMS, NULL, err) ||
+        (merge != NULL &&
+         !merge->end(merge->self, c->target, rel, count->rows, c->spec->start_lsn, err)))
         return COPY_FAILED;
     return COPY_DONE;
 }
@@ -407,10 +417,12 @@ static CopyResult commit(Copier *c, Error *err)
 {
     if (FAULT_ERROR(COPY_BEFORE_COMMIT, err))
         return COPY_FAILED;
-    if (!pgconn_exec(c->target, SQL("COMMIT"), PG_NO_PARAMS, NULL, err))
-        return COPY_UNKNOWN;
-    if (FAULT_ERROR(COPY_AFTER_COMMIT, err))
-        return COPY_UNKNOWN;
+    if (!pgconn_exec(c->target, SQL("COMMIT"), PG_NO_PARAMS, NULL, err) ||
+        FAULT_ERROR(COPY_AFTER_COMMIT, err)) {
+        /* Merged rows cannot be taken out again: what is recorded has to be read first. */
+        bool lost = c->spec->merge != NULL && err_action(err->cls) == ERR_ACTION_RECONNECT;
+        return lost ? COPY_SNAPSHOT : COPY_UNKNOWN;
+    }
     return COPY_DONE;
 }
 

@@ -445,6 +445,7 @@ bool load_run(const LoadSpec *spec, Error *err)
         .jobs = spec->jobs,
         .strict = spec->constraints_live && !replica,
         .copy = true,
+        .whole = spec->merge != NULL,
         .indexes = spec->schema != NULL,
     };
     if (schedule_spec.strict)

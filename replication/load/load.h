@@ -29,6 +29,16 @@ typedef struct FkPlan {
 } FkPlan;
 FkPlan *fk_plan_new(Arena *arena, const Relations *rels);
 
+/* Rows are brought into tables that hold some: they come into a temporary table DML_STAGE of the
+ * transaction, and from there by what the caller does about rows that both sides have. */
+typedef struct LoadMerge {
+    void *self;
+    bool (*begin)(void *self, PgConn *target, const Relation *rel,
+                  Error *err); /* makes DML_STAGE */
+    bool (*end)(void *self, PgConn *target, Relation *rel, int64_t rows, Lsn start_lsn,
+                Error *err); /* and drops it */
+} LoadMerge;
+
 typedef struct LoadSpec {
     PgEndpoint source, target;
     const char *task;
@@ -44,7 +54,9 @@ typedef struct LoadSpec {
                               schedule_pieces */
     bool constraints_live; /* the target has foreign keys now: strict order */
     bool binary;           /* same-type binary COPY allowed where safe */
-    bool tables_are_ours;  /* created by us and empty: TRUNCATE + COPY FREEZE is allowed */
+    const LoadMerge
+        *merge;           /* NULL: into empty tables. Then nothing is cut, and nothing is emptied */
+    bool tables_are_ours; /* created by us and empty: TRUNCATE + COPY FREEZE is allowed */
     Progress *progress;
     /* Records one table's state inside the open transaction of `target` that holds its rows. */
     bool (*record)(void *arg, PgConn *target, Relation *rel, LoadState state, Lsn start_lsn,

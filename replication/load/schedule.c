@@ -137,7 +137,7 @@ static void cut(Schedule *s, Unit *unit)
 {
     const Relation *rel = unit->members[0];
     unit->pieces = 1;
-    if (unit->member_count > 1 || rel->heap_blocks <= 0)
+    if (s->spec.whole || unit->member_count > 1 || rel->heap_blocks <= 0)
         return;
     /* A table that references itself must come in one statement where its key is checked. */
     if (s->spec.strict && s->spec.plan->self_reference[rel->id])

@@ -58,6 +58,7 @@ typedef struct ScheduleSpec {
     int jobs;            /* copiers at once; 0 or 1: nothing is cut to keep them busy */
     bool strict;         /* foreign keys of the target are checked while rows come in */
     bool copy;           /* false: indexes only */
+    bool whole;          /* nothing is cut */
     bool indexes;        /* each table's post-data follows its copy */
 } ScheduleSpec;
 

@@ -14,9 +14,8 @@ static int column_of(const Relation *rel, const char *name)
 static bool apply_to(const Rules *rules, Relation *rel, Error *err)
 {
     const char *column;
-    bool stated;
-    if (!rules_conflict(rules, rel->schema, rel->name, &rel->conflict_policy, &column, &stated,
-                        err))
+    if (!rules_conflict(rules, rel->schema, rel->name, &rel->conflict_policy, &column,
+                        &rel->conflict_stated, err))
         return false;
     rel->conflict_column = column != NULL ? column_of(rel, column) : -1;
     if (column == NULL || rel->conflict_column >= 0)

@@ -34,7 +34,8 @@ typedef struct PreflightFinding {
 typedef enum PreflightPrepare {
     PREFLIGHT_CREATE,
     PREFLIGHT_TRUNCATE,
-    PREFLIGHT_NOTHING
+    PREFLIGHT_NOTHING,
+    PREFLIGHT_MERGE
 } PreflightPrepare;
 typedef enum PreflightMode { PREFLIGHT_LOAD, PREFLIGHT_CDC, PREFLIGHT_LOAD_AND_CDC } PreflightMode;
 

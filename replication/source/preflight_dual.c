@@ -16,6 +16,23 @@ static void check_role(Preflight *p)
                                      preflight_role(p, &p->target)));
 }
 
+/* Rows that are merged come into a temporary table first. */
+static void check_temporary(Preflight *p)
+{
+    PgRows *rows = NULL;
+    if (p->spec->prepare != PREFLIGHT_MERGE ||
+        !PREFLIGHT_ASK(p, &p->target, "dual-write", SQL_PREFLIGHT_TEMPORARY, &rows))
+        return;
+    if (!pgrows_bool(rows, 0, 0))
+        PREFLIGHT_ADD(p, PREFLIGHT_BLOCKER, .code = "dual-write", .subject = "target",
+                      .what = "the role may not make temporary tables",
+                      .why = "target.prepare: merge copies into one before it looks what is there",
+                      .remedy =
+                          preflight_text(p, "GRANT TEMPORARY ON DATABASE \"%s\" TO %s;",
+                                         pgrows_text(rows, 0, 1), preflight_role(p, &p->target)));
+    pgrows_free(rows);
+}
+
 static void check_tables(Preflight *p)
 {
     PreflightGroup keyless = preflight_group(
@@ -90,6 +107,7 @@ void preflight_dual(Preflight *p)
         return;
     }
     check_role(p);
+    check_temporary(p);
     check_tables(p);
     check_sequences(p);
     check_idle_rules(p);

@@ -303,7 +303,9 @@ static void tell_rows(Preflight *p, PreflightGroup *group, const int *places, in
         return;
     for (int i = 0; i < pgrows_count(rows); i++) {
         const Relation *rel = p->rels->all[pgrows_i64(rows, i, 0)];
-        bool nothing = p->spec->prepare == PREFLIGHT_NOTHING;
+        bool nothing = p->spec->prepare != PREFLIGHT_TRUNCATE;
+        if (p->spec->prepare == PREFLIGHT_MERGE && rel->conflict_stated)
+            continue;
         preflight_group_add(
             group, rel->display, "the table holds rows on the target",
             nothing
@@ -315,11 +317,13 @@ static void tell_rows(Preflight *p, PreflightGroup *group, const int *places, in
 
 static void empty(Preflight *p, const PgRows *there)
 {
-    bool nothing = p->spec->prepare == PREFLIGHT_NOTHING;
-    PreflightGroup group =
-        preflight_group(p, nothing ? PREFLIGHT_BLOCKER : PREFLIGHT_WARNING, "target-not-empty",
-                        nothing ? "copied rows would stand among others, or collide with them"
-                                : "target.prepare: truncate destroys them");
+    bool nothing = p->spec->prepare != PREFLIGHT_TRUNCATE;
+    PreflightGroup group = preflight_group(
+        p, nothing ? PREFLIGHT_BLOCKER : PREFLIGHT_WARNING, "target-not-empty",
+        p->spec->prepare == PREFLIGHT_MERGE
+            ? "no line of conflicts.rules says what becomes of rows that both sides have"
+        : nothing ? "copied rows would stand among others, or collide with them"
+                  : "target.prepare: truncate destroys them");
     int places[PROBES_AT_ONCE], n = 0;
     for (int i = 0; i < pgrows_count(there); i++) {
         char kind = *pgrows_text(there, i, T_RELKIND);

@@ -226,3 +226,65 @@ void dml_clash(SqlText *st, const DmlTable *table, const bool *present, const in
     }
     sqltext_put(st, " FOR UPDATE OF t");
 }
+
+/* Merging ---------------------------------------------------------------------------------------- */
+
+/* alias NULL: none */
+static void put_columns(SqlText *st, const DmlTable *table, const char *alias)
+{
+    for (int i = 0; i < table->column_count; i++) {
+        dml_put_comma(st, i);
+        if (alias != NULL) {
+            sqltext_ident(st, alias);
+            sqltext_put(st, ".");
+        }
+        sqltext_ident(st, table->columns[i].name);
+    }
+}
+
+static void put_stage(SqlText *st)
+{
+    sqltext_qualified(st, "pg_temp", DML_STAGE);
+}
+
+void dml_stage_make(SqlText *st, const DmlTable *table)
+{
+    sqltext_put(st, "CREATE TEMPORARY TABLE ");
+    sqltext_ident(st, DML_STAGE);
+    sqltext_put(st, " ON COMMIT DROP AS SELECT ");
+    put_columns(st, table, NULL);
+    sqltext_put(st, " FROM ");
+    dml_put_table(st, table);
+    sqltext_put(st, " WITH NO DATA");
+}
+
+void dml_stage_insert(SqlText *st, const DmlTable *table)
+{
+    sqltext_put(st, "INSERT INTO ");
+    sqltext_qualified(st, table->schema, table->name);
+    dml_put_column_list(st, table);
+    sqltext_put(st, " OVERRIDING SYSTEM VALUE SELECT ");
+    put_columns(st, table, "s");
+    sqltext_put(st, " FROM ");
+    put_stage(st);
+    sqltext_put(st, " AS s ON CONFLICT DO NOTHING");
+}
+
+void dml_stage_rest(SqlText *st, const DmlTable *table)
+{
+    sqltext_put(st, "DECLARE bascule_rest NO SCROLL CURSOR FOR SELECT ");
+    put_columns(st, table, "s");
+    sqltext_put(st, " FROM ");
+    put_stage(st);
+    sqltext_put(st, " AS s WHERE NOT EXISTS (SELECT FROM ");
+    dml_put_table(st, table);
+    sqltext_put(st, " AS t WHERE ");
+    put_key_equal(st, table);
+    for (int i = 0; i < table->column_count; i++) {
+        sqltext_put(st, " AND ");
+        put_text(st, table, i, IN_TABLE);
+        sqltext_put(st, " IS NOT DISTINCT FROM ");
+        put_text(st, table, i, IN_ROW);
+    }
+    sqltext_put(st, ")");
+}

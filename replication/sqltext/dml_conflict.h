@@ -11,6 +11,14 @@
 
 #include "sqltext/dml.h"
 
+/* Where rows stand that are merged into the table: temporary, of the transaction, with the table's columns. */
+#define DML_STAGE "bascule_stage"
+void dml_stage_make(SqlText *st, const DmlTable *table);
+/* Those that no unique index refuses go into the table. */
+void dml_stage_insert(SqlText *st, const DmlTable *table);
+/* A cursor `bascule_rest` over those that the table does not have, equal in every column. */
+void dml_stage_rest(SqlText *st, const DmlTable *table);
+
 /* As dml_insert_row and dml_insert_set; a row that a unique index refuses is passed over. */
 void dml_insert_row_or_pass(SqlText *st, const DmlTable *table);
 void dml_insert_set_or_pass(SqlText *st, const DmlTable *table);

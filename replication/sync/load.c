@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply/merge.h"
 #include "apply/suspension.h"
 #include "apply/target_catalog.h"
 #include "bascule/base/clock.h"
@@ -220,16 +221,32 @@ static bool forget_all(Sync *sync, Error *err)
     return control_write_tables(sync->control, sync->spec.task, rels, err);
 }
 
+/* target.prepare: merge */
+static bool open_merge(Sync *sync, LoadMerge *port, LoadSpec *spec, Error *err)
+{
+    if (sync->spec.prepare != PREPARE_MERGE)
+        return true;
+    Merge *merge = NULL;
+    if (!merge_open(sync->control, sync->spec.task, spec->rels, &sync->progress, &merge, err))
+        return false;
+    *port = (LoadMerge){.self = merge, .begin = merge_begin, .end = merge_end};
+    spec->merge = port;
+    return true;
+}
+
 static bool load_round(Sync *sync, int *out_redo, Error *err)
 {
     Arena *arena = arena_new(0);
+    LoadMerge merge = {0};
     LoadSpec spec;
     load_spec(sync, &spec, arena);
     /* A table that was given up before its schema was dumped has been made in its new shape. */
     bool ok = restore_pre_data(sync, err) && same_shape(sync, err) &&
               target_catalog_match(sync->control, spec.rels, MATCH_LOAD, err) &&
               (sync->spec.prepare == PREPARE_CREATE || sync_quiet_triggers(sync, err)) &&
-              truncate_target(sync, &spec, err) && load_run(&spec, err);
+              truncate_target(sync, &spec, err) && open_merge(sync, &merge, &spec, err) &&
+              load_run(&spec, err);
+    merge_close(merge.self);
     *out_redo = 0;
     for (int i = 0; ok && i < spec.rels->count; i++)
         *out_redo += spec.redo[i];

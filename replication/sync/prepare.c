@@ -221,7 +221,10 @@ static bool look_at_target(Sync *sync, Error *err)
         return target_catalog_match(sync->control, rels, MATCH_LOAD, err);
     case PREPARE_NOTHING:
         return target_catalog_match(sync->control, rels, MATCH_LOAD, err) &&
-               target_catalog_check_empty(sync->control, rels, err);
+               target_catalog_check_empty(sync->control, rels, false, err);
+    case PREPARE_MERGE:
+        return target_catalog_match(sync->control, rels, MATCH_STREAM, err) &&
+               target_catalog_check_empty(sync->control, rels, true, err);
     }
     return ERR(err, ERR_BUG, "unknown target.prepare");
 }

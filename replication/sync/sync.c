@@ -17,7 +17,7 @@
 #define SETTLE_US 5000000 /* the conductor looks every 50 ms */
 
 static const char *const MODES[] = {"full-load", "cdc", "full-load-and-cdc"};
-static const char *const PREPARES[] = {"create", "truncate", "nothing"};
+static const char *const PREPARES[] = {"create", "truncate", "nothing", "merge"};
 
 const char *sync_mode_name(SyncMode mode)
 {

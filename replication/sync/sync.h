@@ -22,7 +22,12 @@
 #include "sync/task_fsm.h"
 
 typedef enum SyncMode { SYNC_FULL_LOAD, SYNC_CDC, SYNC_FULL_LOAD_AND_CDC } SyncMode;
-typedef enum SyncPrepare { PREPARE_CREATE, PREPARE_TRUNCATE, PREPARE_NOTHING } SyncPrepare;
+typedef enum SyncPrepare {
+    PREPARE_CREATE,
+    PREPARE_TRUNCATE,
+    PREPARE_NOTHING,
+    PREPARE_MERGE
+} SyncPrepare;
 
 /* What happens when a table of the source changes its shape. */
 typedef enum SyncDdl { DDL_REFUSE, DDL_APPLY } SyncDdl;

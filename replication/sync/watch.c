@@ -314,6 +314,23 @@ static bool carry(Sync *sync, Remedy *remedy, Relation *rel, char *out_refused, 
     return true;
 }
 
+/* Copying a table again empties it: not where rows were merged with those of the target. */
+static bool may_empty(Sync *sync, const Relation *rel, bool *out_may, Error *err)
+{
+    CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    *out_may = true;
+    if (strcmp(sync->row.prepare, sync_prepare_name(PREPARE_MERGE)) != 0)
+        return true;
+    sqltext_put(&st, "SELECT EXISTS (SELECT FROM ");
+    sqltext_qualified(&st, rel->target_schema, rel->target_name);
+    sqltext_put(&st, ")");
+    if (!pgconn_query(sync->control, sqltext_sql(&st), PG_NO_PARAMS, &rows, err))
+        return false;
+    *out_may = !pgrows_bool(rows, 0, 0);
+    return true;
+}
+
 /* creates: only tables that the target has not at all are looked at, else only the others. */
 static bool judge_table(Sync *sync, Relations *now, Relation *rel, bool creates,
                         uint32_t *out_ready, Error *err)
@@ -347,7 +364,13 @@ static bool judge_table(Sync *sync, Relations *now, Relation *rel, bool creates,
     const char *text = remedy_text(&remedy, now->arena);
     if (refused[0] != '\0')
         text = arena_printf(now->arena, "%s (refused by the target: %s)", text, refused);
-    if (fits)
+    bool may = false;
+    if (fits && !may_empty(sync, found, &may, err))
+        return false;
+    if (fits && !may)
+        text = "its rows were merged with the target's, and a copy would replace them: empty it "
+               "on the target (TRUNCATE) to have it copied again";
+    if (fits && may)
         *out_ready = found->oid;
     return show_remedy(sync, rel, text, err);
 }

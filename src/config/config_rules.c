@@ -40,7 +40,15 @@ static bool dual_write_without_stream(const Config *config)
            strcmp(config_text(config, OPT_MODE), "full-load") == 0;
 }
 
+static bool merge_without_policies(const Config *config)
+{
+    return strcmp(config_text(config, OPT_TARGET_PREPARE), "merge") == 0 &&
+           config_choice(config, OPT_TARGET_WRITES) != 1;
+}
+
 static const SpanRule RULES[] = {
+    {merge_without_policies, OPT_TARGET_PREPARE,
+     "'target.prepare: merge' needs 'target_writes: dual-write', whose policies it follows"},
     {dual_write_without_stream, OPT_TARGET_WRITES,
      "'target_writes: dual-write' needs a stream: not 'mode: full-load'"},
     {start_without_cdc, OPT_CDC_START_LSN, "'cdc.start_lsn' needs 'mode: cdc'"},

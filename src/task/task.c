@@ -41,7 +41,8 @@ static void fill_spec(Task *task)
     s->task = config_text(c, OPT_TASK);
     s->mode = (SyncMode)config_choice(c, OPT_MODE);
     static const SyncMode MODES[] = {SYNC_FULL_LOAD, SYNC_CDC, SYNC_FULL_LOAD_AND_CDC};
-    static const SyncPrepare PREPARES[] = {PREPARE_CREATE, PREPARE_TRUNCATE, PREPARE_NOTHING};
+    static const SyncPrepare PREPARES[] = {PREPARE_CREATE, PREPARE_TRUNCATE, PREPARE_NOTHING,
+                                           PREPARE_MERGE};
     static const PluginChoice PLUGINS[] = {PLUGIN_AUTO, PLUGIN_WAL2JSON, PLUGIN_PGOUTPUT};
     s->mode = MODES[config_choice(c, OPT_MODE)];
     s->prepare = PREPARES[config_choice(c, OPT_TARGET_PREPARE)];
@@ -203,7 +204,7 @@ WayBackWish task_way_back_wish(const Task *task, bool back)
 PreflightSpec task_preflight_spec(const Task *task)
 {
     static const PreflightPrepare PREPARES[] = {PREFLIGHT_CREATE, PREFLIGHT_TRUNCATE,
-                                                PREFLIGHT_NOTHING};
+                                                PREFLIGHT_NOTHING, PREFLIGHT_MERGE};
     static const PreflightMode MODES[] = {PREFLIGHT_LOAD, PREFLIGHT_CDC, PREFLIGHT_LOAD_AND_CDC};
     const SyncSpec *s = &task->spec;
     return (PreflightSpec){

@@ -101,6 +101,7 @@ typedef struct Relation {
     bool row_security;
     ConflictPolicy conflict_policy; /* rows that both sides wrote; the column of LATEST, else -1 */
     int conflict_column;
+    bool conflict_stated;          /* a rule says so; else it is ERROR */
     const char **generated;        /* names of stored generated columns: decoders skip them */
     const char **target_generated; /* how they are called on the target */
     int generated_count;
