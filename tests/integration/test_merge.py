@@ -121,7 +121,7 @@ def test_what_merging_needs_is_checked(source, target, make_task):
 
 
 @pytest.mark.parametrize("fault", ["COPY_BEFORE_COMMIT@1:kill", "COPY_BEFORE_COMMIT@2:kill", "COPY_AFTER_COMMIT@1:kill",
-                                   "COPY_AFTER_COMMIT@2:lost", "COPY_BEFORE_COMMIT@2:lost"])
+                                   "COPY_AFTER_COMMIT@1:lost", "COPY_BEFORE_COMMIT@2:lost"])
 def test_an_interrupted_load_tells_nothing_twice(fault, source, target, make_task):
     task = merging(make_task, source, target, "keep-target", load={"jobs": 1})
     task.start(env={"BASCULE_FAULT": fault})
