@@ -10,7 +10,9 @@
 #include "sql_files.h"
 #include "sqltext/sqltext.h"
 
-#define MAX_ITEMS 4096
+#define MAX_ITEMS    4096
+#define LOCK_TRIES   20
+#define LOCK_WAIT_US 100000
 
 static void add(CleanupPlan *plan, Arena *arena, const char *what, const char *statement)
 {
@@ -139,9 +141,18 @@ bool sync_cleanup_target_list(PgConn *target, const char *task, Arena *arena, Cl
     return true;
 }
 
+/* A session that has just ended may hold the lock for a moment longer on its server. */
 bool sync_cleanup_target_lock(PgConn *target, const char *task, Error *err)
 {
-    return control_lock(target, task, err);
+    StopToken *never = stop_new();
+    bool ok = control_lock(target, task, err);
+    for (int i = 0; !ok && err->cls == ERR_ALREADY_RUNNING && i < LOCK_TRIES; i++) {
+        err_clear(err);
+        stop_wait(never, LOCK_WAIT_US);
+        ok = control_lock(target, task, err);
+    }
+    stop_free(never);
+    return ok;
 }
 
 bool sync_cleanup_target_run(PgConn *target, const char *task, Error *err)
