@@ -25,9 +25,11 @@ bool control_exists(PgConn *target, bool *out_exists, Error *err)
 bool control_create(PgConn *target, Error *err)
 {
     bool exists;
-    if (!control_exists(target, &exists, err))
+    CLEANUP_PGROWS PgRows *parts = NULL;
+    if (!control_exists(target, &exists, err) ||
+        (exists && !pgconn_query(target, SQL_CONTROL_PARTS, PG_NO_PARAMS, &parts, err)))
         return false;
-    if (exists)
+    if (exists && pgrows_bool(parts, 0, 0))
         return true; /* so that a role without CREATE on the database can go on with a task */
     if (!pgconn_script(target, SQL_CONTROL_SCHEMA, err))
         return err_context(err, "creating schema 'bascule'");
@@ -211,6 +213,16 @@ static void suspend_by_row(Relation *rel, const PgRows *rows, int row, const cha
         atomic_store(&rel->suspended, SUSPENDED);
 }
 
+/* Where another table has come under its name, or its name is another now, nothing was kept of it. */
+static void read_pause(Relation *rel, const PgRows *rows, int row)
+{
+    if (pgrows_null(rows, row, 11) || pgrows_null(rows, row, 7))
+        return;
+    bool same = rel->row_name == NULL && pgrows_i64(rows, row, 2) == (int64_t)rel->oid;
+    bool kept = same && strcmp(pgrows_text(rows, row, 11), "kept") == 0;
+    atomic_store(&rel->paused, kept ? PAUSE_KEPT : PAUSE_LOST);
+}
+
 static void note_gone(Relations *rels, const PgRows *rows, int row)
 {
     if (strcmp(pgrows_text(rows, row, 3), table_state_name(TABLE_CANCELLED)) == 0)
@@ -252,6 +264,7 @@ static bool read_table_row(const PgRows *rows, int row, Relations *rels, Arena *
     } else if (!pgrows_null(rows, row, 7)) {
         suspend_by_row(rel, rows, row, "");
     }
+    read_pause(rel, rows, row);
     int state = parse_state(pgrows_text(rows, row, 3));
     if (state < 0)
         return ERR(err, ERR_TARGET_STATE, "bascule.table_state has an unknown state for table '%s'",
@@ -380,6 +393,8 @@ bool control_remove(PgConn *target, const char *task, Error *err)
         return false;
     if (!exists)
         return close_backups(target, task, false, err);
+    if (!control_create(target, err)) /* of an older version: what follows names all its tables */
+        return false;
     if (!pgconn_exec(target, SQL("BEGIN"), PG_NO_PARAMS, NULL, err))
         return false;
     if (remove_in_transaction(target, task, err))

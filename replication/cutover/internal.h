@@ -184,6 +184,9 @@ MUST_CHECK bool plan_confirmed(Cutover *cut, Error *err);
 MUST_CHECK bool plan_rehearsed(Cutover *cut, bool *out_rehearsed, Error *err);
 void plan_changes(const char *before, const char *now, Buf *out);
 
+/* preflight.c: the rules with what was added to the task while it lived, in the cutover's arena; NULL: none */
+MUST_CHECK bool cutover_rules(const Cutover *cut, Rules **out, Error *err);
+
 /* Actions of the table: cutover.c, preflight.c, freeze.c, steps.c, discard.c, commit.c */
 CutoverFsmEvent cutover_look(Cutover *cut, Error *err);
 CutoverFsmEvent cutover_check(Cutover *cut, Error *err);

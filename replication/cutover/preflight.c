@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply/added.h"
 #include "cutover/findings.h"
 #include "source/catalog.h"
 #include "source/mapped.h"
@@ -224,17 +225,28 @@ static bool check_new(Findings *f, const Relations *now, Error *err)
     return true;
 }
 
+bool cutover_rules(const Cutover *cut, Rules **out, Error *err)
+{
+    const CutoverSpec *spec = cut->spec;
+    *out = spec->rules;
+    return spec->rules == NULL || added_read(spec->back ? cut->source : cut->target, spec->task,
+                                             spec->rules, cut->arena, out, err);
+}
+
 static bool check_shape(Findings *f, Error *err)
 {
     bool ok = true;
     const CutoverSpec *spec = f->cut->spec;
     Relations *now = NULL;
-    if (spec->rules != NULL) {
+    Rules *rules = NULL;
+    if (!cutover_rules(f->cut, &rules, err))
+        return false;
+    if (rules != NULL) {
         /* On the way back the rules' names are those of the other side. */
         Rules schemas = mapped_schemas(f->cut->arena, spec->rels, false);
         bool ours = !spec->back || !rules_map_anything(spec->rules);
-        if (!catalog_read(f->cut->source, f->cut->target, spec->task, ours ? spec->rules : &schemas,
-                          &now, err))
+        if (!catalog_read(f->cut->source, f->cut->target, spec->task, ours ? rules : &schemas, &now,
+                          err))
             return false;
         for (int i = 0; i < spec->rels->count; i++)
             check_relation(f, spec->rels->all[i], relations_by_oid(now, spec->rels->all[i]->oid));

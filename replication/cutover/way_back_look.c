@@ -105,6 +105,7 @@ static bool read_tables(Looking *look, Error *err)
     Cutover *cut = look->cut;
     WayBack *way = &cut->way_back;
     Relations *all = NULL;
+    Rules *rules = NULL;
     Rules exact = mapped_turned_rules(cut->arena, cut->spec->rels);
     Rules schemas = mapped_schemas(cut->arena, cut->spec->rels, true);
     /* The rules speak of the names on the side that the way forward leaves. */
@@ -117,8 +118,8 @@ static bool read_tables(Looking *look, Error *err)
         exact.columns = cut->spec->rules->columns;
         exact.column_count = cut->spec->rules->column_count;
     }
-    if (!catalog_read(cut->target, cut->source, cut->spec->task,
-                      theirs ? cut->spec->rules : &schemas, &all, err))
+    if (!cutover_rules(cut, &rules, err) || !catalog_read(cut->target, cut->source, cut->spec->task,
+                                                          theirs ? rules : &schemas, &all, err))
         return false;
     way->extra = arena_new_array(cut->arena, const char *, all->count + 1);
     way->extra_count = 0;

@@ -164,12 +164,15 @@ static void own_slot(Preflight *p)
             .why = "the server threw away WAL that it still needed; changes are missing for ever",
             .remedy = drop);
     else if (state.exists && !p->resumed && p->spec->mode != PREFLIGHT_CDC)
-        PREFLIGHT_ADD(p, PREFLIGHT_BLOCKER, .code = "slot", .subject = "source",
-                      .what =
-                          preflight_text(p, "slot '%s' exists, but the target knows no task '%s'",
-                                         p->spec->slot_name, p->spec->task),
-                      .why = "it is left over from an earlier run, or somebody else's",
-                      .remedy = preflight_text(p, "%s\nslot.name: another_name", drop));
+        PREFLIGHT_ADD(
+            p, PREFLIGHT_BLOCKER, .code = "slot", .subject = "source",
+            .what = preflight_text(p, "slot '%s' exists, but the target knows no task '%s'",
+                                   p->spec->slot_name, p->spec->task),
+            .why = state.active ? "another task reads it just now, perhaps one of the "
+                                  "same name to another target"
+                                : "it is left over from an earlier run, or somebody else's",
+            .remedy = state.active ? "task: another_name"
+                                   : preflight_text(p, "%s\nslot.name: another_name", drop));
 }
 
 /* Slots of other tasks that nobody reads retain WAL until the disk is full. */

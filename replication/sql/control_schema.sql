@@ -69,9 +69,11 @@ CREATE TABLE IF NOT EXISTS bascule.table_state (
     suspended_lsn pg_lsn,
     remedy      text,
     shape       text,
+    paused      text CHECK (paused IN ('kept', 'lost')),
     changed_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     PRIMARY KEY (task, schema_name, table_name)
 );
+ALTER TABLE bascule.table_state ADD COLUMN IF NOT EXISTS paused text CHECK (paused IN ('kept', 'lost'));
 COMMENT ON TABLE bascule.table_state IS 'One row a table of a task: its full load and where its stream begins.';
 COMMENT ON COLUMN bascule.table_state.schema_name IS 'Name on the source, as table_name.';
 COMMENT ON COLUMN bascule.table_state.source_oid IS
@@ -87,9 +89,20 @@ COMMENT ON COLUMN bascule.table_state.bytes_loaded IS 'Bytes of the full load; N
 COMMENT ON COLUMN bascule.table_state.message IS 'Why the table is in error, suspended or cancelled.';
 COMMENT ON COLUMN bascule.table_state.suspended_lsn IS
     'Position on the source from which on its changes are left out; NULL: it is not suspended.';
+COMMENT ON COLUMN bascule.table_state.paused IS
+    'Its operator wants it left out: kept, the slot keeps its changes from suspended_lsn on; lost, it is copied again. NULL: not paused.';
 COMMENT ON COLUMN bascule.table_state.remedy IS 'Statement that makes the target fit a suspended table.';
 COMMENT ON COLUMN bascule.table_state.shape IS
     'What the source''s catalog said of the table when its copy was taken.';
+
+CREATE TABLE IF NOT EXISTS bascule.added_tables (
+    task     text NOT NULL,
+    pattern  text NOT NULL,
+    added_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (task, pattern)
+);
+COMMENT ON TABLE bascule.added_tables IS
+    'Patterns that "bascule tables add" put beside tables.include of the configuration.';
 
 CREATE TABLE IF NOT EXISTS bascule.step (
     task    text NOT NULL,

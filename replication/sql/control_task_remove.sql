@@ -9,5 +9,6 @@ WITH resume AS (DELETE FROM bascule.resume WHERE task = $1::pg_catalog.text),
      journal AS (DELETE FROM bascule.journal WHERE task = $1::pg_catalog.text),
      proof AS (DELETE FROM bascule.proof WHERE task = $1::pg_catalog.text),
      source_ddl AS (DELETE FROM bascule.source_ddl WHERE task = $1::pg_catalog.text),
+     added AS (DELETE FROM bascule.added_tables WHERE task = $1::pg_catalog.text),
      disabled AS (DELETE FROM bascule.disabled_trigger WHERE task = $1::pg_catalog.text)
 DELETE FROM bascule.task WHERE task = $1::pg_catalog.text

@@ -11,4 +11,4 @@ VALUES ($1::pg_catalog.text, $2::pg_catalog.text, $3::pg_catalog.text, $4::pg_ca
 ON CONFLICT (task, schema_name, table_name) DO UPDATE
 SET source_oid = EXCLUDED.source_oid, state = EXCLUDED.state, start_lsn = EXCLUDED.start_lsn,
     rows_loaded = EXCLUDED.rows_loaded, bytes_loaded = EXCLUDED.bytes_loaded, shape = EXCLUDED.shape,
-    from_lsn = NULL, suspended_lsn = NULL, message = NULL, remedy = NULL, changed_at = pg_catalog.clock_timestamp()
+    from_lsn = NULL, suspended_lsn = NULL, paused = NULL, message = NULL, remedy = NULL, changed_at = pg_catalog.clock_timestamp()

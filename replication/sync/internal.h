@@ -46,6 +46,7 @@ typedef struct LoadStart {
 } LoadStart;
 
 typedef struct Rejoin Rejoin;
+typedef struct TablesRequest TablesRequest;
 
 typedef struct SuspendRequest {
     struct SuspendRequest *next;
@@ -105,7 +106,12 @@ struct Sync {
     bool may_suspend;   /* one table can be left out: foreign keys are not checked while we apply */
     PgConn *watch_conn; /* the conductor's, on the source */
     Watch watch;
-    Rejoin *rejoin;                   /* NULL: no table is being copied again */
+    Rejoin *rejoin; /* NULL: no table is being copied again */
+    /* tables.c: the slot is told no further than the lower one of these */
+    Lsn copy_pin_lsn, pause_pin_lsn;
+    TablesRequest *tables_request;    /* lock: of whoever asks to the conductor */
+    bool tables_open;                 /* lock: the conductor will answer */
+    Rules *base_rules;                /* of the configuration; spec.rules has what was added, too */
     atomic_bool reshaping;            /* the stream stops for a moment: no cutover may begin */
     bool captures;                    /* the source tells of its DDL */
     atomic_bool ddl_noted;            /* it told of something: `heard` is to be read again */
@@ -171,6 +177,21 @@ MUST_CHECK bool sync_watch(Sync *sync, Error *err);
 void sync_watch_done(Sync *sync); /* ends a copy that runs */
 /* ApplierSpec.changed; arg is the Sync. Any thread. */
 bool sync_table_changed(void *arg, const Relation *rel, char *out_why, size_t size);
+MUST_CHECK bool sync_watch_source(Sync *sync, Error *err); /* watch_conn is there */
+/* sync.c: after a failure inside a transaction of the control session */
+void sync_roll_back(Sync *sync);
+/* tables.c: the slot is told no further while a table is copied; LSN_UNKNOWN: none is */
+void sync_pin_copy(Sync *sync, Lsn lsn);
+/* After the catalog was read, before a stream starts: the slot keeps what paused tables need, or has
+ * forgotten it. */
+MUST_CHECK bool tables_recalled(Sync *sync, Lsn confirmed_lsn, Error *err);
+/* Lets go of what the source would have to keep too much for. */
+MUST_CHECK bool tables_look(Sync *sync, Error *err);
+/* Does what an operator asked. false: the stream does not go on. */
+MUST_CHECK bool tables_answer(Sync *sync, Error *err);
+void tables_refuse(Sync *sync); /* the conductor ends */
+/* Reads what was added to the selection. */
+MUST_CHECK bool sync_scope(Sync *sync, Error *err);
 /* rejoin.c: stops the stream for a moment. *out_proceed false: a cutover has begun. */
 MUST_CHECK bool reshape_begin(Sync *sync, bool *out_proceed, Error *err);
 void reshape_end(Sync *sync);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply/added.h"
 #include "apply/target_catalog.h"
 
 static bool read_task(const SyncSpec *spec, PgConn *target, SyncOffline *out, bool *out_found,
@@ -46,9 +47,12 @@ static bool read_tables(const SyncSpec *spec, PgConn *source, SyncOffline *out, 
     PgEndpoint endpoint = spec->target;
     endpoint.encoding = out->encoding;
     CLEANUP_PGCONN PgConn *target = pgconn_open(&endpoint, PG_SESSION_SQL, "offline", err);
-    return target != NULL &&
-           catalog_read(source, target, spec->task, spec->rules, &out->rels, err) &&
-           read_types(target, out->rels, err) &&
+    Arena *arena = arena_new(0);
+    Rules *rules = spec->rules;
+    bool ok = target != NULL && added_read(target, spec->task, spec->rules, arena, &rules, err) &&
+              catalog_read(source, target, spec->task, rules, &out->rels, err);
+    arena_free(arena);
+    return ok && read_types(target, out->rels, err) &&
            control_read_tables(target, spec->task, out->rels, err);
 }
 

@@ -21,6 +21,7 @@
 #include "source/shape.h"
 #include "sql_files.h"
 #include "sync/internal.h"
+#include "sync/others.h"
 #include "sync/reverse.h"
 
 /* `status` goes on counting when the catalog is read again. */
@@ -45,6 +46,8 @@ static void keep_counters(const Relations *before, Relations *rels)
 static bool read_tables(Sync *sync, PgConn *source, Relations **out_rels, Error *err)
 {
     Relations *rels = NULL;
+    if (!sync_scope(sync, err))
+        return false;
     Rules *rules = sync->spec.rules;
     if (sync->spec.reverse) {
         ReverseSpec spec = {.arena = sync->arena,
@@ -287,6 +290,7 @@ static bool try_values(Sync *sync, PgConn *source, Error *err)
 static bool look_first(Sync *sync, PgConn *source, Error *err)
 {
     return read_catalog(sync, source, err) && rules_all_matched(sync->spec.rules, err) &&
+           others_check(sync, NULL, err) &&
            (sync->spec.mode == SYNC_FULL_LOAD || check_identities(sync_relations(sync), err)) &&
            look_at_target(sync, err) && try_values(sync, source, err) &&
            (sync->spec.mode == SYNC_FULL_LOAD || choose_plugin(sync, err)) &&
@@ -340,8 +344,8 @@ static bool prepare_cdc(Sync *sync, PgConn *source, Error *err)
     Lsn start = LSN_UNKNOWN;
     bool stated = sync->spec.cdc_start_lsn != LSN_UNKNOWN;
     if (!read_catalog(sync, source, err) || !rules_all_matched(sync->spec.rules, err) ||
-        !check_identities(sync_relations(sync), err) || !look_at_target(sync, err) ||
-        !try_values(sync, source, err))
+        !others_check(sync, NULL, err) || !check_identities(sync_relations(sync), err) ||
+        !look_at_target(sync, err) || !try_values(sync, source, err))
         return false;
     if (stated) {
         if (!start_at_position(sync, source, &start, err) || !make_publication(sync, source, err))
@@ -359,6 +363,7 @@ static bool prepare_cdc(Sync *sync, PgConn *source, Error *err)
     if (!write_row(sync, TASK_PREPARING, err) ||
         !rules_mark_keep(sync->control, sync->spec.task, sync->spec.rules, err) ||
         !control_write_tables(sync->control, sync->spec.task, rels, err) ||
+        !others_check(sync, NULL, err) ||
         !control_set_resume(sync->control, sync->spec.task, start, err))
         return false;
     sync->row.resume_lsn = start;
@@ -422,6 +427,7 @@ bool sync_prepare(Sync *sync, Error *err)
     FAULT(SLOT_CREATED);
     sync->row.consistent_lsn = start->lsn;
     if (!control_write_tables(sync->control, sync->spec.task, sync_relations(sync), err) ||
+        !others_check(sync, NULL, err) ||
         !control_set_resume(sync->control, sync->spec.task, start->lsn, err) ||
         !write_row(sync, TASK_PREPARING, err))
         return false;
@@ -523,7 +529,7 @@ bool sync_recall(Sync *sync, Error *err)
                    ": somebody moved or replaced it",
                    sync->row.slot_name, LSN_ARGS(slot.confirmed_lsn),
                    LSN_ARGS(sync->row.resume_lsn));
-    return check_identities(rels, err);
+    return tables_recalled(sync, slot.confirmed_lsn, err) && check_identities(rels, err);
 }
 
 /* Slot and publication are ours once the row says so. */

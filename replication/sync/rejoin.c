@@ -24,6 +24,7 @@
 #include "source/shape.h"
 #include "sql_files.h"
 #include "sync/internal.h"
+#include "sync/others.h"
 
 struct Rejoin {
     Sync *sync;
@@ -181,7 +182,7 @@ static void unmark_members(Sync *sync)
 /* What is refused here concerns the tables that come back, not the stream of the others. */
 static bool make_ready(Sync *sync, Error *err)
 {
-    return publish(sync, err) &&
+    return others_check(sync, is_member, err) && publish(sync, err) &&
            target_catalog_match(sync->control, sync_relations(sync), MATCH_STREAM, err) &&
            sync_quiet_triggers(sync, err) &&
            sync->spec.close_target(sync->spec.close_arg, sync->control, sync_relations(sync), err);
@@ -213,7 +214,7 @@ bool rejoin_begin(Sync *sync, const uint32_t *oids, int count, Error *err)
     bool ok = sync_keep_control(sync, err) &&
               control_read(sync->control, sync->spec.task, &row, &found, err);
     if (ok)
-        atomic_store(&sync->progress.pin_lsn, row.resume_lsn);
+        sync_pin_copy(sync, row.resume_lsn);
     ok = ok && sync_refresh(sync, err);
     int marked = ok ? mark_members(sync, oids, count) : 0;
     if (marked > 0 && !make_ready(sync, err)) {
@@ -227,7 +228,7 @@ bool rejoin_begin(Sync *sync, const uint32_t *oids, int count, Error *err)
     FAULT(REJOIN_BEGIN);
     if (ok && marked > 0)
         return start_copy(sync, err);
-    atomic_store(&sync->progress.pin_lsn, LSN_UNKNOWN);
+    sync_pin_copy(sync, LSN_UNKNOWN);
     return ok;
 }
 
@@ -271,9 +272,7 @@ static bool write_handover(Sync *sync, const bool *copied, Lsn lsn, Error *err)
     ok = ok && !FAULT_ERROR(REJOIN_COPIED, err) && pgconn_script(sync->control, SQL("COMMIT"), err);
     if (ok)
         return true;
-    Error ignored = ERROR_INIT;
-    if (pgconn_usable(sync->control) && !pgconn_script(sync->control, SQL("ROLLBACK"), &ignored))
-        log_debug("rollback: %s", ignored.message);
+    sync_roll_back(sync);
     return err_context(err, "handing copied tables over to the stream");
 }
 
@@ -284,7 +283,7 @@ static bool hand_over(Sync *sync, const bool *copied, Lsn lsn, bool *out_done, E
     bool ok = sync_keep_control(sync, err) && write_handover(sync, copied, lsn, err);
     FAULT(REJOIN_DONE);
     /* The next stream asks from the resume row on: nothing before that is needed any more. */
-    atomic_store(&sync->progress.pin_lsn, LSN_UNKNOWN);
+    sync_pin_copy(sync, LSN_UNKNOWN);
     ok = ok && sync_refresh(sync, err) && sync_stream_start(sync, err);
     reshape_end(sync);
     return ok;
@@ -337,5 +336,5 @@ void rejoin_abandon(Sync *sync)
         return;
     rejoin_free(sync->rejoin);
     sync->rejoin = NULL;
-    atomic_store(&sync->progress.pin_lsn, LSN_UNKNOWN);
+    sync_pin_copy(sync, LSN_UNKNOWN);
 }

@@ -1,6 +1,7 @@
 /* reverse - see the header. */
 #include "sync/reverse.h"
 
+#include "apply/added.h"
 #include "apply/control.h"
 #include "source/catalog.h"
 #include "source/mapped.h"
@@ -11,9 +12,11 @@
 static bool turn_names(const ReverseSpec *spec, Rules *rules, Error *err)
 {
     Relations *forward = NULL;
+    Rules *all = spec->rules;
     if (!rules_map_anything(spec->rules))
         return true;
-    if (!catalog_read(spec->control, spec->source, spec->task, spec->rules, &forward, err))
+    if (!added_read(spec->source, spec->task, spec->rules, spec->arena, &all, err) ||
+        !catalog_read(spec->control, spec->source, spec->task, all, &forward, err))
         return err_context(err, "reading how the tables are called on both sides");
     mapped_turn_names(spec->arena, forward, rules);
     relations_free(forward);

@@ -50,8 +50,12 @@ static void fill_tables(Sync *sync, Arena *arena, SyncStatus *out)
             .updates = atomic_load(&rel->updates),
             .deletes = atomic_load(&rel->deletes),
             .truncates = atomic_load(&rel->truncates),
-            .message = suspended ? arena_printf(arena, "suspended: %s", rel->suspend_reason) : "",
+            .message = suspended
+                           ? arena_printf(arena, "%s: %s", pause_word(atomic_load(&rel->paused)),
+                                          rel->suspend_reason)
+                           : "",
             .suspended = suspended,
+            .paused = atomic_load(&rel->paused),
             .suspended_lsn = suspended ? rel->suspended_lsn : LSN_UNKNOWN,
             .remedy = suspended && remedy != NULL ? arena_strdup(arena, remedy) : "",
             .source_statement = suspended ? heard_of_table(out->heard, rel->oid, arena) : "",
@@ -107,6 +111,11 @@ void sync_status(Sync *sync, Arena *arena, SyncStatus *out)
     fill_tables(sync, arena, out);
 }
 
+static int paused_of(const char *word)
+{
+    return strcmp(word, "kept") == 0 ? PAUSE_KEPT : *word != '\0' ? PAUSE_LOST : PAUSE_NOT;
+}
+
 static bool read_tables(PgConn *target, const char *task, Arena *arena, SyncStatus *out, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
@@ -115,9 +124,11 @@ static bool read_tables(PgConn *target, const char *task, Arena *arena, SyncStat
     out->table_count = pgrows_count(rows);
     out->tables = arena_new_array(arena, SyncTableStatus, out->table_count);
     for (int r = 0; r < out->table_count; r++) {
+        int paused = paused_of(pgrows_text(rows, r, 9));
         out->tables[r] = (SyncTableStatus){
             .table = arena_strdup(arena, pgrows_text(rows, r, 0)),
-            .state = arena_strdup(arena, pgrows_text(rows, r, 1)),
+            .state = paused != PAUSE_NOT ? TABLE_PAUSED_NAME
+                                         : arena_strdup(arena, pgrows_text(rows, r, 1)),
             .start_lsn = pgrows_lsn(rows, r, 2),
             .rows = pgrows_i64(rows, r, 3),
             .bytes = pgrows_i64(rows, r, 4),
@@ -127,9 +138,10 @@ static bool read_tables(PgConn *target, const char *task, Arena *arena, SyncStat
             .updates = PROGRESS_UNKNOWN,
             .deletes = PROGRESS_UNKNOWN,
             .truncates = PROGRESS_UNKNOWN,
-            .message = pgrows_null(rows, r, 6)
-                           ? arena_strdup(arena, pgrows_text(rows, r, 5))
-                           : arena_printf(arena, "suspended: %s", pgrows_text(rows, r, 5)),
+            .message = pgrows_null(rows, r, 6) ? arena_strdup(arena, pgrows_text(rows, r, 5))
+                                               : arena_printf(arena, "%s: %s", pause_word(paused),
+                                                              pgrows_text(rows, r, 5)),
+            .paused = paused,
             .suspended = !pgrows_null(rows, r, 6),
             .suspended_lsn = pgrows_lsn(rows, r, 6),
             .remedy = arena_strdup(arena, pgrows_text(rows, r, 7)),

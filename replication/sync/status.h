@@ -21,6 +21,7 @@ typedef struct SyncTableStatus {
         truncates; /* since this engine started; PROGRESS_UNKNOWN offline */
     const char *message;
     bool suspended;
+    int paused;                   /* PauseState */
     Lsn suspended_lsn;            /* LSN_UNKNOWN: not suspended, or not known since when */
     const char *remedy;           /* the statement to run, "" none */
     const char *source_statement; /* what the source ran on it, when it tells; "" */

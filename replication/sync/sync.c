@@ -43,6 +43,7 @@ Sync *sync_new(const SyncSpec *spec)
     pthread_cond_init(&sync->changed, &attr);
     pthread_condattr_destroy(&attr);
     atomic_store(&sync->state, TASK_NEW);
+    sync->base_rules = spec->rules;
     Progress *p = &sync->progress;
     atomic_store(&p->wal_retained_bytes, PROGRESS_UNKNOWN);
     atomic_store(&p->wal_left_bytes, PROGRESS_UNKNOWN);
@@ -127,6 +128,13 @@ bool sync_keep_control(Sync *sync, Error *err)
             return ERR(err, ERR_STOPPED, "stopped while the target was away");
         wait_us *= 2;
     }
+}
+
+void sync_roll_back(Sync *sync)
+{
+    Error ignored = ERROR_INIT;
+    if (pgconn_usable(sync->control) && !pgconn_script(sync->control, SQL("ROLLBACK"), &ignored))
+        log_debug("rollback: %s", ignored.message);
 }
 
 /* The task row must belong to this very source; a mixed-up configuration must not write anything.
@@ -434,6 +442,12 @@ void sync_wal_status(Sync *sync, char *out, size_t size)
     pthread_mutex_unlock(&sync->lock);
 }
 
+static bool paused(const Relation *rel, Error *err)
+{
+    ERR(err, ERR_WRONG_STATE, "table '%s' is paused", rel->display);
+    return err_hint(err, "'bascule tables resume %s' takes it in again.", rel->display);
+}
+
 bool sync_ready(void *engine, Error *err)
 {
     Sync *sync = engine;
@@ -447,6 +461,8 @@ bool sync_ready(void *engine, Error *err)
     for (int i = 0; i < rels->count; i++) {
         if (atomic_load(&rels->all[i]->suspended) != SUSPEND_NOT) {
             const char *remedy = atomic_load(&rels->all[i]->remedy);
+            if (atomic_load(&rels->all[i]->paused) != PAUSE_NOT)
+                return paused(rels->all[i], err);
             ERR(err, ERR_WRONG_STATE, "table '%s' is suspended: %s", rels->all[i]->display,
                 rels->all[i]->suspend_reason);
             return remedy == NULL || remedy[0] == '\0' ? false : err_hint(err, "%s", remedy);

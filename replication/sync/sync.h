@@ -66,6 +66,7 @@ typedef struct SyncSpec {
     int64_t recheck_rate;        /* keys a second */
     bool dual_write;             /* the application writes on both sides */
     int64_t settle_us;           /* and takes so long for the second of them at most */
+    int64_t pause_limit_bytes;   /* WAL that the source may keep for a paused table */
     bool until_caught_up;        /* return (true) once caught up the first time */
     /* The stream goes back: source is the side that was opened, target the one that was left, in
      * fence. There is nothing to prepare or to load. */

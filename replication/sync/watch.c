@@ -67,9 +67,7 @@ static bool run_on_target(Sync *sync, Sql sql, Error *err)
         return false;
     if (pgconn_script(sync->control, sql, err) && pgconn_script(sync->control, SQL("COMMIT"), err))
         return true;
-    Error ignored = ERROR_INIT;
-    if (pgconn_usable(sync->control) && !pgconn_script(sync->control, SQL("ROLLBACK"), &ignored))
-        log_debug("rollback: %s", ignored.message);
+    sync_roll_back(sync);
     return false;
 }
 
@@ -218,7 +216,7 @@ static bool look_for_newcomers(Sync *sync, bool *out_new, Error *err)
     return true;
 }
 
-static bool open_source(Sync *sync, Error *err)
+bool sync_watch_source(Sync *sync, Error *err)
 {
     if (sync->watch_conn != NULL && pgconn_usable(sync->watch_conn))
         return true;
@@ -269,7 +267,7 @@ static bool look(Sync *sync, bool *out_new, Error *err)
 {
     int64_t begun_us = clock_now_us();
     Arena *scratch = arena_new(0);
-    bool ok = open_source(sync, err) && look_at_shapes(sync, scratch, err) &&
+    bool ok = sync_watch_source(sync, err) && look_at_shapes(sync, scratch, err) &&
               look_for_newcomers(sync, out_new, err) && look_at_capture(sync, err) &&
               read_heard(sync, err);
     arena_free(scratch);
@@ -394,6 +392,12 @@ static bool judge_gone(Sync *sync, Arena *scratch, const GoneTable *gone, Error 
         PG_PARAMS(PG_TEXT(sync->spec.task), PG_TEXT(gone->schema), PG_TEXT(gone->name)), NULL, err);
 }
 
+/* A paused one comes back when its operator says so. */
+static bool wants_back(const Relation *rel)
+{
+    return atomic_load(&rel->suspended) == SUSPENDED && atomic_load(&rel->paused) == PAUSE_NOT;
+}
+
 static bool judge(Sync *sync, Error *err)
 {
     Relations *rels = sync_relations(sync), *now = NULL;
@@ -403,8 +407,8 @@ static bool judge(Sync *sync, Error *err)
     Arena *scratch = arena_new(0);
     bool *suspended = arena_new_array(scratch, bool, rels->count + 1);
     for (int i = 0; i < rels->count; i++)
-        suspended[i] = atomic_load(&rels->all[i]->suspended) == SUSPENDED;
-    if (!open_source(sync, err) || !sync_keep_control(sync, err) ||
+        suspended[i] = wants_back(rels->all[i]);
+    if (!sync_watch_source(sync, err) || !sync_keep_control(sync, err) ||
         !catalog_read(sync->watch_conn, sync->control, sync->spec.task, sync->spec.rules, &now,
                       err)) {
         arena_free(scratch);
@@ -437,7 +441,7 @@ static bool needs_judging(const Sync *sync)
 {
     const Relations *rels = atomic_load(&sync->rels);
     for (int i = 0; i < rels->count; i++)
-        if (atomic_load(&rels->all[i]->suspended) == SUSPENDED)
+        if (wants_back(rels->all[i]))
             return true;
     return rels->gone_count > 0;
 }
@@ -471,6 +475,8 @@ static bool step(Sync *sync, Error *err)
         if (over)
             sync->watch.next_judge_us = now_us + sync->watch.judge_wait_us;
     }
+    if (!tables_look(sync, err))
+        return false;
     bool told = atomic_load(&sync->ddl_noted);
     if ((now_us >= sync->watch.next_look_us || told) && !look(sync, &newcomers, err))
         return false;
@@ -487,6 +493,8 @@ static bool step(Sync *sync, Error *err)
 
 bool sync_watch(Sync *sync, Error *err)
 {
+    if (!tables_answer(sync, err))
+        return forgive(sync, err);
     TaskState state = (TaskState)atomic_load(&sync->state);
     if (state != TASK_CATCHING_UP && state != TASK_STREAMING && state != TASK_REVERSING)
         return true;
@@ -499,6 +507,7 @@ bool sync_watch(Sync *sync, Error *err)
 
 void sync_watch_done(Sync *sync)
 {
+    tables_refuse(sync);
     rejoin_abandon(sync);
     pgconn_close(sync->watch_conn);
     sync->watch_conn = NULL;

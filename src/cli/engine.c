@@ -10,6 +10,7 @@
 #include "bascule/base/log.h"
 #include "bascule/base/worker.h"
 #include "cli/confirm.h"
+#include "cli/engine_tables.h"
 #include "cli/engine_verify.h"
 #include "ops/control_api.h"
 #include "ops/report.h"
@@ -27,6 +28,7 @@ struct Engine {
     Worker *cutover;        /* lock: the last one started by the control socket */
     struct CutoverJob *job; /* lock */
     EngineVerify *verify;
+    EngineTables *tables;
 };
 
 /* One cutover asked for by the control socket, in a thread of its own. */
@@ -146,6 +148,12 @@ static bool on_repair(void *self, const json_t *request, ControlEvents *events, 
     return engine_repair_start(engine->verify, request, events, err);
 }
 
+static bool on_tables(void *self, const json_t *request, ControlEvents *events, Error *err)
+{
+    Engine *engine = self;
+    return engine_tables_start(engine->tables, request, events, err);
+}
+
 static bool agreed(const Config *config, Error *err)
 {
     return confirm_write(config, "to let the task begin", err);
@@ -154,8 +162,10 @@ static bool agreed(const Config *config, Error *err)
 static void free_engine(Engine *engine)
 {
     engine_verify_end(engine->verify);
+    engine_tables_end(engine->tables);
     control_api_stop(engine->api);
     engine_verify_free(engine->verify);
+    engine_tables_free(engine->tables);
     task_free(engine->task);
     pthread_mutex_destroy(&engine->lock);
     free(engine);
@@ -173,11 +183,13 @@ bool engine_start(const Config *config, StopToken *stop, bool until_caught_up, E
                       .cutover = on_cutover,
                       .abort = on_abort,
                       .verify = on_verify,
-                      .repair = on_repair};
+                      .repair = on_repair,
+                      .tables = on_tables};
     WorkerSpec spec = {.name = "sync", .self = engine, .step = task_step};
     if (task_open(config, stop, until_caught_up, &engine->task, err))
         task_on_first_write(engine->task, agreed);
     if (engine->task == NULL || (engine->verify = engine_verify_new(engine->task)) == NULL ||
+        (engine->tables = engine_tables_new(engine->task)) == NULL ||
         !task_make_dirs(engine->task, err) ||
         (engine->api = control_api_start(config_text(config, OPT_CONTROL_SOCKET), &ops, err)) ==
             NULL ||
@@ -258,6 +270,7 @@ static void convert(const SyncStatus *st, Arena *arena, StatusReport *out)
             .deletes = t->deletes,
             .truncates = t->truncates,
             .message = t->message,
+            .paused = t->paused,
             .suspended_lsn = t->suspended_lsn,
             .remedy = t->remedy,
             .source_statement = t->source_statement,

@@ -351,13 +351,19 @@ static void handle_repair(void *self, const HttpRequest *request, HttpReply *rep
     handle_work(api, request, reply, api->ops.repair, "repair");
 }
 
+static void handle_tables(void *self, const HttpRequest *request, HttpReply *reply)
+{
+    ControlApi *api = self;
+    handle_work(api, request, reply, api->ops.tables, "tables");
+}
+
 /* Life --------------------------------------------------------------------------------------- */
 
 static const HttpRoute ROUTES[] = {
     {"GET", "/v1/status", handle_status},    {"POST", "/v1/stop", handle_stop},
     {"POST", "/v1/cutover", handle_cutover}, {"POST", "/v1/rollback", handle_rollback},
     {"POST", "/v1/abort", handle_abort},     {"POST", "/v1/verify", handle_verify},
-    {"POST", "/v1/repair", handle_repair},
+    {"POST", "/v1/repair", handle_repair},   {"POST", "/v1/tables", handle_tables},
 };
 
 ControlApi *control_api_start(const char *socket_path, const ControlOps *ops, Error *err)

@@ -8,6 +8,7 @@
  *   POST /v1/abort     200, or 409 when there is nothing to abort
  *   POST /v1/verify    200 and a stream of NDJSON events; it ends when its client goes away
  *   POST /v1/repair    the same
+ *   POST /v1/tables    200 and one NDJSON event, the report
  *
  * Threads  callbacks come from the worker "http" and must not block for long. The events of a
  * cutover may be told from any one thread.
@@ -51,6 +52,7 @@ typedef struct ControlOps {
     /* As cutover; ends with control_events_line(last). `request` is the body, borrowed. */
     bool (*verify)(void *self, const json_t *request, ControlEvents *events, Error *err);
     bool (*repair)(void *self, const json_t *request, ControlEvents *events, Error *err);
+    bool (*tables)(void *self, const json_t *request, ControlEvents *events, Error *err);
 } ControlOps;
 
 typedef struct ControlApi ControlApi;

@@ -92,7 +92,8 @@ static int64_t arrived_bytes(const Relation *rel, int state, int64_t rows, int64
 static void show_suspension(StatusTable *table, Arena *arena, const Relation *rel)
 {
     const char *remedy = atomic_load(&rel->remedy);
-    table->message = arena_printf(arena, "suspended: %s", rel->suspend_reason);
+    table->paused = atomic_load(&rel->paused);
+    table->message = arena_printf(arena, "%s: %s", pause_word(table->paused), rel->suspend_reason);
     table->suspended_lsn = rel->suspended_lsn;
     table->remedy = remedy != NULL ? remedy : "";
 }

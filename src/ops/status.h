@@ -27,6 +27,7 @@ typedef struct StatusTable {
     const char *message; /* why it is suspended or failed; "" */
     bool proof_known;
     ProofState proof;
+    int paused;                   /* PauseState */
     Lsn suspended_lsn;            /* since when its changes are left out; LSN_UNKNOWN */
     const char *remedy;           /* statement that would make the target fit; "" or NULL none */
     const char *source_statement; /* what the source ran on it, when it tells; "" or NULL none */

@@ -73,6 +73,10 @@ static json_t *tables_json(const StatusReport *r)
             json_text_number(t->updates), "deletes", json_text_number(t->deletes), "truncates",
             json_text_number(t->truncates), "message",
             json_text(t->message == NULL ? "" : t->message));
+        json_object_set_new(table, "paused",
+                            t->paused == PAUSE_NOT    ? json_null()
+                            : t->paused == PAUSE_KEPT ? json_string("kept")
+                                                      : json_string("lost"));
         json_object_set_new(table, "suspended_lsn", json_text_lsn(t->suspended_lsn));
         json_object_set_new(table, "statement", known_text(t->remedy));
         json_object_set_new(table, "source_statement", known_text(t->source_statement));

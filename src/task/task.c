@@ -69,6 +69,7 @@ static void fill_spec(Task *task)
     s->keys_dir = s->keys_disk_bytes > 0 ? config_text(c, OPT_KEYS_DIR) : NULL;
     s->keys_memory_bytes = (size_t)config_size_bytes(c, OPT_KEYS_MEMORY);
     s->recheck_interval_us = config_duration_us(c, OPT_KEYS_RECHECK_INTERVAL);
+    s->pause_limit_bytes = config_size_bytes(c, OPT_TABLES_PAUSE_LIMIT);
     s->recheck_rate = config_i64(c, OPT_KEYS_RECHECK_RATE);
     s->dual_write = config_choice(c, OPT_TARGET_WRITES) == 1;
     s->settle_us = config_duration_us(c, OPT_CONFLICTS_SETTLE);
@@ -421,11 +422,11 @@ static void judge_lag(const Task *task, const SyncStatus *st, char *out_why, siz
                  (long long)max_bytes);
 }
 
-static const char *suspended_table(const SyncStatus *st)
+static const SyncTableStatus *suspended_table(const SyncStatus *st)
 {
     for (int i = 0; i < st->table_count; i++)
         if (st->tables[i].suspended)
-            return st->tables[i].table;
+            return &st->tables[i];
     return NULL;
 }
 
@@ -444,7 +445,8 @@ bool task_ready(const Task *task, const SyncStatus *st, CutoverDecision decision
     else if (strcmp(st->phase, "streaming") != 0)
         snprintf(out_why, size, "the task is %s", st->phase);
     else if (suspended_table(st) != NULL)
-        snprintf(out_why, size, "table %s is suspended", suspended_table(st));
+        snprintf(out_why, size, "table %s is %s", suspended_table(st)->table,
+                 suspended_table(st)->paused != PAUSE_NOT ? "paused" : "suspended");
     else
         judge_lag(task, st, out_why, size);
     return out_why[0] == '\0';

@@ -22,9 +22,11 @@ DISCARD = [f for f in FAULTS if f.startswith("DISCARD_")]  # fault/test_discard_
 STEPS = [f for f in FAULTS if f.startswith("STEP_")]  # integration/test_schema_steps.py goes there
 BACKUP = [f for f in FAULTS if f.startswith(("BACKUP_", "RESTORE_"))]  # integration/test_backup.py goes there
 CONFLICT = [f for f in FAULTS if f.startswith("CONFLICT_")]  # fault/test_conflict_kill.py goes there
+TABLES = [f for f in FAULTS if f.startswith("TABLES_")]  # fault/test_tables_kill.py goes there
 SUSPEND = [f for f in FAULTS if f.startswith(("SUSPEND_", "REJOIN_"))]
 LOAD = [f for f in FAULTS
-        if f not in CUTOVER + REVOKE + SPILL + STREAM + VERIFY + SUSPEND + AUDIT + DISCARD + STEPS + BACKUP + CONFLICT]
+        if f not in CUTOVER + REVOKE + SPILL + STREAM + VERIFY + SUSPEND + AUDIT + DISCARD + STEPS + BACKUP + CONFLICT
+        + TABLES]
 # After these the fence or the opening is durable: `cutover` again finishes it.
 DECIDED = {"CUTOVER_COMMITTED", "CUTOVER_OPENED"}
 

@@ -74,6 +74,13 @@ typedef enum SuspendState {
 } SuspendState;
 #define SUSPEND_REASON_SIZE 300
 
+/* A suspended table that its operator wants left out: it stays so until he says otherwise. */
+typedef enum PauseState {
+    PAUSE_NOT = 0,
+    PAUSE_KEPT, /* the slot keeps its changes from suspended_lsn on: the stream goes back there */
+    PAUSE_LOST, /* it does not (any more): the table is copied again when it is resumed */
+} PauseState;
+
 typedef struct Relation {
     uint32_t id;               /* index in Relations.all: stable for the process */
     uint32_t oid;              /* on the source */
@@ -127,8 +134,9 @@ typedef struct Relation {
     _Atomic int suspended;
     char suspend_reason[SUSPEND_REASON_SIZE];
     Lsn suspended_lsn;
-    bool unread;       /* (state) the reader's: its rows are not decoded any more */
-    const char *shape; /* what the catalog says of it; see source/shape.h */
+    _Atomic int paused; /* (state) PauseState; only of a suspended one */
+    bool unread;        /* (state) the reader's: its rows are not decoded any more */
+    const char *shape;  /* what the catalog says of it; see source/shape.h */
     /* (state) as it was before it was suspended, of an earlier reading of the catalog; NULL: this */
     const struct Relation *former;
     bool recorded;            /* (state) it has a row in bascule.table_state */
@@ -237,10 +245,22 @@ static inline const char *table_state_name(int state)
     return state >= 0 && state < TABLE_STATE_COUNT ? NAMES[state] : "unknown";
 }
 
+#define TABLE_PAUSED_NAME "Table paused"
+
+/* In front of the reason why it is left out. */
+static inline const char *pause_word(int paused)
+{
+    return paused == PAUSE_KEPT   ? "paused"
+           : paused == PAUSE_LOST ? "paused, and copied again when it is resumed"
+                                  : "suspended";
+}
+
 /* For people: a suspended table is in error until it is copied again. */
 static inline const char *relation_state_name(const Relation *rel)
 {
     int state = atomic_load(&rel->load_state);
+    if (atomic_load(&rel->paused) != PAUSE_NOT)
+        return TABLE_PAUSED_NAME;
     bool suspended = atomic_load(&rel->suspended) != SUSPEND_NOT;
     return table_state_name(suspended && state == TABLE_COMPLETED ? TABLE_ERROR : state);
 }

@@ -1,0 +1,116 @@
+"""Several tasks on one source at once, into one target database and into two: each goes its own way."""
+import psycopg
+import pytest
+from harness.flow import assert_error
+from harness.suspended import TABLE, Writer
+from harness.waiting import wait_until
+
+CHILD = """CREATE TABLE {0}.child (id serial PRIMARY KEY, parent int NOT NULL REFERENCES {0}.t ON DELETE CASCADE, m public.mood);
+INSERT INTO {0}.child (parent, m) SELECT i, 'good' FROM generate_series(1, 100) i;"""
+
+
+def fill(source, *schemas):
+    source.sql("CREATE TYPE public.mood AS ENUM ('good', 'bad')")
+    for schema in schemas:
+        source.sql(f"CREATE SCHEMA {schema}; GRANT USAGE ON SCHEMA {schema} TO app;" + TABLE.format(f"{schema}.t")
+                   + CHILD.format(schema))
+
+
+def equal(source, target, schema, timeout=60):
+    """Row by row, once what was committed has come."""
+    def same():
+        return all(source.sql(f"SELECT * FROM {schema}.{t} ORDER BY 1") == target.sql(f"SELECT * FROM {schema}.{t} ORDER BY 1")
+                   for t in ("t", "child"))
+    wait_until(same, timeout, f"schema {schema} is equal", 0.2)
+
+
+def write(db, schema, value):
+    db.sql(f"UPDATE {schema}.t SET touched = {value} WHERE id = 7")
+
+
+def refused(db, schema):
+    with pytest.raises(psycopg.Error) as caught:
+        write(db, schema, -1)
+    assert caught.value.sqlstate == "25006", repr(caught.value)
+
+
+def arrives(source, target, task, schema, value):
+    write(source, schema, value)
+    wait_until(lambda: task.must_live() and target.value(f"SELECT touched FROM {schema}.t WHERE id = 7") == value, 60,
+               f"{schema} goes on", 0.1, dump=task.describe)
+
+
+@pytest.mark.parametrize("plugin", ["pgoutput", "wal2json"])
+def test_three_tasks_each_go_their_own_way(plugin, source, target, make_database, clusters, make_task):
+    fill(source, "a", "b", "c")
+    second = make_database(clusters[1])
+    make = {s: make_task(source, db, task=f"side_{s}_{plugin}", plugin=plugin, tables={"include": [f"{s}.%"]})
+            for s, db in (("a", target), ("b", target), ("c", second))}
+    a, b, c = make["a"], make["b"], make["c"]
+    with Writer(source, "a.t", "b.t", "c.t"):
+        for task in (a, b, c):
+            task.start()
+        for task in (a, b, c):
+            task.wait_streaming()
+        # What one task moves is nobody else's, and neither is its name.
+        thief = make_task(source, target, task=f"side_thief_{plugin}", tables={"include": ["a.%"]}, target={"prepare": "truncate"})
+        assert thief.cmd("check").code == 3
+        ended = thief.run_to_end()
+        assert ended.code == 3, repr(ended)
+        twin = make_task(source, second, task=a.task, tables={"include": ["b.%"]})
+        ended = twin.run_to_end()
+        assert ended.code == 3, repr(ended)
+        mixed = make_task(source, target, task=f"side_mixed_{plugin}", tables={"include": ["b.t"]}, mode="cdc",
+                          target={"prepare": "nothing"})
+        assert_error(mixed.run_to_end(), "blocked", 3)
+        assert target.value("SELECT count(*) FROM bascule.task") == 2, "a refused task left a row"
+        assert_error(a.cmd("tables", "add", "b.t"), "blocked", 3)
+        for task, db, schema in ((a, target, "a"), (b, target, "b"), (c, second, "c")):
+            arrives(source, db, task, schema, 1001)
+        a.wait_ready()
+    done = a.cutover()
+    assert done.code == 0, f"{done!r}\n{a.tail(60)}"
+    equal(source, target, "a")
+    refused(source, "a")
+    refused(target, "b")
+    write(target, "a", 5)
+    with Writer(source, "b.t", "c.t"):
+        arrives(source, target, b, "b", 1002)
+        b.kill()
+        b.start().wait_streaming()
+        arrives(source, second, c, "c", 1003)
+        a.wait_back()
+        back = a.rollback()
+        assert back.code == 0, f"{back!r}\n{a.tail(60)}"
+        assert source.value("SELECT touched FROM a.t WHERE id = 7") == 5
+        refused(target, "a")
+        arrives(source, target, b, "b", 1004)
+        a.wait_streaming()
+        arrives(source, target, a, "a", 1005)
+        a.wait_ready()
+        done = a.cutover()
+        assert done.code == 0, f"{done!r}\n{a.tail(60)}"
+        b.wait_ready()
+    done = b.cutover()
+    assert done.code == 0, f"{done!r}\n{b.tail(60)}"
+    equal(source, target, "b")
+    # Both have a way back into the same source; one ends, the other is still whole.
+    a.wait_back()
+    a.ok("complete", "--yes")
+    a.stop()
+    a.ok("cleanup", "--yes")
+    write(target, "b", 6)
+    refused(source, "b")
+    b.wait_back()
+    back = b.rollback()
+    assert back.code == 0, f"{back!r}\n{b.tail(60)}"
+    assert source.value("SELECT touched FROM b.t WHERE id = 7") == 6
+    arrives(source, second, c, "c", 1006)
+    equal(source, second, "c")
+    for task, db in ((b, target), (c, second)):
+        task.stop()
+        task.ok("cleanup", "--yes")
+        assert not db.has_schema(), f"{task.task} left its schema"
+    assert not source.has_schema()
+    assert source.slots() == [] and target.slots() == []
+    assert source.value("SELECT count(*) FROM pg_publication") == 0
