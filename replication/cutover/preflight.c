@@ -93,6 +93,27 @@ static bool check_source_facts(Findings *f, Error *err)
     return true;
 }
 
+/* A source table has one fence: ours would take the place of the one that keeps another task's cutover
+ * true. */
+static bool check_other_fences(Findings *f, Error *err)
+{
+    const FenceSet *set = &f->cut->fences;
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (f->cut->spec->back)
+        return true;
+    if (!pgconn_query(f->cut->source, SQL_FENCE_OTHERS, PG_PARAMS(PG_TEXT(f->cut->spec->task)),
+                      &rows, err))
+        return false;
+    for (int r = 0; r < pgrows_count(rows); r++)
+        for (int i = 0; i < set->count; i++)
+            if (strcmp(set->all[i].name, pgrows_text(rows, r, 1)) == 0 &&
+                strcmp(set->all[i].schema, pgrows_text(rows, r, 0)) == 0)
+                block(f, ERR_BLOCKED,
+                      "table '%s.%s' was cut over by task '%s': roll that one back or clean it up",
+                      set->all[i].schema, set->all[i].name, pgrows_text(rows, r, 2));
+    return true;
+}
+
 static bool check_ownership(Findings *f, Error *err)
 {
     int foreign = 0;
@@ -385,11 +406,24 @@ bool preflight_discard(Findings *f, Error *err)
 static bool run_checks(Findings *f, Error *err)
 {
     static const PreflightCheck CHECKS[] = {
+<<<<<<< HEAD
         {"lag", check_lag_limit},       {"source", check_source_facts},
         {"slot", check_slot},           {"target", check_target},
         {"shape", check_shape},         {"ownership", check_ownership},
         {"holders", check_holders},     {"unlogged tables", check_persistence},
         {"conflicts", check_conflicts}, {"way back", preflight_way_back},
+=======
+        {"lag", check_lag_limit},
+        {"source", check_source_facts},
+        {"slot", check_slot},
+        {"target", check_target},
+        {"shape", check_shape},
+        {"ownership", check_ownership},
+        {"other tasks", check_other_fences},
+        {"holders", check_holders},
+        {"unlogged tables", check_persistence},
+        {"way back", preflight_way_back},
+>>>>>>> d409737 (A fence of another task is never replaced; pages)
         {"traffic", check_more},
     };
     if (!run_list(f, CHECKS, sizeof CHECKS / sizeof *CHECKS, err))

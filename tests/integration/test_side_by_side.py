@@ -40,6 +40,29 @@ def arrives(source, target, task, schema, value):
                f"{schema} goes on", 0.1, dump=task.describe)
 
 
+def test_one_table_into_two_targets_is_cut_over_once(source, target, make_database, clusters, make_task):
+    """A source table has one fence; the way back of whoever made it must stay true."""
+    fill(source, "a")
+    second = make_database(clusters[1])
+    one = make_task(source, target, task="twice_one").start().wait_streaming()
+    two = make_task(source, second, task="twice_two").start().wait_streaming()
+    for task, db in ((one, target), (two, second)):
+        arrives(source, db, task, "a", 11)
+        task.wait_ready()
+    assert one.cutover().code == 0
+    two.wait_ready()
+    refusal = two.cutover()
+    assert_error(refusal, "blocked", 3)
+    assert "was cut over by task 'twice_one'" in refusal.text, repr(refusal)
+    write(target, "a", 12)
+    one.wait_back()
+    assert one.rollback().code == 0
+    arrives(source, second, two, "a", 13)
+    two.wait_ready()
+    assert two.cutover().code == 0
+    equal(source, second, "a")
+
+
 @pytest.mark.parametrize("plugin", ["pgoutput", "wal2json"])
 def test_three_tasks_each_go_their_own_way(plugin, source, target, make_database, clusters, make_task):
     fill(source, "a", "b", "c")
@@ -74,6 +97,8 @@ def test_three_tasks_each_go_their_own_way(plugin, source, target, make_database
     refused(source, "a")
     refused(target, "b")
     write(target, "a", 5)
+    also = make_task(source, make_database(clusters[1]), task=f"side_also_{plugin}", tables={"include": ["a.%"]})
+    assert_error(also.run_to_end(), "blocked", 3)  # it is fenced
     with Writer(source, "b.t", "c.t"):
         arrives(source, target, b, "b", 1002)
         b.kill()
