@@ -52,19 +52,49 @@ bool fence_set_read(PgConn *conn, Arena *arena, const Relations *rels, FenceSide
     return true;
 }
 
+static void roll_back(PgConn *conn)
+{
+    Error ignored = ERROR_INIT;
+    if (pgconn_usable(conn) && pgconn_in_transaction(conn) &&
+        !pgconn_script(conn, SQL("ROLLBACK"), &ignored))
+        log_debug("rollback: %s", ignored.message);
+}
+
+/* Of two tasks that make the same object at one moment the server refuses one, IF NOT EXISTS or not. */
+static bool make_shared(PgConn *conn, bool (*make)(PgConn *conn, Error *err), Error *err)
+{
+    if (pgconn_script(conn, SQL("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"), err) &&
+        pgconn_exec(conn, SQL_CONTROL_SERIALIZE, PG_NO_PARAMS, NULL, err) && make(conn, err) &&
+        pgconn_script(conn, SQL("COMMIT"), err))
+        return true;
+    roll_back(conn);
+    return false;
+}
+
+/* A role that may not make a schema may do the rest in one that is there. */
+static bool make_objects_in_schema(PgConn *source, Error *err)
+{
+    return pgconn_exec(source, SQL_FENCE_FUNCTION, PG_NO_PARAMS, NULL, err) &&
+           pgconn_exec(source, SQL_FENCE_TABLE, PG_NO_PARAMS, NULL, err) &&
+           pgconn_exec(source, SQL_FENCE_ONE, PG_NO_PARAMS, NULL, err);
+}
+
+static bool make_source_objects(PgConn *source, Error *err)
+{
+    return pgconn_exec(source, SQL_FENCE_SCHEMA, PG_NO_PARAMS, NULL, err) &&
+           make_objects_in_schema(source, err);
+}
+
 bool fence_objects_create(PgConn *source, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     if (!pgconn_query(source, SQL_FENCE_OBJECTS, PG_NO_PARAMS, &rows, err))
         return false;
-    if (pgrows_bool(rows, 0, 2))
-        return true;
-    bool ok =
-        pgrows_bool(rows, 0, 0) || pgconn_exec(source, SQL_FENCE_SCHEMA, PG_NO_PARAMS, NULL, err);
-    ok = ok && pgconn_exec(source, SQL_FENCE_FUNCTION, PG_NO_PARAMS, NULL, err) &&
-         pgconn_exec(source, SQL_FENCE_TABLE, PG_NO_PARAMS, NULL, err) &&
-         pgconn_exec(source, SQL_FENCE_ONE, PG_NO_PARAMS, NULL, err);
-    return ok || err_context(err, "creating the fence's objects in schema bascule on the source");
+    return pgrows_bool(rows, 0, 2) ||
+           make_shared(source,
+                       pgrows_bool(rows, 0, 0) ? make_objects_in_schema : make_source_objects,
+                       err) ||
+           err_context(err, "creating the fence's objects in schema bascule on the source");
 }
 
 static void put_create(SqlText *out, const Fence *fence)
@@ -137,14 +167,6 @@ bool fence_forget(PgConn *conn, const char *task, Error *err)
     return !pgrows_bool(objects, 0, 1) ||
            pgconn_exec(conn, SQL_FENCE_ROW_RELEASE, PG_PARAMS(PG_TEXT(task), PG_TEXT(ANY_EPOCH)),
                        NULL, err);
-}
-
-static void roll_back(PgConn *conn)
-{
-    Error ignored = ERROR_INIT;
-    if (pgconn_usable(conn) && pgconn_in_transaction(conn) &&
-        !pgconn_script(conn, SQL("ROLLBACK"), &ignored))
-        log_debug("rollback: %s", ignored.message);
 }
 
 /* Asked while the locks of the tables are held: no fence can be committed behind it. */
@@ -232,11 +254,15 @@ static bool install(PgConn *target, Arena *arena, const char *task, const Relati
             return true;
         }
     }
-    if (!pgconn_query(target, SQL("SELECT SESSION_USER"), PG_NO_PARAMS, &role, err) ||
-        !pgconn_exec(target, SQL_FENCE_TARGET_FUNCTION, PG_NO_PARAMS, NULL, err))
+    if (!pgconn_query(target, SQL("SELECT SESSION_USER"), PG_NO_PARAMS, &role, err))
         return false;
     write_target_arm(&arm, &set, task, pgrows_text(role, 0, 0));
     return set.count == 0 || pgconn_script(target, sqltext_sql(&arm), err);
+}
+
+static bool make_target_function(PgConn *target, Error *err)
+{
+    return pgconn_exec(target, SQL_FENCE_TARGET_FUNCTION, PG_NO_PARAMS, NULL, err);
 }
 
 bool target_fence_install(PgConn *target, const char *task, const Relations *rels,
@@ -244,7 +270,8 @@ bool target_fence_install(PgConn *target, const char *task, const Relations *rel
 {
     bool skipped = false;
     Arena *arena = arena_new(0);
-    bool ok = pgconn_script(target,
+    bool ok = make_shared(target, make_target_function, err) &&
+              pgconn_script(target,
                             SQL("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL "
                                 "lock_timeout = '30s'"),
                             err) &&

@@ -48,7 +48,8 @@ static bool create(PgConn *source, const char *task, Error *err)
     sqltext_put(&st, " ON sql_drop WHEN TAG IN ('DROP TABLE', 'DROP INDEX', 'DROP TYPE', "
                      "'DROP DOMAIN', 'DROP SEQUENCE', 'DROP SCHEMA', 'DROP OWNED') "
                      "EXECUTE FUNCTION bascule.ddl_note()");
-    return pgconn_exec(source, SQL_FENCE_SCHEMA, PG_NO_PARAMS, NULL, err) &&
+    return pgconn_exec(source, SQL_CONTROL_SERIALIZE, PG_NO_PARAMS, NULL, err) &&
+           pgconn_exec(source, SQL_FENCE_SCHEMA, PG_NO_PARAMS, NULL, err) &&
            pgconn_exec(source, SQL_CAPTURE_FUNCTION, PG_NO_PARAMS, NULL, err) &&
            pgconn_script(source, sqltext_sql(&st), err);
 }

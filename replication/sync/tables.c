@@ -19,12 +19,14 @@
 
 static const char *const ACTIONS[TABLES_ACTION_COUNT] = {"add", "reload", "pause", "resume"};
 #define OPEN_WAIT_US ((int64_t)15000000)
+#define COPY_WAIT_US ((int64_t)30000000)
 
 static const char PAUSED[] = "its operator wants it left out";
 
 /* One request, of the thread that asks for it to the conductor. */
 struct TablesRequest {
     TablesAsk *ask;
+    int64_t asked_us;
     Error err;
     bool done, ok;
 };
@@ -548,6 +550,12 @@ static void finish_request(Sync *sync, TablesRequest *request)
     pthread_mutex_unlock(&sync->lock);
 }
 
+/* A short copy is waited for, a long one is told of. */
+static bool waits_for_copy(const Sync *sync, const TablesRequest *request)
+{
+    return sync->rejoin != NULL && clock_now_us() < request->asked_us + COPY_WAIT_US;
+}
+
 bool tables_answer(Sync *sync, Error *err)
 {
     bool ok = true;
@@ -555,7 +563,7 @@ bool tables_answer(Sync *sync, Error *err)
     TablesRequest *request = sync->tables_request;
     sync->tables_open = true;
     pthread_mutex_unlock(&sync->lock);
-    if (request == NULL)
+    if (request == NULL || waits_for_copy(sync, request))
         return true;
     Doing doing = {.sync = sync, .ask = request->ask};
     if (may_act(sync, &request->err))
@@ -610,7 +618,7 @@ static void wait_for_conductor(Sync *sync)
 
 bool sync_tables(Sync *sync, TablesAsk *ask, Error *err)
 {
-    TablesRequest request = {.ask = ask};
+    TablesRequest request = {.ask = ask, .asked_us = clock_now_us()};
     ask->tables = NULL;
     ask->table_count = 0;
     wait_for_conductor(sync);

@@ -32,7 +32,7 @@ def test_kill_while_a_table_is_handled(action, fault, app, target, make_task, ma
     if action != "add" or (fault == "TABLES_WRITTEN"):
         task.ok("tables", *WORDS[action], timeout=120)
     if action == "pause":
-        wait_until(lambda: task.must_live() and table_of(task, "account")["paused"] == "kept", 60, "it is paused", 0.1,
+        wait_until(lambda: task.must_live() and (table_of(task, "account") or {}).get("paused") == "kept", 60, "it is paused", 0.1,
                    dump=task.describe)
         task.ok("tables", "resume", "public.account", timeout=120)
     if action == "add":
@@ -53,7 +53,8 @@ def test_kill_where_changes_are_let_go(app, target, make_task, make_writers):
     assert task.wait_exit(120) == -9, task.tail()
     oracle.assert_slot_behind_target(app, target, task.task)
     task.start().wait_streaming()
-    assert table_of(task, "account")["paused"] == "lost"
+    wait_until(lambda: task.must_live() and (table_of(task, "account") or {}).get("paused") == "lost", 60,
+               "its changes are let go", 0.1, dump=task.describe)
     assert "copied again" in task.ok("tables", "resume", "public.account", timeout=120).out
     none_suspended(task)
     finish(task, app, target, writers)

@@ -1,4 +1,6 @@
 """Several tasks on one source at once, into one target database and into two: each goes its own way."""
+import subprocess
+
 import psycopg
 import pytest
 from harness.flow import assert_error
@@ -13,7 +15,14 @@ def fill(source, *schemas):
     source.sql("CREATE TYPE public.mood AS ENUM ('good', 'bad')")
     for schema in schemas:
         source.sql(f"CREATE SCHEMA {schema}; GRANT USAGE ON SCHEMA {schema} TO app;" + TABLE.format(f"{schema}.t")
-                   + CHILD.format(schema))
+                   + CHILD.format(schema) + f"GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO app;")
+
+
+def make_schema(source, target):
+    """What several tasks into one database need: types and functions are made once, for all of them."""
+    dump = subprocess.run(["pg_dump", "--schema-only", "--dbname", source.dsn], capture_output=True, text=True, check=True)
+    subprocess.run(["psql", "-qX", "-v", "ON_ERROR_STOP=1", "--dbname", target.dsn], input=dump.stdout, text=True,
+                   capture_output=True, check=True)
 
 
 def equal(source, target, schema, timeout=60):
@@ -25,7 +34,7 @@ def equal(source, target, schema, timeout=60):
 
 
 def write(db, schema, value):
-    db.sql(f"UPDATE {schema}.t SET touched = {value} WHERE id = 7")
+    db.sql(f"UPDATE {schema}.t SET touched = {value} WHERE id = 7", user="app")
 
 
 def refused(db, schema):
@@ -67,7 +76,9 @@ def test_one_table_into_two_targets_is_cut_over_once(source, target, make_databa
 def test_three_tasks_each_go_their_own_way(plugin, source, target, make_database, clusters, make_task):
     fill(source, "a", "b", "c")
     second = make_database(clusters[1])
-    make = {s: make_task(source, db, task=f"side_{s}_{plugin}", plugin=plugin, tables={"include": [f"{s}.%"]})
+    make_schema(source, target)
+    make = {s: make_task(source, db, task=f"side_{s}_{plugin}", plugin=plugin, tables={"include": [f"{s}.%"]},
+                         target={"prepare": "create" if s == "c" else "truncate"})
             for s, db in (("a", target), ("b", target), ("c", second))}
     a, b, c = make["a"], make["b"], make["c"]
     with Writer(source, "a.t", "b.t", "c.t"):
