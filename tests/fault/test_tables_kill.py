@@ -39,6 +39,7 @@ def test_kill_while_a_table_is_handled(action, fault, app, target, make_task, ma
         wait_until(lambda: task.must_live() and (table_of(task, "later") or {}).get("full_load_rows") == 100, 60,
                    "the added table is loaded", 0.1, dump=task.describe)
     none_suspended(task)
+    task.wait_applied(app)
     compare = {} if action == "add" else {"where": {"public.later": "false"}}
     if action != "add":
         target.sql("DROP TABLE later; " + later)
@@ -57,4 +58,5 @@ def test_kill_where_changes_are_let_go(app, target, make_task, make_writers):
                "its changes are let go", 0.1, dump=task.describe)
     assert "copied again" in task.ok("tables", "resume", "public.account", timeout=120).out
     none_suspended(task)
+    task.wait_applied(app)
     finish(task, app, target, writers)
