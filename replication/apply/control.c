@@ -24,7 +24,7 @@ bool control_exists(PgConn *target, bool *out_exists, Error *err)
 
 bool control_create(PgConn *target, Error *err)
 {
-    bool exists;
+    bool exists = false;
     CLEANUP_PGROWS PgRows *parts = NULL;
     if (!control_exists(target, &exists, err) ||
         (exists && !pgconn_query(target, SQL_CONTROL_PARTS, PG_NO_PARAMS, &parts, err)))
@@ -388,7 +388,7 @@ static bool remove_in_transaction(PgConn *target, const char *task, Error *err)
 
 bool control_remove(PgConn *target, const char *task, Error *err)
 {
-    bool exists;
+    bool exists = false;
     if (!control_exists(target, &exists, err))
         return false;
     if (!exists)
