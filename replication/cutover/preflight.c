@@ -406,13 +406,6 @@ bool preflight_discard(Findings *f, Error *err)
 static bool run_checks(Findings *f, Error *err)
 {
     static const PreflightCheck CHECKS[] = {
-<<<<<<< HEAD
-        {"lag", check_lag_limit},       {"source", check_source_facts},
-        {"slot", check_slot},           {"target", check_target},
-        {"shape", check_shape},         {"ownership", check_ownership},
-        {"holders", check_holders},     {"unlogged tables", check_persistence},
-        {"conflicts", check_conflicts}, {"way back", preflight_way_back},
-=======
         {"lag", check_lag_limit},
         {"source", check_source_facts},
         {"slot", check_slot},
@@ -422,8 +415,8 @@ static bool run_checks(Findings *f, Error *err)
         {"other tasks", check_other_fences},
         {"holders", check_holders},
         {"unlogged tables", check_persistence},
+        {"conflicts", check_conflicts},
         {"way back", preflight_way_back},
->>>>>>> d409737 (A fence of another task is never replaced; pages)
         {"traffic", check_more},
     };
     if (!run_list(f, CHECKS, sizeof CHECKS / sizeof *CHECKS, err))
