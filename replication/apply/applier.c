@@ -16,6 +16,7 @@
 
 #include "apply/ddl_notes.h"
 #include "apply/dual.h"
+#include "apply/filtering.h"
 #include "apply/flushed.h"
 #include "apply/rowwise.h"
 #include "apply/setwise.h"
@@ -46,7 +47,8 @@ typedef struct Message {
 struct Applier {
     ApplierSpec spec;
     Session session;
-    Dual *dual; /* NULL: nobody else writes to the target */
+    Dual *dual;           /* NULL: nobody else writes to the target */
+    Filtering *filtering; /* NULL: all rows move */
     bool opened;
     bool deaf; /* ignores flows until FLOW_LOST */
     bool due;  /* some relation is SUSPEND_DUE: the next transaction says so */
@@ -73,6 +75,7 @@ Applier *applier_new(const ApplierSpec *spec)
         applier->spec.durable_interval_us = DEFAULT_DURABLE_INTERVAL_US;
     if (spec->dual_write)
         applier->dual = dual_new(spec->task, spec->settle_us, spec->progress);
+    applier->filtering = filtering_new(spec->rels);
     applier->deleted = mem_zalloc((size_t)spec->rels->count + 1);
     applier->message_tail = &applier->messages;
     return applier;
@@ -128,6 +131,7 @@ void applier_free(Applier *applier)
     applier_reset(applier);
     waiting_done(&applier->waiting);
     dual_free(applier->dual);
+    filtering_free(applier->filtering);
     free(applier->deleted);
     free(applier);
 }
@@ -387,26 +391,73 @@ static const char *row_by_row(const Applier *applier, int64_t first, int64_t end
     return NULL;
 }
 
-static bool execute_whole(Applier *applier, const PlanStep *steps, bool durable, Error *err)
+/* What is to be applied, and how. Which rows are the task's is known inside the transaction only. */
+typedef struct Batch {
+    Flow *const *flows;
+    int64_t count;
+    const PlanStep *steps;
+    bool filtered; /* some of its tables have a row filter */
+    bool planned;
+} Batch;
+
+static void plan_batch(Applier *applier, Batch *batch)
+{
+    for (int64_t i = 0; i < batch->count; i++)
+        plan_add(applier->plan, batch->flows[i]);
+    batch->steps = plan_finish(applier->plan);
+    batch->planned = true;
+    applier->due |= plan_take_suspends(applier->plan);
+    keep_messages(applier);
+}
+
+static bool filter_batch(Applier *applier, Flow *const *flows, Batch *batch, Error *err)
+{
+    bool suspended;
+    if (!lane_drain(applier->session.lane, err) ||
+        !filtering_run(applier->filtering, &applier->session, flows, batch->count, &batch->flows,
+                       &suspended, err))
+        return false;
+    applier->due |= suspended;
+    return true;
+}
+
+static bool holds_messages(const Batch *batch)
+{
+    for (int64_t i = 0; i < batch->count; i++)
+        for (const Change *change = batch->flows[i]->first; change != NULL; change = change->next)
+            if (change->kind == CHANGE_MESSAGE)
+                return true;
+    return false;
+}
+
+static bool execute_whole(Applier *applier, Batch *batch, bool durable, Error *err)
 {
     const Waiting *w = &applier->waiting;
     if (FAULT_ERROR(APPLY_BEGIN, err) ||
         !session_begin(&applier->session, applier->applied_lsn, w->end_lsn, w->commit_time_us,
-                       steps != NULL ? SESSION_ROWS : SESSION_NO_ROWS, durable, err))
+                       batch->filtered || batch->steps != NULL ? SESSION_ROWS : SESSION_NO_ROWS,
+                       durable, err))
         return false;
+    if (batch->filtered) {
+        if (!filter_batch(applier, w->flows, batch, err))
+            return false;
+        plan_batch(applier, batch);
+    }
     const char *why = row_by_row(applier, 0, w->whole);
     if (why != NULL)
         return lane_drain(applier->session.lane, err) && ERR(err, ERR_APPLY_CONFLICT, "%s", why);
-    return setwise_run(&applier->session, steps, err) && !FAULT_ERROR(APPLY_MID, err) &&
+    return setwise_run(&applier->session, batch->steps, err) && !FAULT_ERROR(APPLY_MID, err) &&
            commit(applier, w->end_lsn, err);
 }
 
-static bool replay_whole(Applier *applier, bool durable, Error *err)
+/* A repair may have stood between: rows are filtered again. */
+static bool replay_whole(Applier *applier, Batch *batch, bool durable, Error *err)
 {
     const Waiting *w = &applier->waiting;
     return session_begin(&applier->session, applier->applied_lsn, w->end_lsn, w->commit_time_us,
                          SESSION_ROWS, durable, err) &&
-           rowwise_replay(&applier->session, w->flows, w->whole, applier->deleted, err) &&
+           (!batch->filtered || filter_batch(applier, w->flows, batch, err)) &&
+           rowwise_replay(&applier->session, batch->flows, batch->count, applier->deleted, err) &&
            commit(applier, w->end_lsn, err);
 }
 
@@ -422,18 +473,20 @@ static bool apply_whole(Applier *applier, bool durable, Error *err)
     Waiting *w = &applier->waiting;
     if (w->whole == 0 && w->end_lsn == applier->applied_lsn)
         return true;
-    for (int64_t i = 0; i < w->whole; i++)
-        plan_add(applier->plan, w->flows[i]);
-    const PlanStep *steps = plan_finish(applier->plan);
-    applier->due |= plan_take_suspends(applier->plan);
-    keep_messages(applier);
+    Batch batch = {.flows = w->flows,
+                   .count = w->whole,
+                   .filtered = filtering_concerns(applier->filtering, w->flows, w->whole)};
+    if (batch.filtered)
+        durable = durable || holds_messages(&batch);
+    else
+        plan_batch(applier, &batch);
     durable = durable || applier->messages != NULL;
     if (!durable && !look_for_durable(applier, &durable, err)) {
         session_reclass(err);
         return fail(applier, err);
     }
-    if (!execute_whole(applier, steps, durable, err)) {
-        if (!is_refusal(applier, err))
+    if (!execute_whole(applier, &batch, durable, err)) {
+        if (!is_refusal(applier, err) || !batch.planned)
             return fail(applier, err);
         count_fallback(applier, err);
         dual_rolled_back(applier->dual);
@@ -441,7 +494,7 @@ static bool apply_whole(Applier *applier, bool durable, Error *err)
             ERR(err, ERR_CONN_LOST, "target: the session broke before a batch could be replayed");
             return fail(applier, err);
         }
-        if (!replay_whole(applier, durable, err)) {
+        if (!replay_whole(applier, &batch, durable, err)) {
             session_reclass(err);
             if (!check_resume(applier, err) && suspend_refused(applier, err) &&
                 session_rollback(&applier->session)) {
@@ -462,25 +515,23 @@ static bool apply_whole(Applier *applier, bool durable, Error *err)
 }
 
 /* A refused part: back to its savepoint, and row by row. */
-static bool replay_parts(Applier *applier, Error *err)
+static bool replay_parts(Applier *applier, const Batch *batch, Error *err)
 {
-    const Waiting *w = &applier->waiting;
     Session *session = &applier->session;
     lane_abandon(session->lane);
     pgconn_copy_fail(session->conn, "rolled back");
     lane_forget_failure(session->lane);
     return pgconn_exec(session->conn, SQL("ROLLBACK TO SAVEPOINT bascule_part"), PG_NO_PARAMS, NULL,
                        err) &&
-           rowwise_replay(session, w->flows + w->whole, w->count - w->whole, applier->deleted, err);
+           rowwise_replay(session, batch->flows, batch->count, applier->deleted, err);
 }
 
 /* For later parts of the transaction: what the target may delete by itself. */
-static void note_deletes(Applier *applier)
+static void note_deletes(Applier *applier, const Batch *batch)
 {
-    const Waiting *w = &applier->waiting;
-    for (int64_t i = w->whole; i < w->count; i++)
-        for (const Change *change = w->flows[i]->first; change != NULL; change = change->next)
-            if (change->kind == CHANGE_DELETE && plan_applies(change->rel, w->flows[i]))
+    for (int64_t i = 0; i < batch->count; i++)
+        for (const Change *change = batch->flows[i]->first; change != NULL; change = change->next)
+            if (change->kind == CHANGE_DELETE && plan_applies(change->rel, batch->flows[i]))
                 applier->deleted[change->rel->id] = true;
 }
 
@@ -490,29 +541,29 @@ static bool execute_parts(Applier *applier, Error *err)
     const Waiting *w = &applier->waiting;
     Session *session = &applier->session;
     LaneExpect any = {.what = "setting a savepoint", .max_rows = -1};
-    for (int64_t i = w->whole; i < w->count; i++)
-        plan_add(applier->plan, w->flows[i]);
-    const PlanStep *steps = plan_finish(applier->plan);
-    applier->due |= plan_take_suspends(applier->plan);
-    keep_messages(applier);
+    Batch batch = {.flows = w->flows + w->whole, .count = w->count - w->whole};
+    batch.filtered = filtering_concerns(applier->filtering, batch.flows, batch.count);
+    if (batch.filtered && !filter_batch(applier, batch.flows, &batch, err))
+        return false;
+    plan_batch(applier, &batch);
     if (!lane_send(session->lane, SQL("SAVEPOINT bascule_part"), PG_NO_PARAMS, &any, err) ||
         !lane_drain(session->lane, err))
         return false;
     int64_t already = applier->dual != NULL ? dual_counts(applier->dual)->already : 0;
     const char *why = row_by_row(applier, w->whole, w->count);
-    bool fine =
-        why != NULL ? ERR(err, ERR_APPLY_CONFLICT, "%s", why) : setwise_run(session, steps, err);
+    bool fine = why != NULL ? ERR(err, ERR_APPLY_CONFLICT, "%s", why)
+                            : setwise_run(session, batch.steps, err);
     if (!fine) {
         if (!is_refusal(applier, err))
             return false;
         if (applier->dual != NULL)
             dual_counts(applier->dual)->already = already;
         count_fallback(applier, err);
-        if (!replay_parts(applier, err))
+        if (!replay_parts(applier, &batch, err))
             return false;
     }
     if (session->live)
-        note_deletes(applier);
+        note_deletes(applier, &batch);
     plan_clear(applier->plan);
     return pgconn_exec(session->conn, SQL("RELEASE SAVEPOINT bascule_part"), PG_NO_PARAMS, NULL,
                        err);

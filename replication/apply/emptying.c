@@ -3,6 +3,7 @@
 
 #include "apply/target_catalog.h"
 #include "sql_files.h"
+#include "sqltext/reading.h"
 
 static bool among(Relation *const *rels, int count, int id)
 {
@@ -23,20 +24,36 @@ static bool child_is_newer(const Relations *all, Relation *const *rels, int coun
     return false;
 }
 
-/* TRUNCATE refuses a referenced table whatever its children hold. */
+static bool delete_rows_of(Session *session, const Relation *rel, Error *err)
+{
+    LaneExpect expect = {.what = "emptying", .rel = rel, .max_rows = -1};
+    sqltext_clear(&session->text);
+    sqltext_put(&session->text, "DELETE FROM ");
+    if (!rel->target_is_root)
+        sqltext_put(&session->text, "ONLY ");
+    sqltext_qualified(&session->text, rel->target_schema, rel->target_name);
+    reading_where(&session->text, rel, false, NULL);
+    return lane_send(session->lane, sqltext_sql(&session->text), PG_NO_PARAMS, &expect, err);
+}
+
+/* TRUNCATE refuses a referenced table whatever its children hold, and takes others' rows, too. Children
+ * first: foreign keys may be live. */
 static bool delete_all(Session *session, Relation *const *rels, int count, Error *err)
 {
-    for (int i = 0; i < count; i++) {
-        LaneExpect expect = {.what = "emptying", .rel = rels[i], .max_rows = -1};
-        sqltext_clear(&session->text);
-        sqltext_put(&session->text, "DELETE FROM ");
-        if (!rels[i]->target_is_root)
-            sqltext_put(&session->text, "ONLY ");
-        sqltext_qualified(&session->text, rels[i]->target_schema, rels[i]->target_name);
-        if (!lane_send(session->lane, sqltext_sql(&session->text), PG_NO_PARAMS, &expect, err))
+    const Shapes *shapes = session->shapes;
+    for (int r = shapes->rels->count - 1; r >= 0; r--)
+        if (among(rels, count, shapes->by_rank[r]) &&
+            !delete_rows_of(session, shapes->rels->all[shapes->by_rank[r]], err))
             return false;
-    }
     return true;
+}
+
+static bool any_filter(Relation *const *rels, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (rels[i]->filter != NULL)
+            return true;
+    return false;
 }
 
 /* A foreign key from or to a partitioned table forbids the TRUNCATE of its leaves unless it is named
@@ -72,7 +89,7 @@ static bool any_partition(Relation *const *rels, int count)
 bool emptying_truncate(Session *session, Relation *const *rels, int count, Error *err)
 {
     LaneExpect expect = {.what = "TRUNCATE", .rel = rels[0], .max_rows = -1};
-    if (child_is_newer(session->shapes->rels, rels, count))
+    if (any_filter(rels, count) || child_is_newer(session->shapes->rels, rels, count))
         return delete_all(session, rels, count, err);
     if (any_partition(rels, count)) {
         if (!put_truncate(session, rels, count, err))

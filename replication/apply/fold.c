@@ -35,17 +35,16 @@ FoldRow *fold_append(FoldSet *set, FoldOp op, const Value *key, const Value *val
 
 /* One column: its bytes. Several: each with its length before it, so that ("a","bc") is not
  * ("ab","c"). */
-static MapEntry *find(FoldSet *set, const Value *key, bool *out_found)
+const char *fold_key(const Relation *rel, const Value *key, Arena *arena, size_t *out_len)
 {
-    const Relation *rel = set->rel;
     if (rel->key_count == 1) {
-        const Value *value = &key[rel->key[0]];
-        return map_slot(&set->by_key, value->data, value->len, out_found);
+        *out_len = key[rel->key[0]].len;
+        return key[rel->key[0]].data;
     }
     size_t len = 0;
     for (int k = 0; k < rel->key_count; k++)
         len += sizeof(uint32_t) + key[rel->key[k]].len;
-    char *bytes = arena_bytes_alloc(set->arena, len), *out = bytes;
+    char *bytes = arena_bytes_alloc(arena, len), *out = bytes;
     for (int k = 0; k < rel->key_count; k++) {
         const Value *value = &key[rel->key[k]];
         memcpy(out, &value->len, sizeof value->len);
@@ -53,6 +52,14 @@ static MapEntry *find(FoldSet *set, const Value *key, bool *out_found)
             memcpy(out + sizeof value->len, value->data, value->len);
         out += sizeof value->len + value->len;
     }
+    *out_len = len;
+    return bytes;
+}
+
+static MapEntry *find(FoldSet *set, const Value *key, bool *out_found)
+{
+    size_t len;
+    const char *bytes = fold_key(set->rel, key, set->arena, &len);
     return map_slot(&set->by_key, bytes, len, out_found);
 }
 

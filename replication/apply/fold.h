@@ -48,6 +48,9 @@ typedef struct FoldSet {
     int64_t indexed; /* bag.h: rows that are in by_key */
 } FoldSet;
 
+/* What rows with the same key have in common: the row's own bytes or the arena's. */
+const char *fold_key(const Relation *rel, const Value *key, Arena *arena, size_t *out_len);
+
 void fold_init(FoldSet *set, const Relation *rel, Arena *arena);
 /* Gives the map's memory back; the set may be initialised again. */
 void fold_done(FoldSet *set);

@@ -9,6 +9,7 @@
 #include "apply/pgarray.h"
 #include "source/mapped.h"
 #include "sql_files.h"
+#include "sqltext/reading.h"
 #include "sqltext/sqltext.h"
 
 #define TEXT_OID     25
@@ -27,7 +28,8 @@ enum {
     C_IDENTITY,
     C_GENERATED,
     C_BASE_SCHEMA,
-    C_BASE_NAME
+    C_BASE_NAME,
+    C_READS_AS
 };
 
 bool target_catalog_query(PgConn *target, Sql sql, const Relations *rels, PgRows **out_rows,
@@ -80,42 +82,37 @@ static const char *kind_text(char relkind)
     }
 }
 
-/* One column that the target has. */
-static bool is_clock_word(const char *text)
+static bool begins_with(const char *text, const char *const *words, size_t count)
 {
-    static const char *const WORDS[] = {"now", "today", "tomorrow", "yesterday"};
-    char word[16] = "";
-    (void)sscanf(text, " %15s", word);
-    for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
-        if (strcasecmp(word, WORDS[i]) == 0)
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(text, words[i], strlen(words[i])) == 0)
             return true;
     return false;
 }
 
 /* A column that a rule adds. Its value is cast: what a cast to the type would cut without a word, or what
- * would be another value each time it is made, is refused. */
-static bool added_type_fits(const Relation *rel, const Column *col, const char *type_schema,
-                            const char *type_name, const char *type_text, Error *err)
+ * would be another value each time it is made, is refused. reads_as: what the type, or the domain, is. */
+static bool added_type_fits(const Relation *rel, const Column *col, const char *type_text,
+                            const char *reads_as, Error *err)
 {
-    static const char *const TIMES[] = {"date", "time", "timetz", "timestamp", "timestamptz"};
-    bool builtin = strcmp(type_schema, "pg_catalog") == 0, time = false;
-    if (builtin && (strcmp(type_name, "bpchar") == 0 || strcmp(type_name, "bit") == 0))
+    static const char *const CUT[] = {"character(", "bit("};
+    static const char *const TIMES[] = {"date", "time"};
+    if (begins_with(reads_as, CUT, sizeof CUT / sizeof *CUT))
         return ERR(err, ERR_SCHEMA_DIFFERS,
                    "column '%s' of table '%s' is added by a rule, and is %s on the target, which "
                    "cuts what is too long: make it %s there",
                    col->target_name, rel->display, type_text,
-                   strcmp(type_name, "bit") == 0 ? "varbit" : "varchar");
-    for (size_t i = 0; i < sizeof TIMES / sizeof *TIMES; i++)
-        time = time || (builtin && strcmp(type_name, TIMES[i]) == 0);
-    for (int i = 0; time && i < col->value->count; i++)
-        if (col->value->pieces[i].kind == PIECE_TEXT && is_clock_word(col->value->pieces[i].text))
-            return ERR(err, ERR_SCHEMA_DIFFERS,
-                       "column '%s' of table '%s' is added by a rule as '%s', which is another "
-                       "value whenever it is read: a default of the target's column can say that",
-                       col->target_name, rel->display, col->value->pieces[i].text);
-    return true;
+                   reads_as[0] == 'b' ? "varbit" : "varchar");
+    bool time = begins_with(reads_as, TIMES, sizeof TIMES / sizeof *TIMES);
+    const char *word = time ? expression_clock_word(col->value) : NULL;
+    return word == NULL ||
+           ERR(err, ERR_SCHEMA_DIFFERS,
+               "column '%s' of table '%s' is added by a rule as '%s', which is another "
+               "value whenever it is read: a default of the target's column can say that",
+               col->target_name, rel->display, word);
 }
 
+/* One column that the target has. */
 static bool match_column(const PgRows *rows, int row, Relations *rels, Relation *rel, bool *seen,
                          Error *err)
 {
@@ -151,7 +148,9 @@ static bool match_column(const PgRows *rows, int row, Relations *rels, Relation 
                    rel->display, col->type_text, type_text,
                    col->other_types != NULL ? "; by the rules it may become " : "",
                    col->other_types != NULL ? col->other_types : "");
-    if (col->value != NULL && !added_type_fits(rel, col, type_schema, type_name, type_text, err))
+    const char *reads_as =
+        pgrows_null(rows, row, C_READS_AS) ? type_text : pgrows_text(rows, row, C_READS_AS);
+    if (col->value != NULL && !added_type_fits(rel, col, type_text, reads_as, err))
         return false;
     col->target_type_text = keep(rels->arena, col->target_type_text, type_text);
     col->target_type_schema = keep(rels->arena, col->target_type_schema, type_schema);
@@ -163,6 +162,8 @@ static bool match_column(const PgRows *rows, int row, Relations *rels, Relation 
     col->target_base_name =
         !base ? NULL
               : keep(rels->arena, col->target_base_name, pgrows_text(rows, row, C_BASE_NAME));
+    col->target_reads_as =
+        reads_as == type_text ? NULL : keep(rels->arena, col->target_reads_as, reads_as);
     col->target_identity_always = *pgrows_text(rows, row, C_IDENTITY) == 'a';
     seen[col - rel->columns] = true;
     return true;
@@ -316,6 +317,7 @@ static bool probe_rows(PgConn *target, const Relations *rels, int from, int to, 
         if (rel->has_children)
             sqltext_put(&st, "ONLY ");
         sqltext_qualified(&st, rel->target_schema, rel->target_name);
+        reading_where(&st, rel, false, NULL);
         sqltext_put(&st, ")");
     }
     if (asked == 0)

@@ -33,6 +33,8 @@ MUST_CHECK bool preflight_discard(Findings *f, Error *err);
 MUST_CHECK bool preflight_sides(Findings *f, Error *err);
 /* way_back_look.c: what the stream in the other direction needs. */
 MUST_CHECK bool preflight_way_back(Findings *f, Error *err);
+/* row_filters.c: what does not move of tables that do. */
+MUST_CHECK bool preflight_row_filters(Findings *f, Error *err);
 /* preflight_rates.c */
 void preflight_verified(Findings *f);
 void preflight_rates(Findings *f);

@@ -417,6 +417,7 @@ static bool run_checks(Findings *f, Error *err)
         {"unlogged tables", check_persistence},
         {"conflicts", check_conflicts},
         {"way back", preflight_way_back},
+        {"row filters", preflight_row_filters},
         {"traffic", check_more},
     };
     if (!run_list(f, CHECKS, sizeof CHECKS / sizeof *CHECKS, err))

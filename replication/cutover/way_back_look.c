@@ -117,6 +117,8 @@ static bool read_tables(Looking *look, Error *err)
         exact.rename_count = cut->spec->rules->rename_count;
         exact.columns = cut->spec->rules->columns;
         exact.column_count = cut->spec->rules->column_count;
+        exact.filters = cut->spec->rules->filters;
+        exact.filter_count = cut->spec->rules->filter_count;
     }
     if (!cutover_rules(cut, &rules, err) || !catalog_read(cut->target, cut->source, cut->spec->task,
                                                           theirs ? rules : &schemas, &all, err))

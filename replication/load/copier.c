@@ -143,7 +143,7 @@ static void put_tid(SqlText *st, int64_t block)
 static void put_copy_out(SqlText *st, const Job *job, const Relation *rel, bool binary)
 {
     sqltext_put(st, "COPY ");
-    if (job->unit->pieces == 1 && !rel->is_root && rel->added_count == 0) {
+    if (job->unit->pieces == 1 && !rel->is_root && rel->added_count == 0 && rel->filter == NULL) {
         sqltext_qualified(st, rel->schema, rel->name);
         if (rel->column_count > 0) {
             sqltext_put(st, " (");
@@ -157,14 +157,17 @@ static void put_copy_out(SqlText *st, const Job *job, const Relation *rel, bool 
         if (!rel->is_root)
             sqltext_put(st, "ONLY ");
         sqltext_qualified(st, rel->schema, rel->name);
+        bool first = true;
         if (job->unit->pieces > 1 || rel->is_root) {
             sqltext_put(st, " WHERE ctid >= ");
             put_tid(st, job->first_block);
+            first = false;
         }
         if (job->end_block >= 0) {
             sqltext_put(st, " AND ctid < ");
             put_tid(st, job->end_block);
         }
+        reading_filter(st, rel, true, NULL, &first);
         sqltext_put(st, ")");
     }
     sqltext_put(st, " TO STDOUT");
@@ -218,8 +221,19 @@ static bool run_on_table(PgConn *target, SqlText *st, Error *err)
     return pgconn_exec(target, sqltext_sql(st), PG_NO_PARAMS, NULL, err);
 }
 
+static bool delete_rows(PgConn *target, const Relation *rel, bool only, Error *err)
+{
+    CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
+    sqltext_put(&st, "DELETE FROM ");
+    if (only)
+        sqltext_put(&st, "ONLY ");
+    sqltext_qualified(&st, rel->target_schema, rel->target_name);
+    reading_where(&st, rel, false, NULL);
+    return run_on_table(target, &st, err);
+}
+
 /* TRUNCATE where it is possible: not when foreign keys of other tables refer to this one, nor
- * without the right to. */
+ * without the right to; nor where other rows than the task's may be. */
 static bool empty_table(PgConn *target, const Relation *rel, const char *kind, Error *err)
 {
     CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
@@ -238,11 +252,14 @@ static bool empty_table(PgConn *target, const Relation *rel, const char *kind, E
     if (only)
         sqltext_put(&st, "ONLY ");
     sqltext_qualified(&st, rel->target_schema, rel->target_name);
+    reading_where(&st, rel, false, NULL);
     sqltext_put(&st, ")");
     if (!pgconn_query(target, sqltext_sql(&st), PG_NO_PARAMS, &rows, err))
         return false;
     if (!pgrows_bool(rows, 0, 0))
         return true;
+    if (rel->filter != NULL)
+        return delete_rows(target, rel, only, err);
     sqltext_clear(&st);
     sqltext_put(&st, "SAVEPOINT empty; TRUNCATE ");
     if (only)
@@ -256,13 +273,8 @@ static bool empty_table(PgConn *target, const Relation *rel, const char *kind, E
     log_debug("table cannot be truncated, its rows are deleted table=%s (%s)", rel->display,
               err->message);
     err_clear(err);
-    sqltext_clear(&st);
-    sqltext_put(&st, "DELETE FROM ");
-    if (only)
-        sqltext_put(&st, "ONLY ");
-    sqltext_qualified(&st, rel->target_schema, rel->target_name);
     return pgconn_script(target, SQL("ROLLBACK TO SAVEPOINT empty"), err) &&
-           run_on_table(target, &st, err);
+           delete_rows(target, rel, only, err);
 }
 
 /* relkind of the target's table: a partitioned one can neither be emptied with ONLY nor be frozen.
@@ -298,7 +310,8 @@ static bool make_ready(Copier *c, const Job *job, const Relation *rel, bool *out
     const LoadMerge *merge = c->spec->merge;
     if (merge != NULL)
         return merge->begin(merge->self, c->target, rel, err);
-    *out_freeze = whole && c->spec->tables_are_ours && rel->bytes >= FREEZE_FROM_BYTES;
+    *out_freeze =
+        whole && c->spec->tables_are_ours && rel->filter == NULL && rel->bytes >= FREEZE_FROM_BYTES;
     if (!*out_freeze && (!unit->dirty || !whole))
         return true;
     char kind[2];

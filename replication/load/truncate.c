@@ -5,7 +5,7 @@
 #include "load/load.h"
 #include "load/names.h"
 #include "sql_files.h"
-#include "sqltext/sqltext.h"
+#include "sqltext/reading.h"
 
 static bool to_be_emptied(const Relation *rel)
 {
@@ -67,10 +67,20 @@ static bool delete_all(const LoadSpec *spec, PgConn *target, Error *err)
         if (rel->has_children)
             sqltext_put(&st, "ONLY ");
         sqltext_qualified(&st, rel->target_schema, rel->target_name);
+        reading_where(&st, rel, false, NULL);
         if (!pgconn_exec(target, sqltext_sql(&st), PG_NO_PARAMS, NULL, err))
             return err_context(err, "deleting the rows of table '%s'", rel->display);
     }
     return true;
+}
+
+/* The rows that the filters leave out are not the task's. */
+static bool any_filter(const LoadSpec *spec)
+{
+    for (int i = 0; i < spec->rels->count; i++)
+        if (spec->rels->all[i]->filter != NULL && to_be_emptied(spec->rels->all[i]))
+            return true;
+    return false;
 }
 
 static bool empty_all(const LoadSpec *spec, PgConn *target, TargetNames *names, Error *err)
@@ -78,7 +88,11 @@ static bool empty_all(const LoadSpec *spec, PgConn *target, TargetNames *names, 
     if (!pgconn_script(target, SQL("BEGIN; SET LOCAL lock_timeout = '30s'"), err) ||
         !refuse_outside(target, names, err) || !pgconn_script(target, SQL("SAVEPOINT empty"), err))
         return false;
-    if (!truncate_all(target, names, err)) {
+    if (any_filter(spec)) {
+        if (!pgconn_script(target, SQL("SET CONSTRAINTS ALL DEFERRED"), err) ||
+            !delete_all(spec, target, err))
+            return false;
+    } else if (!truncate_all(target, names, err)) {
         if (strcmp(err->sqlstate, "0A000") != 0 && err->cls != ERR_PRIVILEGE)
             return false;
         log_info("the tables cannot be truncated, their rows are deleted (%s)", err->message);

@@ -108,8 +108,10 @@ static bool selection_done(Selection *sel, Error *err)
 typedef struct Reading {
     PgConn *conn;
     Relations *rels;
-    const Rules *rules; /* NULL: everything, under its own name */
-    Buf oids;           /* "{1,2,3}" of the tables in scope, the parameter of the other queries */
+    const Rules *rules;  /* NULL: everything, under its own name */
+    bool living;         /* a rule that a table does not fit is that table's trouble */
+    bool other_encoding; /* than the rules', where both are not ASCII */
+    Buf oids;            /* "{1,2,3}" of the tables in scope, the parameter of the other queries */
 } Reading;
 
 /* Names in another encoding than the rules' can only be compared with them where both are ASCII. */
@@ -125,6 +127,27 @@ static bool name_table(const Reading *r, Relation *rel, bool other_encoding, Err
                        "not UTF-8",
                        rel->display);
     return true;
+}
+
+static bool only_ascii(const Reading *r, const Relation *rel, const Expression *expression,
+                       Error *err)
+{
+    for (const char *p = expression != NULL && r->other_encoding ? expression->text : "";
+         *p != '\0'; p++)
+        if ((unsigned char)*p >= 0x80)
+            return ERR(err, ERR_UNSUPPORTED,
+                       "a rule about table '%s' holds text that is not ASCII (%s), in a database "
+                       "that is not UTF-8",
+                       rel->display, expression->text);
+    return true;
+}
+
+static bool rules_only_ascii(const Reading *r, const Relation *rel, Error *err)
+{
+    for (int i = relation_sent(rel); i < rel->column_count; i++)
+        if (!only_ascii(r, rel, rel->columns[i].value, err))
+            return false;
+    return only_ascii(r, rel, rel->filter, err);
 }
 
 static bool read_tables(Reading *r, Rules *rules, Error *err)
@@ -154,6 +177,7 @@ static bool read_tables(Reading *r, Rules *rules, Error *err)
         rel->display = arena_printf(arena, "%s.%s", shown_schema, shown_name);
         if (!name_table(r, rel, !pgrows_null(rows, i, 15), err))
             return false;
+        r->other_encoding = r->other_encoding || !pgrows_null(rows, i, 15);
         rel->persistence = pgrows_text(rows, i, 3)[0];
         rel->replica_identity = pgrows_text(rows, i, 4)[0];
         rel->is_partition = partition;
@@ -245,6 +269,27 @@ static bool take_column(Reading *r, const PgRows *rows, int i, Relation *rel, Er
     return true;
 }
 
+/* What a rule asks of a table that has changed. *ok false with err: as the check left them. */
+static bool settle(const Reading *r, Relation *rel, bool ok, Error *err)
+{
+    if (ok || !r->living || err->cls != ERR_CONFIG)
+        return ok;
+    rel->rule_trouble = arena_strdup(r->rels->arena, err->message);
+    rel->column_count = relation_sent(rel);
+    rel->added_count = 0;
+    rel->filter = NULL;
+    err_clear(err);
+    return true;
+}
+
+static bool keys_travel(const Reading *r, Error *err)
+{
+    for (int i = 0; i < r->rels->count; i++)
+        if (!settle(r, r->rels->all[i], mapped_key_travels(r->rels->all[i], err), err))
+            return false;
+    return true;
+}
+
 /* Rows come by table: [first, last) of one table. */
 static bool fill_columns(Reading *r, const PgRows *rows, int first, int last, Relation *rel,
                          Error *err)
@@ -260,7 +305,9 @@ static bool fill_columns(Reading *r, const PgRows *rows, int first, int last, Re
     for (int i = first; i < last; i++)
         if (!take_column(r, rows, i, rel, err))
             return false;
-    return mapped_add_columns(arena, r->rules, rel, err) && mapped_columns_distinct(rel, err);
+    bool fits = mapped_add_columns(arena, r->rules, rel, err) &&
+                mapped_columns_distinct(rel, err) && mapped_filter_rows(arena, r->rules, rel, err);
+    return settle(r, rel, fits, err) && rules_only_ascii(r, rel, err);
 }
 
 static bool read_columns(Reading *r, Error *err)
@@ -392,19 +439,19 @@ static bool read_shapes(Reading *r, Error *err)
     return true;
 }
 
-bool catalog_read(PgConn *source, PgConn *target, const char *task, Rules *rules,
-                  Relations **out_rels, Error *err)
+static bool read_all(PgConn *source, PgConn *target, const char *task, Rules *rules, bool living,
+                     Relations **out_rels, Error *err)
 {
     Arena *arena = arena_new(64 * 1024);
     Relations *rels = arena_new_object(arena, Relations);
     rels->arena = arena;
-    Reading r = {.conn = source, .rels = rels, .rules = rules, .oids = BUF_INIT};
+    Reading r = {.conn = source, .rels = rels, .rules = rules, .living = living, .oids = BUF_INIT};
     rules_forget_matches(rules);
     bool ok = begin(source, err);
     if (ok) {
         ok = read_tables(&r, rules, err) && choose_roots(&r, target, task, rules, err) &&
              mapped_tables_distinct(rels, err) && read_columns(&r, err) && read_keys(&r, err) &&
-             roots_identify(source, rels, err) && mapped_keys_travel(rels, err) &&
+             roots_identify(source, rels, err) && keys_travel(&r, err) &&
              read_foreign_keys(&r, err) && read_shapes(&r, err) &&
              conflict_rules_apply(rules, rels, err);
         ok = end(source, ok, err);
@@ -416,6 +463,18 @@ bool catalog_read(PgConn *source, PgConn *target, const char *task, Rules *rules
     }
     *out_rels = rels;
     return true;
+}
+
+bool catalog_read(PgConn *source, PgConn *target, const char *task, Rules *rules,
+                  Relations **out_rels, Error *err)
+{
+    return read_all(source, target, task, rules, false, out_rels, err);
+}
+
+bool catalog_read_living(PgConn *source, PgConn *target, const char *task, Rules *rules,
+                         Relations **out_rels, Error *err)
+{
+    return read_all(source, target, task, rules, true, out_rels, err);
 }
 
 /* A new partition of a table that moves as one changes that table. */

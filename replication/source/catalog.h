@@ -17,6 +17,10 @@
  * target: where the tables of `task` go; NULL: not known. */
 MUST_CHECK bool catalog_read(PgConn *source, PgConn *target, const char *task, Rules *rules,
                              Relations **out_rels, Error *err);
+/* The same for a task that has copied them: a table that rules about its columns or rows do not fit any
+ * more has a rule_trouble, and nothing of these rules; the others are as they are. */
+MUST_CHECK bool catalog_read_living(PgConn *source, PgConn *target, const char *task, Rules *rules,
+                                    Relations **out_rels, Error *err);
 void relations_free(Relations *rels);
 /* "{1,2,3}": the oids of the relations, as the parameter oid[] of a query; leaves are not among them. */
 void relations_oid_array(const Relations *rels, Buf *out);

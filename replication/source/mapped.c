@@ -111,30 +111,42 @@ static int find_sent(const Relation *rel, const char *name)
     return -1;
 }
 
-static bool no_operand(const RuleColumn *rule, const Relation *rel, const char *name,
-                       const char *why, Error *err)
+static bool no_operand(const char *rule, const Relation *rel, const char *name, const char *why,
+                       Error *err)
 {
-    return ERR(err, ERR_CONFIG, "%s: %s: column '%s' of table '%s' %s", rule->place, rule->text,
-               name, rel->display, why);
+    return ERR(err, ERR_CONFIG, "%s: column '%s' of table '%s' %s", rule, name, rel->display, why);
 }
 
-/* The target makes the value too, of its own column: so that must be there, and mean the same. */
-static bool find_operands(Arena *arena, const RuleColumn *rule, const Relation *rel, Column *col,
-                          Error *err)
+static bool holds_text(const Column *col)
 {
-    col->operands = arena_new_array(arena, int, col->value->count);
-    for (int i = 0; i < col->value->count; i++) {
-        const ExpressionPiece *piece = &col->value->pieces[i];
-        int at = piece->kind == PIECE_COLUMN ? find_sent(rel, piece->text) : -1;
-        col->operands[i] = at;
+    static const uint32_t TEXTS[] = {19, 25, 1042, 1043}; /* name, text, bpchar, varchar */
+    for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++)
+        if (col->base_type_oid == TEXTS[i])
+            return true;
+    return false;
+}
+
+/* The target evaluates it too, over its own columns: so these must be there, and mean the same. */
+static bool find_operands(Arena *arena, const Expression *of, const char *rule, const Relation *rel,
+                          int **out_operands, const bool **out_texts, Error *err)
+{
+    bool *texts = arena_new_array(arena, bool, of->count);
+    int *operands = arena_new_array(arena, int, of->count);
+    *out_operands = operands;
+    *out_texts = texts;
+    for (int i = 0; i < of->count; i++) {
+        const ExpressionPiece *piece = &of->pieces[i];
+        operands[i] = -1;
         if (piece->kind != PIECE_COLUMN)
             continue;
+        int at = operands[i] = find_sent(rel, piece->text);
         if (at < 0)
             return no_operand(
                 rule, rel, piece->text,
                 relation_leaves_out(rel, piece->text) ? "is left out" : "is none of its own", err);
         if (rel->columns[at].other_types != NULL)
             return no_operand(rule, rel, piece->text, "has another type on the target", err);
+        texts[i] = holds_text(&rel->columns[at]);
     }
     return true;
 }
@@ -181,10 +193,91 @@ bool mapped_add_columns(Arena *arena, const Rules *rules, Relation *rel, Error *
                         .type_text = "text",
                         .rule = rel->column_rule,
                         .value = expression_renamed(arena, rule->value, 0, NULL, NULL)};
-        if (!find_operands(arena, rule, rel, col, err))
+        if (!find_operands(arena, col->value, col->rule, rel, &col->operands, &col->texts, err))
             return false;
     }
     return true;
+}
+
+/* Rows that move --------------------------------------------------------------------------------- */
+
+static bool is_time(const Column *col)
+{
+    static const uint32_t TIMES[] = {1082, 1083, 1114, 1184, 1266}; /* date ... timetz */
+    for (size_t i = 0; i < sizeof TIMES / sizeof *TIMES; i++)
+        if (col->base_type_oid == TIMES[i])
+            return true;
+    return false;
+}
+
+/* Rows would move in and out without being changed. */
+static bool stands_still(const Relation *rel, Error *err)
+{
+    bool time = false;
+    for (int i = 0; i < rel->filter->count; i++)
+        time = time ||
+               (rel->filter_operands[i] >= 0 && is_time(&rel->columns[rel->filter_operands[i]]));
+    const char *word = time ? expression_clock_word(rel->filter) : NULL;
+    return word == NULL || ERR(err, ERR_CONFIG, "%s: '%s' is another moment whenever it is read",
+                               rel->filter_rule, word);
+}
+
+bool mapped_filter_rows(Arena *arena, const Rules *rules, Relation *rel, Error *err)
+{
+    const Expression *condition;
+    bool any = false;
+    if (!rules_filter(rules, arena, rel->schema, rel->name, &condition, &rel->filter_rule, err))
+        return false;
+    if (condition == NULL)
+        return true;
+    rel->filter = expression_renamed(arena, condition, 0, NULL, NULL);
+    for (int i = 0; i < condition->count; i++)
+        any = any || condition->pieces[i].kind == PIECE_COLUMN;
+    if (!any)
+        return ERR(err, ERR_CONFIG, "%s: the condition names no column", rel->filter_rule);
+    return find_operands(arena, rel->filter, rel->filter_rule, rel, &rel->filter_operands,
+                         &rel->filter_texts, err) &&
+           stands_still(rel, err);
+}
+
+bool mapped_cuts_reference(const Relations *rels, const ForeignKey *fk)
+{
+    return fk->to_id >= 0 && rels->all[fk->to_id]->filter != NULL &&
+           rels->all[fk->from_id]->filter == NULL;
+}
+
+static void put_rows(SqlText *st, const Relation *rel)
+{
+    sqltext_put(st, " FROM ");
+    if (!rel->is_root)
+        sqltext_put(st, "ONLY ");
+    sqltext_qualified(st, rel->schema, rel->name);
+    reading_where(st, rel, true, NULL);
+}
+
+bool mapped_try_filter(PgConn *source, const Relation *rel, Error *err)
+{
+    CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (rel->filter == NULL)
+        return true;
+    sqltext_put(&st, "SELECT");
+    put_rows(&st, rel);
+    sqltext_put(&st, " LIMIT 0");
+    if (pgconn_query(source, sqltext_sql(&st), PG_NO_PARAMS, &rows, err))
+        return true;
+    /* Wrong names and types (42), texts that are no value of the column's type (22). */
+    if ((memcmp(err->sqlstate, "42", 2) == 0 || memcmp(err->sqlstate, "22", 2) == 0) &&
+        err->cls != ERR_PRIVILEGE)
+        err->cls = ERR_CONFIG;
+    return err_context(err, "%s: table '%s'", rel->filter_rule, rel->display);
+}
+
+void mapped_put_any_row(SqlText *st, const Relation *rel)
+{
+    sqltext_put(st, "SELECT EXISTS (SELECT");
+    put_rows(st, rel);
+    sqltext_put(st, ")");
 }
 
 /* A row of nulls is enough to find out what operators and functions there are. */
@@ -232,27 +325,24 @@ static bool key_types_fit(const Relation *rel, Error *err)
     return true;
 }
 
-bool mapped_keys_travel(const Relations *rels, Error *err)
+bool mapped_key_travels(const Relation *rel, Error *err)
 {
-    for (int i = 0; i < rels->count; i++) {
-        const Relation *rel = rels->all[i];
-        const char *rule = rel->column_rule != NULL ? rel->column_rule : "the way back";
-        if (!key_types_fit(rel, err))
-            return false;
-        if (rel->left_out_count == 0 && rel->added_count == 0)
-            continue;
-        if (rel->left_out_key != NULL) {
-            ERR(err, ERR_CONFIG, "%s: column '%s' of table '%s' is part of its key", rule,
-                rel->left_out_key, rel->display);
-            return err_hint(err, "Columns of the key cannot be left out.");
-        }
-        if (!rel->key_unique || rel->key_count == 0) {
-            ERR(err, ERR_CONFIG,
-                "%s: table '%s' has no key, so rows that differ in this column only could not be "
-                "told apart",
-                rule, rel->display);
-            return err_hint(err, "Give it a primary key, or let all its columns go.");
-        }
+    const char *rule = rel->column_rule != NULL ? rel->column_rule : "the way back";
+    if (!key_types_fit(rel, err))
+        return false;
+    if (rel->left_out_count == 0 && rel->added_count == 0)
+        return true;
+    if (rel->left_out_key != NULL) {
+        ERR(err, ERR_CONFIG, "%s: column '%s' of table '%s' is part of its key", rule,
+            rel->left_out_key, rel->display);
+        return err_hint(err, "Columns of the key cannot be left out.");
+    }
+    if (!rel->key_unique || rel->key_count == 0) {
+        ERR(err, ERR_CONFIG,
+            "%s: table '%s' has no key, so rows that differ in this column only could not be "
+            "told apart",
+            rule, rel->display);
+        return err_hint(err, "Give it a primary key, or let all its columns go.");
     }
     return true;
 }
@@ -286,6 +376,11 @@ static RuleTwin turned(Arena *arena, const Relation *rel)
     for (int i = 0; i < rel->generated_count; i++) {
         twin.columns[twin.column_count] = arena_strdup(arena, rel->target_generated[i]);
         twin.to_columns[twin.column_count++] = arena_strdup(arena, rel->generated[i]);
+    }
+    if (rel->filter != NULL) {
+        twin.filter = expression_renamed(arena, rel->filter, twin.column_count, twin.to_columns,
+                                         twin.columns);
+        twin.filter_rule = arena_strdup(arena, rel->filter_rule);
     }
     return twin;
 }

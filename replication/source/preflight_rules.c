@@ -67,9 +67,13 @@ void preflight_rules(Preflight *p)
     for (int i = 0; i < rules->column_count; i++)
         if (rules->columns[i].matched == 0)
             idle_rule(&group, p, rules->columns[i].place, rules->columns[i].text);
+    for (int i = 0; i < rules->filter_count; i++)
+        if (rules->filters[i].matched == 0 && rules->filters[i].condition != NULL)
+            idle_rule(&group, p, rules->filters[i].place, rules->filters[i].text);
     preflight_group_end(&group);
     values(p);
     left_out(p);
+    preflight_filters(p);
     for (int i = 0; i < p->rels->count; i++)
         renamed += mapped_differs(p->rels->all[i]);
     if (rules_map_anything(rules))

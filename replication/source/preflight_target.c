@@ -8,7 +8,7 @@
 #include "source/mapped.h"
 #include "source/preflight_internal.h"
 #include "sql_files.h"
-#include "sqltext/sqltext.h"
+#include "sqltext/reading.h"
 
 #define PROBES_AT_ONCE 100
 
@@ -290,6 +290,7 @@ static bool probe(Preflight *p, const int *places, int count, PgRows **out_rows)
         if (rel->has_children)
             sqltext_put(&st, "ONLY ");
         sqltext_qualified(&st, rel->target_schema, rel->target_name);
+        reading_where(&st, rel, false, NULL);
         sqltext_put(&st, ")");
     }
     return preflight_ask(p, &p->target, "target-not-empty", sqltext_sql(&st), PG_NO_PARAMS,

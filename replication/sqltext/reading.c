@@ -19,8 +19,9 @@ static void put_word(SqlText *st, ExpressionWord word)
 #undef WORD_SQL
 }
 
+/* Texts are compared by their bytes: the collations of both databases may differ. */
 static void put_expression(SqlText *st, const Expression *value, const int *operands,
-                           ReadingOperand *operand, const void *arg)
+                           const bool *texts, ReadingOperand *operand, const void *arg)
 {
     for (int i = 0; i < value->count; i++) {
         const ExpressionPiece *piece = &value->pieces[i];
@@ -29,7 +30,11 @@ static void put_expression(SqlText *st, const Expression *value, const int *oper
             continue;
         }
         sqltext_put(st, " "); /* two of them in a row must not become one */
-        if (piece->kind == PIECE_COLUMN)
+        if (piece->kind == PIECE_COLUMN && texts != NULL && texts[i]) {
+            sqltext_put(st, "(");
+            operand(st, arg, operands[i]);
+            sqltext_put(st, " COLLATE pg_catalog.\"C\")");
+        } else if (piece->kind == PIECE_COLUMN)
             operand(st, arg, operands[i]);
         else if (piece->kind == PIECE_TEXT)
             sqltext_string(st, piece->text);
@@ -41,13 +46,20 @@ static void put_expression(SqlText *st, const Expression *value, const int *oper
 /* A type that the other server has for certain. */
 static bool is_builtin(const Column *col)
 {
-    return col->target_type_schema != NULL && strcmp(col->target_type_schema, "pg_catalog") == 0;
+    return col->target_reads_as != NULL ||
+           (col->target_type_schema != NULL && strcmp(col->target_type_schema, "pg_catalog") == 0);
 }
 
 /* Without the length of a varchar: a cast would cut, where a write refuses. */
 static void put_target_type(SqlText *st, const Column *col)
 {
-    if (strcmp(col->target_type_name, "varchar") == 0 || col->target_type_text == NULL)
+    static const char VARCHAR[] = "character varying";
+    if (col->target_reads_as != NULL &&
+        strncmp(col->target_reads_as, VARCHAR, sizeof VARCHAR - 1) == 0)
+        sqltext_qualified(st, "pg_catalog", "varchar");
+    else if (col->target_reads_as != NULL)
+        sqltext_deparsed(st, col->target_reads_as);
+    else if (strcmp(col->target_type_name, "varchar") == 0 || col->target_type_text == NULL)
         sqltext_qualified(st, col->target_type_schema, col->target_type_name);
     else
         sqltext_deparsed(st, col->target_type_text);
@@ -60,7 +72,7 @@ void reading_value(SqlText *st, const Column *col, bool on_source, ReadingOperan
     if (cast)
         sqltext_put(st, "CAST(");
     sqltext_put(st, "(");
-    put_expression(st, col->value, col->operands, operand, arg);
+    put_expression(st, col->value, col->operands, col->texts, operand, arg);
     sqltext_put(st, ")");
     if (cast) {
         sqltext_put(st, " AS ");
@@ -74,6 +86,7 @@ void reading_value(SqlText *st, const Column *col, bool on_source, ReadingOperan
 typedef struct Row {
     const Relation *rel;
     const char *alias;
+    bool on_target;
 } Row;
 
 static void put_name(SqlText *st, const char *alias, const char *name)
@@ -88,7 +101,8 @@ static void put_name(SqlText *st, const char *alias, const char *name)
 static void put_operand(SqlText *st, const void *arg, int column)
 {
     const Row *row = arg;
-    put_name(st, row->alias, row->rel->columns[column].name);
+    const Column *col = &row->rel->columns[column];
+    put_name(st, row->alias, row->on_target ? col->target_name : col->name);
 }
 
 static bool is_integer(const char *type)
@@ -139,4 +153,45 @@ void reading_copied(SqlText *st, const Column *col, const Relation *rel)
         reading_value(st, col, true, put_operand, &row);
     else
         sqltext_ident(st, col->name);
+}
+
+/* Rows ------------------------------------------------------------------------------------------- */
+
+void reading_condition(SqlText *st, const Relation *rel, ReadingOperand *operand, const void *arg)
+{
+    sqltext_put(st, "(");
+    put_expression(st, rel->filter, rel->filter_operands, rel->filter_texts, operand, arg);
+    sqltext_put(st, ")");
+}
+
+static void put_row_condition(SqlText *st, const Relation *rel, bool on_source, const char *alias)
+{
+    const Row row = {.rel = rel, .alias = alias, .on_target = !on_source};
+    reading_condition(st, rel, put_operand, &row);
+}
+
+void reading_filter(SqlText *st, const Relation *rel, bool on_source, const char *alias,
+                    bool *first)
+{
+    if (rel->filter == NULL)
+        return;
+    if (*first)
+        sqltext_put(st, " WHERE ");
+    else
+        sqltext_put(st, " AND ");
+    *first = false;
+    put_row_condition(st, rel, on_source, alias);
+}
+
+void reading_where(SqlText *st, const Relation *rel, bool on_source, const char *alias)
+{
+    bool first = true;
+    reading_filter(st, rel, on_source, alias, &first);
+}
+
+void reading_outside(SqlText *st, const Relation *rel, bool on_source)
+{
+    sqltext_put(st, " WHERE ");
+    put_row_condition(st, rel, on_source, NULL);
+    sqltext_put(st, " IS NOT TRUE");
 }

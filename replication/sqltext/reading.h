@@ -21,3 +21,13 @@ void reading_copied(SqlText *st, const Column *col, const Relation *rel);
 typedef void ReadingOperand(SqlText *st, const void *arg, int column);
 void reading_value(SqlText *st, const Column *col, bool on_source, ReadingOperand *operand,
                    const void *arg);
+
+/* Which rows are the task's: the condition of a rule, in parentheses. There must be one. */
+void reading_condition(SqlText *st, const Relation *rel, ReadingOperand *operand, const void *arg);
+/* Puts it behind WHERE (*first, which becomes false) or AND; nothing when all rows are. */
+void reading_filter(SqlText *st, const Relation *rel, bool on_source, const char *alias,
+                    bool *first);
+/* As the only condition of a statement. */
+void reading_where(SqlText *st, const Relation *rel, bool on_source, const char *alias);
+/* The other rows of a table that has a filter. */
+void reading_outside(SqlText *st, const Relation *rel, bool on_source);

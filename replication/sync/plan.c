@@ -70,6 +70,7 @@ static void fill_table(const SyncSpec *spec, Arena *arena, const Relations *rels
         .binary = spec->load_binary && all_binary(rel),
         .replica_identity = rel->replica_identity,
         .columns = columns_of(arena, rel),
+        .rows_where = rel->filter != NULL ? arena_strdup(arena, rel->filter->text) : "",
         .note = note_of(arena, rel, fk),
     };
 }
@@ -101,6 +102,8 @@ bool sync_plan(const SyncSpec *spec, Arena *arena, SyncPlan *out, Error *err)
     out->rename_count = spec->rules->rename_count;
     out->column_rules = spec->rules->columns;
     out->column_rule_count = spec->rules->column_count;
+    out->filters = spec->rules->filters;
+    out->filter_count = spec->rules->filter_count;
     out->notes = spec->rules->notes;
     out->note_count = spec->rules->note_count;
     bool ok = true;

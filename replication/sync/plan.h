@@ -13,8 +13,9 @@ typedef struct SyncPlanTable {
     int level;   /* foreign-key depth: 0 needs no other table */
     bool binary; /* copied as COPY BINARY */
     char replica_identity;
-    const char *columns; /* what rules leave out, add or change of them; "" */
-    const char *note;    /* cycle, self-reference, keyless, unlogged, ...; "" */
+    const char *columns;    /* what rules leave out, add or change of them; "" */
+    const char *rows_where; /* which rows move; "" all */
+    const char *note;       /* cycle, self-reference, keyless, unlogged, ...; "" */
 } SyncPlanTable;
 
 typedef struct SyncPlan {
@@ -30,6 +31,8 @@ typedef struct SyncPlan {
     RuleRename *renames;
     int column_rule_count;
     RuleColumn *column_rules;
+    int filter_count;
+    RuleFilter *filters;
     int note_count; /* rules that say what is done anyway, or otherwise */
     const char **notes;
 } SyncPlan;

@@ -43,12 +43,14 @@ static void keep_counters(const Relations *before, Relations *rels)
     }
 }
 
-static bool read_tables(Sync *sync, PgConn *source, Relations **out_rels, Error *err)
+/* living: there is a copy already; what a rule does not fit any more is suspended. */
+static bool read_tables(Sync *sync, PgConn *source, bool living, Relations **out_rels, Error *err)
 {
     Relations *rels = NULL;
     if (!sync_scope(sync, err))
         return false;
     Rules *rules = sync->spec.rules;
+    bool ok;
     if (sync->spec.reverse) {
         ReverseSpec spec = {.arena = sync->arena,
                             .control = sync->control,
@@ -59,7 +61,11 @@ static bool read_tables(Sync *sync, PgConn *source, Relations **out_rels, Error 
             return false;
         rules = &sync->reverse_rules;
     }
-    if (!catalog_read(source, sync->control, sync->spec.task, rules, &rels, err)) {
+    if (living)
+        ok = catalog_read_living(source, sync->control, sync->spec.task, rules, &rels, err);
+    else
+        ok = catalog_read(source, sync->control, sync->spec.task, rules, &rels, err);
+    if (!ok) {
         if (sync->spec.reverse && err->cls == ERR_CONFIG) {
             err->cls = ERR_SCHEMA_CHANGED;
             err_context(err, "a table was dropped or renamed since its side was opened");
@@ -92,7 +98,7 @@ static void show_tables(Sync *sync, Relations *rels)
 static bool read_catalog(Sync *sync, PgConn *source, Error *err)
 {
     Relations *rels = NULL;
-    if (!read_tables(sync, source, &rels, err))
+    if (!read_tables(sync, source, false, &rels, err))
         return false;
     show_tables(sync, rels);
     return true;
@@ -286,13 +292,40 @@ static bool try_values(Sync *sync, PgConn *source, Error *err)
     return true;
 }
 
+/* The conditions of rules about rows, and the foreign keys that the rows left behind would break: created
+ * ones would fail after the load. */
+static bool try_filters(Sync *sync, PgConn *source, Error *err)
+{
+    const Relations *rels = sync_relations(sync);
+    for (int i = 0; i < rels->count; i++) {
+        if (sync->spec.dual_write && rels->all[i]->filter != NULL)
+            return ERR(err, ERR_CONFIG, "%s: target_writes: dual-write moves whole tables",
+                       rels->all[i]->filter_rule);
+        if (!mapped_try_filter(source, rels->all[i], err))
+            return false;
+    }
+    for (int k = 0; k < rels->foreign_key_count; k++) {
+        const ForeignKey *fk = &rels->foreign_keys[k];
+        if (sync->spec.prepare != PREPARE_CREATE || sync->spec.mode == SYNC_CDC ||
+            !mapped_cuts_reference(rels, fk))
+            continue;
+        ERR(err, ERR_BLOCKED,
+            "table '%s' references '%s' (foreign key '%s'), of which not all rows move",
+            rels->all[fk->from_id]->display, rels->all[fk->to_id]->display, fk->name);
+        return err_hint(err, "Give the table a rule in rules.rows too, or make the target's tables "
+                             "without the key and use target.prepare: nothing.");
+    }
+    return true;
+}
+
 /* Everything is refused here that can be refused before a trace is left. */
 static bool look_first(Sync *sync, PgConn *source, Error *err)
 {
     return read_catalog(sync, source, err) && rules_all_matched(sync->spec.rules, err) &&
            others_check(sync, NULL, err) &&
            (sync->spec.mode == SYNC_FULL_LOAD || check_identities(sync_relations(sync), err)) &&
-           look_at_target(sync, err) && try_values(sync, source, err) &&
+           try_filters(sync, source, err) && look_at_target(sync, err) &&
+           try_values(sync, source, err) &&
            (sync->spec.mode == SYNC_FULL_LOAD || choose_plugin(sync, err)) &&
            drop_leftovers(sync, source, err);
 }
@@ -345,7 +378,8 @@ static bool prepare_cdc(Sync *sync, PgConn *source, Error *err)
     bool stated = sync->spec.cdc_start_lsn != LSN_UNKNOWN;
     if (!read_catalog(sync, source, err) || !rules_all_matched(sync->spec.rules, err) ||
         !others_check(sync, NULL, err) || !check_identities(sync_relations(sync), err) ||
-        !look_at_target(sync, err) || !try_values(sync, source, err))
+        !try_filters(sync, source, err) || !look_at_target(sync, err) ||
+        !try_values(sync, source, err))
         return false;
     if (stated) {
         if (!start_at_position(sync, source, &start, err) || !make_publication(sync, source, err))
@@ -446,6 +480,10 @@ static void hold_against_copy(Sync *sync, Relation *rel)
         relation_suspend(rel, since, "it is new in scope");
         return;
     }
+    if (rel->rule_trouble != NULL) {
+        relation_suspend(rel, since, rel->rule_trouble);
+        return;
+    }
     ShapeChange change = shape_compare(rel->copied_shape, rel->shape);
     if (change == SHAPE_RENAMED && !sync_names_count(sync))
         change = SHAPE_TOUCHED;
@@ -507,7 +545,7 @@ bool sync_recall(Sync *sync, Error *err)
         return false;
     /* Shown once their states are known: `status` may ask at any moment. */
     Relations *rels = NULL;
-    if (!read_tables(sync, source, &rels, err))
+    if (!read_tables(sync, source, true, &rels, err))
         return false;
     bool known = control_read_tables(sync->control, sync->spec.task, rels, err);
     show_tables(sync, rels);

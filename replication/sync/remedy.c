@@ -517,6 +517,11 @@ static bool find_all(Finder *f, Error *err)
         !target_catalog_query(f->target, SQL_TARGET_COLUMNS, &one, &f->have, err))
         return false;
     match_identity(f);
+    if (f->now->rule_trouble != NULL) {
+        buf_printf(&f->out->by_hand, "%s: give the column its name back on the source",
+                   f->now->rule_trouble);
+        return true;
+    }
     /* The source's definitions speak of other names: a person writes the statement. */
     if (mapped_differs(f->now))
         return match_enums(f, err) && (!remedy_fits(f->out) || match_rest(f, err));

@@ -100,6 +100,8 @@ static void build_count(SqlText *st, const Relation *rel, bool on_source)
         put_image(st, rel, false, on_source, c);
         sqltext_put(st, " IS NULL)");
     }
+    bool first = false;
+    reading_filter(st, rel, on_source, "t", &first);
     sqltext_put(st, " GROUP BY w.place");
 }
 

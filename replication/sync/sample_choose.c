@@ -7,6 +7,7 @@
 #include "bascule/base/mem.h"
 #include "source/catalog.h"
 #include "sql_files.h"
+#include "sqltext/reading.h"
 #include "sync/sample_internal.h"
 #include "verify/verify_references.h"
 
@@ -113,6 +114,7 @@ static void put_random(SqlText *st, const Heap *heap, int64_t rows, double perce
         sqltext_number(st, text);
         sqltext_put(st, ")");
     }
+    reading_where(st, heap->rel, true, "t");
     sqltext_put(st, ") AS s ORDER BY pg_catalog.random() LIMIT ");
     sqltext_i64(st, rows);
 }
@@ -149,7 +151,9 @@ static bool choose_end(Sample *s, Heap *heap, bool last, Error *err)
         return true;
     sqltext_put(&st, "SELECT t.ctid FROM ONLY ");
     sqltext_qualified(&st, heap->schema, heap->name);
-    sqltext_put(&st, " AS t ORDER BY ");
+    sqltext_put(&st, " AS t");
+    reading_where(&st, rel, true, "t");
+    sqltext_put(&st, " ORDER BY ");
     for (int i = 0; i < rel->key_count; i++) {
         if (i > 0)
             sqltext_put(&st, ", ");

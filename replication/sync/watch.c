@@ -409,8 +409,8 @@ static bool judge(Sync *sync, Error *err)
     for (int i = 0; i < rels->count; i++)
         suspended[i] = wants_back(rels->all[i]);
     if (!sync_watch_source(sync, err) || !sync_keep_control(sync, err) ||
-        !catalog_read(sync->watch_conn, sync->control, sync->spec.task, sync->spec.rules, &now,
-                      err)) {
+        !catalog_read_living(sync->watch_conn, sync->control, sync->spec.task, sync->spec.rules,
+                             &now, err)) {
         arena_free(scratch);
         return false;
     }

@@ -23,16 +23,18 @@ static void put_source_of_rows(CompareLane *lane, const CompareUnit *unit)
         sqltext_put(st, "ONLY ");
     sqltext_qualified(st, source ? rel->schema : rel->target_schema,
                       source ? rel->name : rel->target_name);
-    if (!unit->ranged)
-        return;
-    sqltext_put(st, " WHERE ctid >= '(");
-    sqltext_i64(st, unit->first_block);
-    sqltext_put(st, ",0)'::pg_catalog.tid");
-    if (unit->end_block >= 0) {
+    bool first = !unit->ranged;
+    if (unit->ranged) {
+        sqltext_put(st, " WHERE ctid >= '(");
+        sqltext_i64(st, unit->first_block);
+        sqltext_put(st, ",0)'::pg_catalog.tid");
+    }
+    if (unit->ranged && unit->end_block >= 0) {
         sqltext_put(st, " AND ctid < '(");
         sqltext_i64(st, unit->end_block);
         sqltext_put(st, ",0)'::pg_catalog.tid");
     }
+    reading_filter(st, rel, source, NULL, &first);
 }
 
 static bool count_rows(CompareLane *lane, const CompareUnit *unit, RowsHash *out_hash, Error *err)

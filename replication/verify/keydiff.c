@@ -195,6 +195,8 @@ static void put_join(SqlText *st, const Relation *rel, bool on_source)
             put_type(st, column, on_source);
         }
     }
+    bool first = false;
+    reading_filter(st, rel, on_source, "t", &first);
 }
 
 void keydiff_put_rows(SqlText *st, const Relation *rel, bool on_source)

@@ -446,7 +446,7 @@ static void make_plans(VerifyRun *run)
         TablePlan *table = &run->plans[run->plan_count];
         table->rel = rels->all[i];
         table->out = &report->tables[run->plan_count++];
-        *table->out = (VerifyTable){.rel = table->rel, .method = ""};
+        *table->out = (VerifyTable){.rel = table->rel, .method = "", .outside = -1};
     }
     report->table_count = run->plan_count;
 }
@@ -510,6 +510,8 @@ bool verify_run(const VerifySpec *spec, Arena *arena, VerifyReport *out, Error *
     bool ok = run_all(&run, err);
     out->complete = ok;
     judge_all(out);
+    if (ok)
+        verify_outside(&run);
     if (ok)
         ok = verify_state_finish(&run, err);
     tell(&run, true);

@@ -193,6 +193,9 @@ MUST_CHECK bool verify_state_save(VerifyRun *run, TablePlan *table, int first_fa
 void verify_state_close(VerifyRun *run);
 MUST_CHECK bool verify_state_finish(VerifyRun *run, Error *err);
 
+/* verify_outside.c: counts the target's rows that are not the task's. */
+void verify_outside(VerifyRun *run);
+
 /* verify_spot.c */
 MUST_CHECK bool verify_spot_check(VerifyRun *run, Error *err);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "sql_files.h"
+#include "sqltext/reading.h"
 #include "verify/arrays.h"
 #include "verify/verify_internal.h"
 
@@ -366,6 +367,9 @@ static void put_orphans(SqlText *st, const Reference *ref, int side)
         sqltext_ident(st, here->pairs[i].from);
         sqltext_put(st, " IS DISTINCT FROM NULL");
     }
+    /* A parent that stays behind is missing on the target: its children are told there. */
+    bool first = false;
+    reading_filter(st, child, side == SIDE_SOURCE, "c", &first);
 }
 
 static bool count_orphans(VerifyRun *run, Reference *ref, int side, Error *err)

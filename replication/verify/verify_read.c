@@ -168,6 +168,7 @@ void verify_read_put_from(SqlText *st, const VerifyRun *run, const Group *group,
         sqltext_put(st, " >= ");
         sqltext_string(st, run->since);
     }
+    reading_filter(st, rel, side == SIDE_SOURCE, NULL, &first);
 }
 
 /* Rows ------------------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sqltext/reading.h"
 #include "verify/verify_internal.h"
 
 #define SPOTS_MAX 10000
@@ -42,8 +43,9 @@ static bool random_keys(VerifyRun *run, const TablePlan *table, int side, int wa
         sqltext_put(&st, "ONLY ");
     sqltext_qualified(&st, side == SIDE_SOURCE ? rel->schema : rel->target_schema,
                       side == SIDE_SOURCE ? rel->name : rel->target_name);
-    sqltext_put(&st, " TABLESAMPLE pg_catalog.system ($1::pg_catalog.float4) "
-                     "ORDER BY pg_catalog.random() LIMIT $2::pg_catalog.int4");
+    sqltext_put(&st, " TABLESAMPLE pg_catalog.system ($1::pg_catalog.float4)");
+    reading_where(&st, rel, side == SIDE_SOURCE, NULL);
+    sqltext_put(&st, " ORDER BY pg_catalog.random() LIMIT $2::pg_catalog.int4");
     if (!pgconn_query(run->probe[side], sqltext_sql(&st),
                       PG_PARAMS(PG_TEXT(percent), PG_TEXT(limit)), &rows, err))
         return err_context(err, "choosing rows of table '%s'", rel->display);

@@ -3,6 +3,7 @@
 #include "bascule/model/expression.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -153,6 +154,22 @@ bool expression_parse(Arena *arena, const char *text, const Expression **out, Er
     *made = (Expression){.text = arena_strdup(arena, text), .count = p.count, .pieces = p.pieces};
     *out = made;
     return true;
+}
+
+const char *expression_clock_word(const Expression *expression)
+{
+    static const char *const CLOCK[] = {"now", "today", "tomorrow", "yesterday"};
+    for (int i = 0; i < expression->count; i++) {
+        const ExpressionPiece *piece = &expression->pieces[i];
+        char word[16] = "";
+        if (piece->kind != PIECE_TEXT)
+            continue;
+        (void)sscanf(piece->text, " %15s", word);
+        for (size_t c = 0; c < sizeof CLOCK / sizeof *CLOCK; c++)
+            if (strcasecmp(word, CLOCK[c]) == 0)
+                return piece->text;
+    }
+    return NULL;
 }
 
 const Expression *expression_renamed(Arena *arena, const Expression *expression, int count,

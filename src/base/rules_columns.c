@@ -137,8 +137,8 @@ bool rules_columns_added(const Rules *rules, const char *schema, const char *tab
 
 bool rules_map_anything(const Rules *rules)
 {
-    return rules != NULL &&
-           (rules->rename_count > 0 || rules->column_count > 0 || rules->twin_count > 0);
+    return rules != NULL && (rules->rename_count > 0 || rules->column_count > 0 ||
+                             rules->filter_count > 0 || rules->twin_count > 0);
 }
 
 void rules_forget_matches(Rules *rules)
@@ -147,6 +147,8 @@ void rules_forget_matches(Rules *rules)
         rules->renames[i].matched = 0;
     for (int i = 0; rules != NULL && i < rules->column_count; i++)
         rules->columns[i].matched = 0;
+    for (int i = 0; rules != NULL && i < rules->filter_count; i++)
+        rules->filters[i].matched = 0;
 }
 
 static bool names_nothing(const char *place, const char *text, bool column, Error *err)
@@ -171,6 +173,12 @@ bool rules_all_matched(const Rules *rules, Error *err)
         bool adds = rule->action == COLUMN_ADD;
         if (rule->matched == 0 && exact_parts(rule) == (adds ? 2 : 3))
             return names_nothing(rule->place, rule->text, !adds, err);
+    }
+    for (int i = 0; i < rules->filter_count; i++) {
+        const RuleFilter *rule = &rules->filters[i];
+        if (rule->matched == 0 && rule->condition != NULL &&
+            !rules_glob_has_wildcard(rule->schema) && !rules_glob_has_wildcard(rule->table))
+            return names_nothing(rule->place, rule->text, false, err);
     }
     return true;
 }
@@ -204,6 +212,12 @@ const char *rules_mapping_text(const Rules *rules, Arena *arena)
         buf_printf(&out, "%s '%s' '%s' '%s' %s %s\n", ACTIONS[rule->action], rule->schema,
                    rule->table, rule->column, rule->value != NULL ? rule->value->text : "",
                    rule->types != NULL ? rule->types : "");
+    }
+    for (int i = 0; rules != NULL && i < rules->filter_count; i++) {
+        const RuleFilter *rule = &rules->filters[i];
+        if (rule->condition != NULL)
+            buf_printf(&out, "rows '%s' '%s' %s\n", rule->schema, rule->table,
+                       rule->condition->text);
     }
     return arena_strdup(arena, buf_str(&out));
 }

@@ -26,11 +26,11 @@ static json_t *plan_json(const Task *task, const SyncPlan *plan)
         char identity[2] = {t->replica_identity, '\0'};
         json_array_append_new(
             tables,
-            json_pack("{s:s,s:s,s:o,s:o,s:i,s:i,s:s,s:s,s:s,s:s}", "table", t->table, "target",
+            json_pack("{s:s,s:s,s:o,s:o,s:i,s:i,s:s,s:s,s:s,s:s,s:s}", "table", t->table, "target",
                       t->target[0] != '\0' ? t->target : t->table, "rows_estimated",
                       bytes_or_null(t->rows), "bytes", bytes_or_null(t->bytes), "chunks", t->chunks,
                       "level", t->level, "copy", t->binary ? "binary" : "text", "replica_identity",
-                      identity, "columns", t->columns, "note", t->note));
+                      identity, "columns", t->columns, "rows", t->rows_where, "note", t->note));
     }
     for (int i = 0; i < plan->pattern_count; i++) {
         const RulePattern *p = &plan->patterns[i];
@@ -49,6 +49,11 @@ static json_t *plan_json(const Task *task, const SyncPlan *plan)
                                         "action", column_action(plan->column_rules[i].action),
                                         "place", plan->column_rules[i].place, "matched",
                                         plan->column_rules[i].matched));
+    for (int i = 0; i < plan->filter_count; i++)
+        json_array_append_new(patterns,
+                              json_pack("{s:s,s:s,s:s,s:i}", "pattern", plan->filters[i].text,
+                                        "action", "rows", "place", plan->filters[i].place,
+                                        "matched", plan->filters[i].matched));
     for (int i = 0; i < plan->cycle_count; i++)
         json_array_append_new(cycles, json_string(plan->cycles[i]));
     return json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:o,s:o}", "task", task_name(task), "mode",
@@ -56,6 +61,18 @@ static json_t *plan_json(const Task *task, const SyncPlan *plan)
                      sync_prepare_name(task_sync_spec(task)->prepare), "plugin", plan->plugin,
                      "plugin_why", plan->plugin_why, "bytes", (json_int_t)plan->bytes, "tables",
                      tables, "rules", patterns, "cycles", cycles);
+}
+
+static const char *remarks_on(const SyncPlanTable *t, Arena *arena)
+{
+    const char *rows =
+        t->rows_where[0] != '\0' ? arena_printf(arena, "rows where %s", t->rows_where) : "";
+    const char *parts[] = {t->columns, rows, t->note};
+    CLEANUP_BUF Buf text = BUF_INIT;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (parts[i][0] != '\0')
+            buf_printf(&text, "%s%s", text.len > 0 ? "; " : "", parts[i]);
+    return arena_strdup(arena, buf_str(&text));
 }
 
 static void put_tables(const SyncPlan *plan, Arena *arena, Buf *out)
@@ -72,9 +89,7 @@ static void put_tables(const SyncPlan *plan, Arena *arena, Buf *out)
             out_bytes(arena, t->bytes),
             arena_printf(arena, "%d", t->chunks),
             t->binary ? "binary" : "text",
-            t->columns[0] == '\0' ? t->note
-                                  : arena_printf(arena, "%s%s%s", t->columns,
-                                                 t->note[0] != '\0' ? "; " : "", t->note)};
+            remarks_on(t, arena)};
         out_table_row(table, cells);
     }
     out_table_put(table, out);
@@ -82,7 +97,7 @@ static void put_tables(const SyncPlan *plan, Arena *arena, Buf *out)
 
 static void put_rules(const SyncPlan *plan, Buf *out)
 {
-    if (plan->pattern_count + plan->rename_count + plan->column_rule_count > 0)
+    if (plan->pattern_count + plan->rename_count + plan->column_rule_count + plan->filter_count > 0)
         buf_puts(out, "\nrules\n");
     for (int i = 0; i < plan->pattern_count; i++) {
         const RulePattern *p = &plan->patterns[i];
@@ -101,6 +116,11 @@ static void put_rules(const SyncPlan *plan, Buf *out)
         buf_printf(out, "  %s %s: %d %s%s%s\n", column_action(r->action), r->text, r->matched,
                    r->action == COLUMN_ADD ? "table" : "column", r->matched == 1 ? "" : "s",
                    r->matched == 0 ? "  <- matches nothing" : "");
+    }
+    for (int i = 0; i < plan->filter_count; i++) {
+        const RuleFilter *r = &plan->filters[i];
+        buf_printf(out, "  rows %s: %d table%s%s\n", r->text, r->matched,
+                   r->matched == 1 ? "" : "s", r->matched == 0 ? "  <- matches nothing" : "");
     }
     for (int i = 0; i < plan->note_count; i++)
         buf_printf(out, "  %s\n", plan->notes[i]);

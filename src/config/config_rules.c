@@ -46,7 +46,14 @@ static bool merge_without_policies(const Config *config)
            config_choice(config, OPT_TARGET_WRITES) != 1;
 }
 
+static bool dual_write_with_filters(const Config *config)
+{
+    return config_choice(config, OPT_TARGET_WRITES) == 1 && config_set(config, OPT_RULES_ROWS);
+}
+
 static const SpanRule RULES[] = {
+    {dual_write_with_filters, OPT_TARGET_WRITES,
+     "'target_writes: dual-write' moves whole tables: not with 'rules.rows'"},
     {merge_without_policies, OPT_TARGET_PREPARE,
      "'target.prepare: merge' needs 'target_writes: dual-write', whose policies it follows"},
     {dual_write_without_stream, OPT_TARGET_WRITES,

@@ -122,6 +122,21 @@ static bool read_columns(const Config *config, Rules *rules, Arena *arena, const
     return true;
 }
 
+static bool read_filters(const Config *config, Rules *rules, Arena *arena, const DmsRules *dms,
+                         Error *err)
+{
+    int count = 0;
+    const char *const *lines = config_list(config, OPT_RULES_ROWS, &count);
+    rules->filters = arena_new_array(arena, RuleFilter, dms->filter_count + count + 1);
+    for (int i = 0; i < dms->filter_count; i++)
+        rules->filters[rules->filter_count++] = dms->filters[i];
+    for (int i = 0; i < count; i++)
+        if (!rules_read_filter_line(arena, lines[i], place_of(config, OPT_RULES_ROWS, i),
+                                    &rules->filters[rules->filter_count++], err))
+            return false;
+    return true;
+}
+
 static bool read_policies(const Config *config, Rules *rules, Arena *arena, Error *err)
 {
     int count = 0;
@@ -142,6 +157,7 @@ bool config_rules(const Config *config, Rules *out_rules, Arena *arena, Error *e
         !read_dms_file(config, &rules, arena, &dms, err) ||
         !read_names(config, &rules, arena, &dms, err) ||
         !read_columns(config, &rules, arena, &dms, err) ||
+        !read_filters(config, &rules, arena, &dms, err) ||
         !read_policies(config, &rules, arena, err))
         return false;
     *out_rules = rules;

@@ -1,29 +1,13 @@
 /* rules_dms - see the header. The JSON library says whether it is JSON, but forgets where its values
  * stood; JSON is YAML too, and that tree knows it. */
-#include "config/rules_dms.h"
-
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/options.h"
-#include "config/yaml_tree.h"
+#include "config/rules_dms_internal.h"
 
-typedef struct Dms {
-    Arena *arena;
-    const char *name;
-    DmsRules *out;
-    const char **ids; /* of the rules read so far */
-    int id_count;
-    const char *id; /* of this rule; NULL not known yet */
-    Error *err;
-} Dms;
-
-#define FAIL(dms, at, ...)                                                                         \
-    (ERR((dms)->err, ERR_CONFIG, __VA_ARGS__), rule_context(dms),                                  \
-     err_context((dms)->err, "%s:%d:%d", (dms)->name, (at)->line, (at)->column))
-
-static void rule_context(Dms *dms)
+void dms_rule_context(Dms *dms)
 {
     if (dms->id != NULL)
         err_context(dms->err, "rule %s", dms->id);
@@ -31,7 +15,7 @@ static void rule_context(Dms *dms)
 
 /* Reading a map --------------------------------------------------------------------------------- */
 
-static const YamlPair *find_key(const YamlNode *map, const char *key)
+const YamlPair *dms_find_key(const YamlNode *map, const char *key)
 {
     for (int i = 0; i < map->count; i++)
         if (strcmp(map->pairs[i].key, key) == 0)
@@ -40,7 +24,7 @@ static const YamlPair *find_key(const YamlNode *map, const char *key)
 }
 
 /* Only keys that are known: a misspelled one would be passed over. */
-static bool check_keys(Dms *dms, const YamlNode *map, const char *what, const char *const *known)
+bool dms_check_keys(Dms *dms, const YamlNode *map, const char *what, const char *const *known)
 {
     int count = 0;
     while (known[count] != NULL)
@@ -53,37 +37,37 @@ static bool check_keys(Dms *dms, const YamlNode *map, const char *what, const ch
         if (found)
             continue;
         const char *near = option_nearest(pair->key, known, count);
-        return FAIL(dms, pair, "unknown name '%s' in %s%s%s%s", pair->key, what,
-                    near != NULL ? ", did you mean '" : "", near != NULL ? near : "",
-                    near != NULL ? "'?" : "");
+        return DMS_FAIL(dms, pair, "unknown name '%s' in %s%s%s%s", pair->key, what,
+                        near != NULL ? ", did you mean '" : "", near != NULL ? near : "",
+                        near != NULL ? "'?" : "");
     }
     return true;
 }
 
 /* NULL in *out when the key is absent or null. */
-static bool read_text(Dms *dms, const YamlNode *map, const char *key, const char **out)
+bool dms_read_text(Dms *dms, const YamlNode *map, const char *key, const char **out)
 {
-    const YamlPair *pair = find_key(map, key);
+    const YamlPair *pair = dms_find_key(map, key);
     *out = NULL;
     if (pair == NULL || pair->value->kind == YAML_NULL)
         return true;
     if (pair->value->kind != YAML_SCALAR)
-        return FAIL(dms, pair->value, "'%s' takes one value", key);
+        return DMS_FAIL(dms, pair->value, "'%s' takes one value", key);
     *out = pair->value->text;
     return true;
 }
 
-static bool need_text(Dms *dms, const YamlNode *map, const char *key, const char **out)
+bool dms_need_text(Dms *dms, const YamlNode *map, const char *key, const char **out)
 {
-    if (!read_text(dms, map, key, out))
+    if (!dms_read_text(dms, map, key, out))
         return false;
-    return (*out != NULL && **out != '\0') || FAIL(dms, map, "'%s' is missing", key);
+    return (*out != NULL && **out != '\0') || DMS_FAIL(dms, map, "'%s' is missing", key);
 }
 
 /* The place of a key's value, of the map when it is not there. */
-static const YamlNode *node_of(const YamlNode *map, const char *key)
+const YamlNode *dms_node_of(const YamlNode *map, const char *key)
 {
-    const YamlPair *pair = find_key(map, key);
+    const YamlPair *pair = dms_find_key(map, key);
     return pair != NULL ? pair->value : map;
 }
 
@@ -96,7 +80,7 @@ static bool read_glob(Dms *dms, const YamlNode *at, const char *text, const char
     for (const char *p = text; *p != '\0'; p++) {
         const char *end = *p == '[' ? strchr(p, ']') : NULL;
         if (*p == '[' && (end == NULL || end == p + 1))
-            return FAIL(dms, at, "'%s' has a '[' without characters and ']' behind it", text);
+            return DMS_FAIL(dms, at, "'%s' has a '[' without characters and ']' behind it", text);
         if (end == p + 2) {
             if (strchr("%*\\", p[1]) != NULL)
                 *to++ = '\\';
@@ -106,7 +90,7 @@ static bool read_glob(Dms *dms, const YamlNode *at, const char *text, const char
             *to++ = GLOB_SET;
             for (p++; p < end; p++) {
                 if ((unsigned char)*p >= 0x80)
-                    return FAIL(dms, at, "'%s': a set holds ASCII characters only", text);
+                    return DMS_FAIL(dms, at, "'%s': a set holds ASCII characters only", text);
                 *to++ = *p;
             }
             *to++ = GLOB_SET_END;
@@ -132,22 +116,22 @@ typedef struct Locator {
 static bool read_part(Dms *dms, const YamlNode *map, const char *key, const char **out_text,
                       const char **out_glob)
 {
-    if (!read_text(dms, map, key, out_text))
+    if (!dms_read_text(dms, map, key, out_text))
         return false;
     *out_glob = NULL;
-    return *out_text == NULL || read_glob(dms, node_of(map, key), *out_text, out_glob);
+    return *out_text == NULL || read_glob(dms, dms_node_of(map, key), *out_text, out_glob);
 }
 
 static bool read_locator(Dms *dms, const YamlNode *rule, const char *const *known, Locator *out)
 {
-    const YamlPair *pair = find_key(rule, "object-locator");
+    const YamlPair *pair = dms_find_key(rule, "object-locator");
     if (pair == NULL || pair->value->kind != YAML_MAP)
-        return FAIL(dms, pair == NULL ? rule : pair->value,
-                    "'object-locator' with names is missing");
+        return DMS_FAIL(dms, pair == NULL ? rule : pair->value,
+                        "'object-locator' with names is missing");
     *out = (Locator){.node = pair->value};
     const char *schema;
-    return check_keys(dms, pair->value, "'object-locator'", known) &&
-           need_text(dms, pair->value, "schema-name", &schema) &&
+    return dms_check_keys(dms, pair->value, "'object-locator'", known) &&
+           dms_need_text(dms, pair->value, "schema-name", &schema) &&
            read_part(dms, pair->value, "schema-name", &out->schema_text, &out->schema) &&
            read_part(dms, pair->value, "table-name", &out->table_text, &out->table) &&
            read_part(dms, pair->value, "column-name", &out->column_text, &out->column);
@@ -155,30 +139,18 @@ static bool read_locator(Dms *dms, const YamlNode *rule, const char *const *know
 
 /* Selection ------------------------------------------------------------------------------------- */
 
-static bool refuse_filters(Dms *dms, const YamlNode *rule)
-{
-    const YamlPair *pair = find_key(rule, "filters");
-    if (pair == NULL || pair->value->kind == YAML_NULL)
-        return true;
-    if (pair->value->kind != YAML_LIST)
-        return FAIL(dms, pair->value, "'filters' is a list");
-    if (pair->value->count > 0)
-        return FAIL(dms, pair->value, "source filters are not supported: whole tables move");
-    return true;
-}
-
 /* Tables are loaded by their foreign keys, and all of them before anything else: rows come out the same. */
 static bool read_order(Dms *dms, const YamlNode *rule)
 {
     const char *order;
     char *end;
-    if (!read_text(dms, rule, "load-order", &order))
+    if (!dms_read_text(dms, rule, "load-order", &order))
         return false;
     if (order == NULL || strcmp(order, "0") == 0)
         return true;
-    const YamlNode *at = node_of(rule, "load-order");
+    const YamlNode *at = dms_node_of(rule, "load-order");
     if (strtoll(order, &end, 10) < 0 || *end != '\0' || end == order)
-        return FAIL(dms, at, "'load-order' is a number from 0 on, not '%s'", order);
+        return DMS_FAIL(dms, at, "'load-order' is a number from 0 on, not '%s'", order);
     dms->out->warnings[dms->out->warning_count++] = arena_printf(
         dms->arena,
         "%s:%d:%d: rule %s: load-order is taken as a wish: tables are loaded in the order of their "
@@ -194,23 +166,25 @@ static bool read_selection(Dms *dms, const YamlNode *rule)
     static const char *const LOCATOR[] = {"schema-name", "table-name", "table-type", NULL};
     Locator at;
     const char *action, *type;
-    if (!check_keys(dms, rule, "a selection rule", KNOWN) ||
-        !read_locator(dms, rule, LOCATOR, &at) || !need_text(dms, rule, "rule-action", &action) ||
-        !read_text(dms, at.node, "table-type", &type) || !refuse_filters(dms, rule) ||
-        !read_order(dms, rule))
+    if (!dms_check_keys(dms, rule, "a selection rule", KNOWN) ||
+        !read_locator(dms, rule, LOCATOR, &at) ||
+        !dms_need_text(dms, rule, "rule-action", &action) ||
+        !dms_read_text(dms, at.node, "table-type", &type) || !read_order(dms, rule))
         return false;
     bool exclude = strcmp(action, "exclude") == 0, explicit = strcmp(action, "explicit") == 0;
     if (!exclude && !explicit && strcmp(action, "include") != 0)
-        return FAIL(dms, node_of(rule, "rule-action"),
-                    "'rule-action' of a selection is include, exclude or explicit, not '%s'",
-                    action);
+        return DMS_FAIL(dms, dms_node_of(rule, "rule-action"),
+                        "'rule-action' of a selection is include, exclude or explicit, not '%s'",
+                        action);
     if (at.table == NULL)
-        return FAIL(dms, at.node, "'table-name' is missing");
+        return DMS_FAIL(dms, at.node, "'table-name' is missing");
     if (type != NULL && strcmp(type, "table") != 0)
-        return FAIL(dms, node_of(at.node, "table-type"),
-                    "'table-type' %s is not supported: views hold no rows", type);
+        return DMS_FAIL(dms, dms_node_of(at.node, "table-type"),
+                        "'table-type' %s is not supported: views hold no rows", type);
     if (explicit && (rules_glob_has_wildcard(at.schema) || rules_glob_has_wildcard(at.table)))
-        return FAIL(dms, at.node, "'explicit' names one table, without wildcards");
+        return DMS_FAIL(dms, at.node, "'explicit' names one table, without wildcards");
+    if (!rules_read_dms_filters(dms, rule, exclude, at.schema, at.table))
+        return false;
     dms->out->patterns[dms->out->pattern_count++] = (RulePattern){
         .schema = at.schema,
         .table = at.table,
@@ -250,11 +224,12 @@ static const struct {
 
 static bool unknown_action(Dms *dms, const YamlNode *rule, const char *action)
 {
-    const YamlNode *at = node_of(rule, "rule-action");
+    const YamlNode *at = dms_node_of(rule, "rule-action");
     for (size_t i = 0; i < sizeof REFUSED / sizeof *REFUSED; i++)
         if (strcmp(REFUSED[i].name, action) == 0)
-            return FAIL(dms, at, "'rule-action' %s is not supported: %s", action, REFUSED[i].why);
-    return FAIL(dms, at, "'rule-action' %s is not known", action);
+            return DMS_FAIL(dms, at, "'rule-action' %s is not supported: %s", action,
+                            REFUSED[i].why);
+    return DMS_FAIL(dms, at, "'rule-action' %s is not known", action);
 }
 
 static NameChange affix_change(size_t a, const char *value, const char *old)
@@ -272,19 +247,20 @@ static NameChange affix_change(size_t a, const char *value, const char *old)
 static bool read_change(Dms *dms, const YamlNode *rule, const char *action, NameChange *out)
 {
     const char *value, *old;
-    if (!read_text(dms, rule, "value", &value) || !read_text(dms, rule, "old-value", &old))
+    if (!dms_read_text(dms, rule, "value", &value) || !dms_read_text(dms, rule, "old-value", &old))
         return false;
     for (size_t a = 0; a < sizeof ACTIONS / sizeof *ACTIONS; a++) {
         if (strcmp(ACTIONS[a].name, action) != 0)
             continue;
         if (ACTIONS[a].value && (value == NULL || (*value == '\0' && !ACTIONS[a].old_value)))
-            return FAIL(dms, rule, "'%s' needs a 'value'", action);
+            return DMS_FAIL(dms, rule, "'%s' needs a 'value'", action);
         if (ACTIONS[a].old_value && (old == NULL || *old == '\0'))
-            return FAIL(dms, rule, "'%s' needs an 'old-value'", action);
+            return DMS_FAIL(dms, rule, "'%s' needs an 'old-value'", action);
         if (!ACTIONS[a].value && value != NULL && *value != '\0')
-            return FAIL(dms, node_of(rule, "value"), "'%s' takes no 'value'", action);
+            return DMS_FAIL(dms, dms_node_of(rule, "value"), "'%s' takes no 'value'", action);
         if (!ACTIONS[a].old_value && old != NULL && *old != '\0')
-            return FAIL(dms, node_of(rule, "old-value"), "'%s' takes no 'old-value'", action);
+            return DMS_FAIL(dms, dms_node_of(rule, "old-value"), "'%s' takes no 'old-value'",
+                            action);
         *out = ACTIONS[a].action == NAME_AFFIX
                    ? affix_change(a, value, old)
                    : (NameChange){.action = ACTIONS[a].action, .to = value};
@@ -325,12 +301,12 @@ static const struct {
 static bool read_data_type(Dms *dms, const YamlNode *rule, const char **out)
 {
     static const char *const KNOWN[] = {"type", "length", "precision", "scale", NULL};
-    const YamlPair *pair = find_key(rule, "data-type");
+    const YamlPair *pair = dms_find_key(rule, "data-type");
     const char *type;
     if (pair == NULL || pair->value->kind != YAML_MAP)
-        return FAIL(dms, rule, "'data-type' with a 'type' is missing");
-    if (!check_keys(dms, pair->value, "'data-type'", KNOWN) ||
-        !need_text(dms, pair->value, "type", &type))
+        return DMS_FAIL(dms, rule, "'data-type' with a 'type' is missing");
+    if (!dms_check_keys(dms, pair->value, "'data-type'", KNOWN) ||
+        !dms_need_text(dms, pair->value, "type", &type))
         return false;
     for (size_t i = 0; i < sizeof DATA_TYPES / sizeof *DATA_TYPES; i++) {
         if (strcmp(DATA_TYPES[i].name, type) != 0)
@@ -338,21 +314,21 @@ static bool read_data_type(Dms *dms, const YamlNode *rule, const char **out)
         *out = DATA_TYPES[i].types;
         return true;
     }
-    return FAIL(dms, node_of(pair->value, "type"), "'type' %s is not supported", type);
+    return DMS_FAIL(dms, dms_node_of(pair->value, "type"), "'type' %s is not supported", type);
 }
 
 static bool read_added(Dms *dms, const YamlNode *rule, RuleColumn *out)
 {
     const char *value, *expression, *types;
-    if (!need_text(dms, rule, "value", &value) ||
-        !read_text(dms, rule, "expression", &expression) ||
-        (find_key(rule, "data-type") != NULL && !read_data_type(dms, rule, &types)))
+    if (!dms_need_text(dms, rule, "value", &value) ||
+        !dms_read_text(dms, rule, "expression", &expression) ||
+        (dms_find_key(rule, "data-type") != NULL && !read_data_type(dms, rule, &types)))
         return false;
     out->column = value;
     return expression == NULL || expression_parse(dms->arena, expression, &out->value, dms->err) ||
-           (rule_context(dms),
-            err_context(dms->err, "%s:%d:%d", dms->name, node_of(rule, "expression")->line,
-                        node_of(rule, "expression")->column));
+           (dms_rule_context(dms),
+            err_context(dms->err, "%s:%d:%d", dms->name, dms_node_of(rule, "expression")->line,
+                        dms_node_of(rule, "expression")->column));
 }
 
 static const struct {
@@ -380,25 +356,27 @@ static bool read_column_rule(Dms *dms, const YamlNode *rule, const char *target,
     made.action = COLUMN_ACTIONS[a].action;
     bool adds = made.action == COLUMN_ADD, retypes = made.action == COLUMN_TYPE;
     if (strcmp(target, "column") != 0)
-        return FAIL(dms, node_of(rule, "rule-target"), "'%s' has the 'rule-target' column", action);
-    if (at->table == NULL || (!adds && at->column == NULL))
-        return FAIL(dms, at->node, "'%s' is missing",
-                    at->table == NULL ? "table-name" : "column-name");
-    if (adds && at->column != NULL)
-        return FAIL(dms, node_of(at->node, "column-name"),
-                    "the name of an added column stands in 'value'");
-    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
-        if (find_key(rule, OTHERS[i]) != NULL)
-            return FAIL(dms, node_of(rule, OTHERS[i]), "'%s' does not belong to '%s'", OTHERS[i],
+        return DMS_FAIL(dms, dms_node_of(rule, "rule-target"), "'%s' has the 'rule-target' column",
                         action);
+    if (at->table == NULL || (!adds && at->column == NULL))
+        return DMS_FAIL(dms, at->node, "'%s' is missing",
+                        at->table == NULL ? "table-name" : "column-name");
+    if (adds && at->column != NULL)
+        return DMS_FAIL(dms, dms_node_of(at->node, "column-name"),
+                        "the name of an added column stands in 'value'");
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
+        if (dms_find_key(rule, OTHERS[i]) != NULL)
+            return DMS_FAIL(dms, dms_node_of(rule, OTHERS[i]), "'%s' does not belong to '%s'",
+                            OTHERS[i], action);
     for (size_t i = 0; i < 2 && !adds; i++) {
         const char *key = i == 0 ? "value" : "expression";
-        const YamlNode *node = node_of(rule, key);
+        const YamlNode *node = dms_node_of(rule, key);
         if (node != rule && node->kind != YAML_NULL)
-            return FAIL(dms, node, "'%s' does not belong to '%s'", key, action);
+            return DMS_FAIL(dms, node, "'%s' does not belong to '%s'", key, action);
     }
-    if (!adds && !retypes && find_key(rule, "data-type") != NULL)
-        return FAIL(dms, node_of(rule, "data-type"), "'data-type' does not belong to '%s'", action);
+    if (!adds && !retypes && dms_find_key(rule, "data-type") != NULL)
+        return DMS_FAIL(dms, dms_node_of(rule, "data-type"), "'data-type' does not belong to '%s'",
+                        action);
     if ((adds && !read_added(dms, rule, &made)) ||
         (retypes && !read_data_type(dms, rule, &made.types)))
         return false;
@@ -424,22 +402,22 @@ static bool read_transformation(Dms *dms, const YamlNode *rule)
     const char *action, *target;
     RuleRename rename = {0};
     NameChange change;
-    if (!check_keys(dms, rule, "a transformation rule", KNOWN) ||
-        !need_text(dms, rule, "rule-target", &target) ||
-        !need_text(dms, rule, "rule-action", &action) || !read_locator(dms, rule, LOCATOR, &at))
+    if (!dms_check_keys(dms, rule, "a transformation rule", KNOWN) ||
+        !dms_need_text(dms, rule, "rule-target", &target) ||
+        !dms_need_text(dms, rule, "rule-action", &action) || !read_locator(dms, rule, LOCATOR, &at))
         return false;
     bool schema = strcmp(target, "schema") == 0, table = strcmp(target, "table") == 0,
          column = strcmp(target, "column") == 0;
     if (!schema && !table && !column)
-        return FAIL(dms, node_of(rule, "rule-target"),
-                    strstr(target, "tablespace") != NULL
-                        ? "'rule-target' %s is not supported: tablespaces are the target's"
-                        : "'rule-target' is schema, table or column, not '%s'",
-                    target);
+        return DMS_FAIL(dms, dms_node_of(rule, "rule-target"),
+                        strstr(target, "tablespace") != NULL
+                            ? "'rule-target' %s is not supported: tablespaces are the target's"
+                            : "'rule-target' is schema, table or column, not '%s'",
+                        target);
     bool done = false;
-    if (find_key(at.node, "data-type") != NULL)
-        return FAIL(dms, node_of(at.node, "data-type"),
-                    "'data-type' in 'object-locator' is not supported: name the columns");
+    if (dms_find_key(at.node, "data-type") != NULL)
+        return DMS_FAIL(dms, dms_node_of(at.node, "data-type"),
+                        "'data-type' in 'object-locator' is not supported: name the columns");
     if (!read_column_rule(dms, rule, target, action, &at, &done))
         return false;
     if (done)
@@ -447,14 +425,15 @@ static bool read_transformation(Dms *dms, const YamlNode *rule)
     if (!read_change(dms, rule, action, &change))
         return false;
     for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++)
-        if (find_key(rule, OURS[i]) != NULL)
-            return FAIL(dms, node_of(rule, OURS[i]), "'%s' says nothing about a name", OURS[i]);
+        if (dms_find_key(rule, OURS[i]) != NULL)
+            return DMS_FAIL(dms, dms_node_of(rule, OURS[i]), "'%s' says nothing about a name",
+                            OURS[i]);
     if (!schema && at.table == NULL)
-        return FAIL(dms, at.node, "'table-name' is missing");
+        return DMS_FAIL(dms, at.node, "'table-name' is missing");
     if (column != (at.column != NULL))
-        return FAIL(dms, at.node,
-                    column ? "'column-name' is missing"
-                           : "'column-name' belongs to 'rule-target' column");
+        return DMS_FAIL(dms, at.node,
+                        column ? "'column-name' is missing"
+                               : "'column-name' belongs to 'rule-target' column");
     rename.text = arena_printf(dms->arena, "rule %s (%s %s)", dms->id, action, target);
     rename.place = arena_printf(dms->arena, "%s:%d:%d", dms->name, rule->line, rule->column);
     rename.schema = at.schema;
@@ -474,16 +453,16 @@ static bool read_settings(Dms *dms, const YamlNode *rule)
         "parallel-load", "lob-settings", NULL};
     static const char *const LOCATOR[] = {"schema-name", "table-name", NULL};
     Locator at;
-    if (!check_keys(dms, rule, "a table-settings rule", KNOWN) ||
+    if (!dms_check_keys(dms, rule, "a table-settings rule", KNOWN) ||
         !read_locator(dms, rule, LOCATOR, &at))
         return false;
-    if (find_key(rule, "parallel-load") != NULL)
+    if (dms_find_key(rule, "parallel-load") != NULL)
         dms->out->warnings[dms->out->warning_count++] =
             arena_printf(dms->arena,
                          "%s:%d:%d: rule %s: parallel-load is not needed, large tables are cut by "
                          "load.chunk_size",
                          dms->name, rule->line, rule->column, dms->id);
-    if (find_key(rule, "lob-settings") != NULL)
+    if (dms_find_key(rule, "lob-settings") != NULL)
         dms->out->warnings[dms->out->warning_count++] =
             arena_printf(dms->arena,
                          "%s:%d:%d: rule %s: lob-settings are not needed, values of any size move "
@@ -498,11 +477,11 @@ static bool read_id(Dms *dms, const YamlNode *rule)
 {
     const char *id;
     dms->id = NULL;
-    if (!need_text(dms, rule, "rule-id", &id))
+    if (!dms_need_text(dms, rule, "rule-id", &id))
         return false;
     for (int i = 0; i < dms->id_count; i++)
         if (strcmp(dms->ids[i], id) == 0)
-            return FAIL(dms, node_of(rule, "rule-id"), "rule-id '%s' is given twice", id);
+            return DMS_FAIL(dms, dms_node_of(rule, "rule-id"), "rule-id '%s' is given twice", id);
     dms->ids[dms->id_count++] = id;
     dms->id = id;
     return true;
@@ -512,8 +491,8 @@ static bool read_rule(Dms *dms, const YamlNode *rule)
 {
     const char *type;
     if (rule->kind != YAML_MAP)
-        return FAIL(dms, rule, "a rule is an object of names and values");
-    if (!read_id(dms, rule) || !need_text(dms, rule, "rule-type", &type))
+        return DMS_FAIL(dms, rule, "a rule is an object of names and values");
+    if (!read_id(dms, rule) || !dms_need_text(dms, rule, "rule-type", &type))
         return false;
     if (strcmp(type, "selection") == 0)
         return read_selection(dms, rule);
@@ -521,7 +500,7 @@ static bool read_rule(Dms *dms, const YamlNode *rule)
         return read_transformation(dms, rule);
     if (strcmp(type, "table-settings") == 0)
         return read_settings(dms, rule);
-    return FAIL(dms, node_of(rule, "rule-type"), "'rule-type' %s is not supported", type);
+    return DMS_FAIL(dms, dms_node_of(rule, "rule-type"), "'rule-type' %s is not supported", type);
 }
 
 static bool read_rules(Dms *dms, const YamlNode *list)
@@ -531,15 +510,21 @@ static bool read_rules(Dms *dms, const YamlNode *list)
     dms->out->patterns = arena_new_array(dms->arena, RulePattern, room);
     dms->out->renames = arena_new_array(dms->arena, RuleRename, room);
     dms->out->columns = arena_new_array(dms->arena, RuleColumn, room);
+    dms->out->filters = arena_new_array(dms->arena, RuleFilter, room);
     dms->out->warnings = arena_new_array(dms->arena, const char *, 2 * room);
     for (int i = 0; i < list->count; i++)
         if (!read_rule(dms, list->items[i]))
             return false;
     dms->id = NULL;
+    bool filters = false;
+    for (int i = 0; i < dms->out->filter_count; i++)
+        filters = filters || dms->out->filters[i].condition != NULL;
+    if (!filters)
+        dms->out->filter_count = 0;
     for (int i = 0; i < dms->out->pattern_count; i++)
         if (!dms->out->patterns[i].exclude)
             return true;
-    return FAIL(dms, list, "no selection rule includes anything");
+    return DMS_FAIL(dms, list, "no selection rule includes anything");
 }
 
 static bool check_json(const char *name, const char *text, size_t len, Error *err)
@@ -561,10 +546,10 @@ bool rules_read_dms(Arena *arena, const char *name, const char *text, size_t len
     *out = (DmsRules){0};
     Dms dms = {.arena = arena, .name = name, .out = out, .err = err};
     if (!check_json(name, text, len, err) || !yaml_tree_parse(arena, name, text, len, &root, err) ||
-        !check_keys(&dms, root, "the file", KNOWN))
+        !dms_check_keys(&dms, root, "the file", KNOWN))
         return false;
-    const YamlPair *rules = find_key(root, "rules");
+    const YamlPair *rules = dms_find_key(root, "rules");
     if (rules == NULL || rules->value->kind != YAML_LIST)
-        return FAIL(&dms, root, "'rules' with a list is missing");
+        return DMS_FAIL(&dms, root, "'rules' with a list is missing");
     return read_rules(&dms, rules->value);
 }

@@ -1,6 +1,6 @@
 /*
- * rules_dms - a table-mappings.json of AWS DMS as rules: selection and the transformations
- * of names and columns.
+ * rules_dms - a table-mappings.json of AWS DMS as rules: selection with its source filters, and the
+ * transformations of names and columns.
  *
  * Refuses  by rule-id and reason what bascule does not do; nothing of the file is passed over.
  * Warns    where a setting has no meaning here: the rows come out the same without it.
@@ -17,6 +17,8 @@ typedef struct DmsRules {
     int rename_count;
     RuleColumn *columns;
     int column_count;
+    RuleFilter *filters;
+    int filter_count;
     const char **warnings;
     int warning_count;
 } DmsRules;

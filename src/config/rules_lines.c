@@ -213,3 +213,38 @@ bool rules_read_column_line(Arena *arena, ColumnAction action, const char *text,
         return read_type(&line, out);
     return read_column(&line, text + strlen(text), "schema.table.column", out);
 }
+
+/* Rows ------------------------------------------------------------------------------------------- */
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* The first word "where" behind the names; NULL: there is none. */
+static const char *find_where(const char *text)
+{
+    for (const char *p = text; *p != '\0'; p++)
+        if (p > text && is_space(p[-1]) && strncasecmp(p, "where", 5) == 0 && is_space(p[5]))
+            return p;
+    return NULL;
+}
+
+bool rules_read_filter_line(Arena *arena, const char *text, const char *place, RuleFilter *out,
+                            Error *err)
+{
+    Line line = {.arena = arena, .text = text, .place = place, .err = err};
+    const char *where = find_where(text), *parts[3];
+    if (where == NULL || read_parts(&line, trimmed(arena, text, where), parts) != 2) {
+        FAIL(&line, "'%s' is not schema.table where CONDITION", text);
+        return err_hint(err, "For example: public.orders where $tenant_id = 5 and $created >= "
+                             "'2024-01-01'. Write a dot that belongs to a name as '\\.'.");
+    }
+    *out = (RuleFilter){.text = arena_printf(arena, "'%s'", text),
+                        .place = place,
+                        .schema = parts[0],
+                        .table = parts[1]};
+    const char *condition = trimmed(arena, where + 5, text + strlen(text));
+    return expression_parse(arena, condition, &out->condition, err) ||
+           err_context(err, "%s", place);
+}

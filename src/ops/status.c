@@ -115,6 +115,7 @@ void status_fill_tables(StatusReport *report, Arena *arena, const Relations *rel
             .state = relation_state_name(rel),
             .start_lsn = rel->start_lsn,
             .message = "",
+            .rows_where = rel->filter != NULL ? rel->filter->text : NULL,
             .full_load_rows = rows,
             .inserts = atomic_load(&rel->inserts),
             .updates = atomic_load(&rel->updates),

@@ -24,7 +24,8 @@ typedef struct StatusTable {
     const char *state; /* DMS word: table_state_name() */
     Lsn start_lsn;
     int64_t full_load_rows, inserts, updates, deletes, truncates;
-    const char *message; /* why it is suspended or failed; "" */
+    const char *message;    /* why it is suspended or failed; "" */
+    const char *rows_where; /* which rows move; NULL: all, or not known */
     bool proof_known;
     ProofState proof;
     int paused;                   /* PauseState */

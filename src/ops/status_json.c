@@ -77,6 +77,7 @@ static json_t *tables_json(const StatusReport *r)
                             t->paused == PAUSE_NOT    ? json_null()
                             : t->paused == PAUSE_KEPT ? json_string("kept")
                                                       : json_string("lost"));
+        json_object_set_new(table, "rows", known_text(t->rows_where));
         json_object_set_new(table, "suspended_lsn", json_text_lsn(t->suspended_lsn));
         json_object_set_new(table, "statement", known_text(t->remedy));
         json_object_set_new(table, "source_statement", known_text(t->source_statement));

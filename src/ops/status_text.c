@@ -407,6 +407,7 @@ static void table_row(const Screen *s, const json_t *table)
 {
     char n[TEXT_NUMBER_SIZE];
     const char *message = json_get_text(table, "message", "");
+    const char *rows = json_get_text(table, "rows", "");
     text_put_cell(s->out, json_get_text(table, "table", "unknown"), name_width(s), false);
     if (s->width >= 40) {
         buf_putc(s->out, ' ');
@@ -417,6 +418,8 @@ static void table_row(const Screen *s, const json_t *table)
             text_put_cell(s->out, text_count(json_get_number(table, COLUMNS[c].key), n),
                           NUMBER_WIDTH, true);
     buf_putc(s->out, '\n');
+    if (rows[0] != '\0')
+        buf_printf(s->out, "  rows where %s\n", rows);
     if (message[0] != '\0') {
         buf_puts(s->out, "  ");
         text_put_wrapped(s->out, message, 2, 2, s->width);

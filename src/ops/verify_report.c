@@ -56,6 +56,8 @@ static json_t *table_json(const VerifyTable *t)
                                   "different", (json_int_t)t->different, "representation",
                                   (json_int_t)t->representation, "by_others",
                                   (json_int_t)t->by_others, "at_least", t->at_least));
+    json_object_set_new(out, "outside",
+                        t->outside >= 0 ? json_integer((json_int_t)t->outside) : json_null());
     json_object_set_new(out, "chunks", json_integer((json_int_t)t->chunks));
     json_object_set_new(out, "bytes", json_integer((json_int_t)t->bytes));
     json_object_set_new(out, "first_lsn", json_text_lsn(t->first_lsn));
@@ -273,6 +275,10 @@ static void put_table(const json_t *t, int name_width, Buf *out)
         text_put_clean(out, why);
         buf_putc(out, '\n');
     }
+    int64_t outside = count_of(t, "outside");
+    if (outside > 0)
+        buf_printf(out, "    %lld more rows of the target are outside of the filter\n",
+                   (long long)outside);
     int64_t others = count_of(t, "differences.by_others");
     if (others > 0)
         buf_printf(out, "    %lld of the rows named below were not written by bascule\n",

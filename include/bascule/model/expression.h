@@ -78,6 +78,8 @@ typedef struct Expression {
 /* CONFIG: a character or a word that is not on the list, a parenthesis too many, nothing at all. */
 MUST_CHECK bool expression_parse(Arena *arena, const char *text, const Expression **out,
                                  Error *err);
+/* A text in it that a date or time would read as another moment each time ('now'); NULL: none. */
+const char *expression_clock_word(const Expression *expression);
 /* The same over columns that are called otherwise: `from` and `to` are `count` names each. */
 const Expression *expression_renamed(Arena *arena, const Expression *expression, int count,
                                      const char *const *from, const char *const *to);

@@ -49,10 +49,12 @@ typedef struct Column {
     const char *target_equal_schema;
     bool target_identity_always;
     const char *target_type_text;
+    const char *target_reads_as; /* of a domain over a built-in type: that type, with its length */
     /* by the rules */
     const char *other_types; /* that the target's may have, "" any; NULL: only the same */
     const Expression *value; /* added: what it is made of; NULL: a column of the source */
     int *operands;           /* index into columns of each piece of `value`; -1 no column */
+    const bool *texts;       /* by piece: a column of texts, compared by their bytes */
     const char *rule;        /* of an added one: which, for messages */
 } Column;
 
@@ -120,8 +122,14 @@ typedef struct Relation {
     const char *left_out_needed;  /* one of them that is NOT NULL and has no default; NULL: none */
     const char *left_out_key;     /* one of them that is part of the key; NULL: none */
     const char *column_rule;      /* a rule about its columns, for messages; NULL: none */
-    int64_t estimated_rows;       /* -1 unknown */
-    int64_t bytes;                /* heap and toast, without indexes */
+    const Expression *filter;     /* which rows move, by the source's names; NULL: all */
+    int *filter_operands;         /* as Column.operands and .texts */
+    const bool *filter_texts;
+    const char *filter_rule; /* where it is written, for messages */
+    /* a rule does not fit its columns any more (catalog_read_living()): it can only be suspended */
+    const char *rule_trouble;
+    int64_t estimated_rows; /* -1 unknown */
+    int64_t bytes;          /* heap and toast, without indexes */
     int64_t heap_blocks;
     bool target_has_key;  /* (state) the target has a usable index on key[] */
     bool target_is_root;  /* (state) the target's table is a partitioned one: no ONLY there */

@@ -70,6 +70,14 @@ typedef struct RuleColumn {
     int matched;
 } RuleColumn;
 
+/* Which rows of a table move. As with names the rule with fewest wildcards is taken. */
+typedef struct RuleFilter {
+    const char *text, *place;
+    const char *schema, *table;  /* globs */
+    const Expression *condition; /* NULL: all rows, said of this table */
+    int matched;
+} RuleFilter;
+
 /* One table's names spelled out: of the way back, whose names are the way forward's turned. */
 typedef struct RuleTwin {
     const char *schema, *table;
@@ -80,6 +88,8 @@ typedef struct RuleTwin {
     int left_out_count, to_left_out_count;
     const char **left_out;    /* columns that do not go back */
     const char **to_left_out; /* and those that did not come */
+    const Expression *filter; /* NULL: all rows; of these names */
+    const char *filter_rule;
 } RuleTwin;
 
 /* What becomes of rows of these tables that both sides wrote. As with names the rule with fewest
@@ -101,6 +111,8 @@ typedef struct Rules {
     int column_count;
     const RuleTwin *twins; /* by schema and table; then the other rules are not asked */
     int twin_count;
+    RuleFilter *filters;
+    int filter_count;
     RuleConflict *conflicts;
     int conflict_count;
     const char **notes; /* what has no meaning here, for the operator */
@@ -150,6 +162,11 @@ MUST_CHECK bool rules_column_types(const Rules *rules, const char *schema, const
 /* The rules that add columns to a table, one for each column, into out[rules->column_count]. */
 MUST_CHECK bool rules_columns_added(const Rules *rules, const char *schema, const char *table,
                                     const RuleColumn **out, int *out_count, Error *err);
+/* Which rows of a table move: *out_condition NULL: all; *out_rule where that is written. CONFIG when two
+ * rules contradict each other. */
+MUST_CHECK bool rules_filter(const Rules *rules, Arena *arena, const char *schema,
+                             const char *table, const Expression **out_condition,
+                             const char **out_rule, Error *err);
 /* Sets all counts of what was matched to 0. */
 void rules_forget_matches(Rules *rules);
 /* The twin of a table; NULL: none. */

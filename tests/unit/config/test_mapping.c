@@ -403,7 +403,7 @@ static void dms_refuses(void **state)
         {"{\"rule-id\":2,\"rule-type\":\"selection\",\"rule-action\":\"include\",\"object-"
          "locator\":"
          "{" TABLES "},\"filters\":[{\"filter-type\":\"source\"}]}",
-         "rule 2: source filters are not supported"},
+         "'filters' need the name of one table"},
         {"{\"rule-id\":2,\"rule-type\":\"selection\",\"rule-action\":\"include\",\"object-"
          "locator\":"
          "{" TABLES "},\"load-order\":\"first\"}",
