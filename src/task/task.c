@@ -430,7 +430,16 @@ static const SyncTableStatus *suspended_table(const SyncStatus *st)
     return NULL;
 }
 
-bool task_ready(const Task *task, const SyncStatus *st, CutoverDecision decision, char *out_why,
+/* What the engine itself would refuse the switch with. */
+static void ask_engine(Task *task, char *out_why, size_t size)
+{
+    Error err = ERROR_INIT;
+    Sync *sync = task_sync(task);
+    if (out_why[0] == '\0' && sync != NULL && !sync_ready(sync, &err))
+        snprintf(out_why, size, "%s", err.message);
+}
+
+bool task_ready(Task *task, const SyncStatus *st, CutoverDecision decision, char *out_why,
                 size_t size)
 {
     out_why[0] = '\0';
@@ -449,10 +458,11 @@ bool task_ready(const Task *task, const SyncStatus *st, CutoverDecision decision
                  suspended_table(st)->paused != PAUSE_NOT ? "paused" : "suspended");
     else
         judge_lag(task, st, out_why, size);
+    ask_engine(task, out_why, size);
     return out_why[0] == '\0';
 }
 
-bool task_ready_back(const Task *task, const SyncStatus *st, const Situation *now, char *out_why,
+bool task_ready_back(Task *task, const SyncStatus *st, const Situation *now, char *out_why,
                      size_t size)
 {
     out_why[0] = '\0';
@@ -474,5 +484,6 @@ bool task_ready_back(const Task *task, const SyncStatus *st, const Situation *no
         snprintf(out_why, size, "the task is %s", st->phase);
     else
         judge_lag(task, st, out_why, size);
+    ask_engine(task, out_why, size);
     return out_why[0] == '\0';
 }

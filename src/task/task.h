@@ -75,8 +75,8 @@ MUST_CHECK bool task_revoke(Task *task, Error *err);
 /* Which side is open and what the decision rows say; UNKNOWN when a side does not answer. */
 Situation task_situation(Task *task);
 /* What `status` shows of readiness: true, or false with one sentence. */
-bool task_ready(const Task *task, const SyncStatus *status, CutoverDecision decision, char *out_why,
+bool task_ready(Task *task, const SyncStatus *status, CutoverDecision decision, char *out_why,
                 size_t size);
 /* The same for a rollback after the opening. */
-bool task_ready_back(const Task *task, const SyncStatus *status, const Situation *now,
-                     char *out_why, size_t size);
+bool task_ready_back(Task *task, const SyncStatus *status, const Situation *now, char *out_why,
+                     size_t size);
