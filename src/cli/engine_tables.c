@@ -1,60 +1,45 @@
 /* engine_tables - see the header. */
 #include "cli/engine_tables.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "bascule/base/log.h"
 #include "bascule/base/mem.h"
-#include "bascule/base/worker.h"
+#include "cli/engine_job.h"
 #include "ops/tables_request.h"
 
 struct EngineTables {
     Task *task;
-    pthread_mutex_t lock; /* guards what follows, for start against start */
-    bool ended;
-    Worker *worker;
-    StopToken *stop;
-    Arena *arena;
+    EngineJob job;
     TablesAsk ask;
-    ControlEvents *events;
 };
 
 EngineTables *engine_tables_new(Task *task)
 {
     EngineTables *tables = mem_zalloc(sizeof *tables);
     tables->task = task;
-    pthread_mutex_init(&tables->lock, NULL);
+    engine_job_init(&tables->job);
     return tables;
-}
-
-static void join(EngineTables *tables)
-{
-    if (tables->worker != NULL)
-        worker_join(tables->worker, NULL);
-    stop_free(tables->stop);
-    arena_free(tables->arena);
-    tables->worker = NULL;
-    tables->stop = NULL;
-    tables->arena = NULL;
 }
 
 void engine_tables_end(EngineTables *tables)
 {
-    if (tables == NULL)
-        return;
-    pthread_mutex_lock(&tables->lock);
-    tables->ended = true;
-    join(tables);
-    pthread_mutex_unlock(&tables->lock);
+    if (tables != NULL)
+        engine_job_end(&tables->job, false);
 }
 
 void engine_tables_free(EngineTables *tables)
 {
     if (tables == NULL)
         return;
-    pthread_mutex_destroy(&tables->lock);
+    engine_job_done(&tables->job);
     free(tables);
+}
+
+static bool read_request(void *self, const json_t *request, Error *err)
+{
+    EngineTables *tables = self;
+    return tables_request_read(request, tables->job.arena, &tables->ask, err);
 }
 
 static StepResult step(void *self, Error *err)
@@ -67,28 +52,17 @@ static StepResult step(void *self, Error *err)
                            : ERR(&failure, ERR_WRONG_STATE, "the task has not begun yet");
     if (!ok)
         log_error_value(LOG_WARN, &failure, "tables");
-    (void)control_events_line(tables->events, tables_final_json(&tables->ask, &failure), true);
+    (void)control_events_line(tables->job.events, tables_final_json(&tables->ask, &failure), true);
     return STEP_DONE;
 }
 
 bool engine_tables_start(EngineTables *tables, const json_t *request, ControlEvents *events,
                          Error *err)
 {
-    bool ok = true;
-    pthread_mutex_lock(&tables->lock);
-    if (tables->ended)
-        ok = ERR(err, ERR_WRONG_STATE, "the engine is ending");
-    else if (tables->worker != NULL && !worker_ended(tables->worker))
-        ok = ERR(err, ERR_WRONG_STATE, "another request about tables is being done");
-    if (ok) {
-        join(tables);
-        tables->arena = arena_new(0);
-        tables->stop = stop_new();
-        tables->events = events;
-        WorkerSpec spec = {.name = "tables", .self = tables, .step = step};
-        ok = tables_request_read(request, tables->arena, &tables->ask, err) &&
-             (tables->worker = worker_start(&spec, tables->stop, err)) != NULL;
-    }
-    pthread_mutex_unlock(&tables->lock);
-    return ok;
+    EngineJobSpec spec = {.name = "tables",
+                          .busy = "another request about tables is being done",
+                          .self = tables,
+                          .read = read_request,
+                          .work = step};
+    return engine_job_start(&tables->job, &spec, request, events, err);
 }

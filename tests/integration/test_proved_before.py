@@ -1,6 +1,7 @@
 """What is proved before the freeze: by a comparison right before it, and by the switch before, for the other direction."""
 import shutil
 
+import pytest
 from harness import oracle, workload
 from harness.flow import assert_error, cut_over
 from harness.waiting import wait_until
@@ -12,6 +13,27 @@ def roll_back(task, *args):
     done = task.rollback(*args)
     assert done.code == 0, f"{done!r}\n{task.tail(100)}"
     return done
+
+
+def damage_what_was_left(source, where):
+    """In `t`, past the fence that is on it."""
+    fences = [row[0] for row in source.sql("SELECT tgname FROM pg_trigger WHERE tgrelid = 't'::regclass AND tgname LIKE 'bascule%'")]
+    assert fences
+    source.sql(f"ALTER TABLE t DISABLE TRIGGER USER; UPDATE t SET w = 'damaged' WHERE {where};" +
+               ";".join(f"ALTER TABLE t ENABLE ALWAYS TRIGGER {name}" for name in fences))
+
+
+@pytest.fixture
+def switched(source, target, make_task):
+    """A task behind its cutover, with nothing verified in the other direction; then 20 rows of t are changed."""
+    source.sql(TABLES)
+    task = make_task(keys=NO_RECHECK).start().wait_streaming()
+    cut_over(task)
+    task.wait_back()
+    assert proof_of(task)["proved"] and proof_of(task)["open_keys"] == 0, task.describe()
+    target.sql("UPDATE t SET v = 1 WHERE id <= 20")
+    task.wait_back()
+    return task
 
 
 def phases(done):
@@ -69,15 +91,11 @@ def test_a_verification_that_was_interrupted_is_not_given_up(source, target, mak
     assert report["resumed"] and report["verdict"] == "proven", report
 
 
-def test_a_switch_proves_for_the_way_back(source, target, make_task):
+def test_a_switch_proves_for_the_way_back(source, target, switched):
     """Nothing is verified in the other direction: the keys changed since the switch are enough, and so again on the
     next way forward. A table that the switch did not prove by its rows is read in whole."""
-    source.sql(TABLES)
-    task = make_task(keys=NO_RECHECK).start().wait_streaming()
-    cut_over(task)
-    task.wait_back()
-    assert proof_of(task)["proved"] and proof_of(task)["open_keys"] == 0, task.describe()
-    target.sql("UPDATE t SET v = 1 WHERE id <= 20; INSERT INTO bare VALUES (1, 'new')")
+    task = switched
+    target.sql("INSERT INTO bare VALUES (1, 'new')")
     done = roll_back(task, "--json", "--verify", "keys")
     by = proved_by(done)
     assert {name: t["method"] for name, t in by.items()} == {"t": "keys", "two": "keys", "bare": "full-hash", "emptied": "keys"}
@@ -92,28 +110,15 @@ def test_a_switch_proves_for_the_way_back(source, target, make_task):
     oracle.assert_equal(source, target)
 
 
-def test_damage_behind_the_switch_is_found_on_the_way_back(source, target, make_task):
+def test_damage_behind_the_switch_is_found_on_the_way_back(source, target, switched):
     """In a row that changed since the switch, on the side that was left."""
-    source.sql(TABLES)
-    task = make_task(keys=NO_RECHECK).start().wait_streaming()
-    cut_over(task)
-    task.wait_back()
-    target.sql("UPDATE t SET v = 1 WHERE id <= 20")
-    task.wait_back()
-    fences = [row[0] for row in source.sql("SELECT tgname FROM pg_trigger WHERE tgrelid = 't'::regclass AND tgname LIKE 'bascule%'")]
-    source.sql("ALTER TABLE t DISABLE TRIGGER USER; UPDATE t SET w = 'damaged' WHERE id = 11;" +
-               ";".join(f"ALTER TABLE t ENABLE ALWAYS TRIGGER {name}" for name in fences))
-    assert fences
+    task = switched
+    damage_what_was_left(source, "id = 11")
     assert_error(task.rollback("--verify", "keys"), "different", 4)
 
 
-def test_the_proof_of_a_switch_goes_with_the_log_that_began_there(source, target, make_task):
-    source.sql(TABLES)
-    task = make_task(keys=NO_RECHECK).start().wait_streaming()
-    cut_over(task)
-    task.wait_back()
-    target.sql("UPDATE t SET v = 1 WHERE id <= 20")
-    task.wait_back()
+def test_the_proof_of_a_switch_goes_with_the_log_that_began_there(source, target, switched):
+    task = switched
     task.kill()
     shutil.rmtree(f"{task.dir}/w/keys_reverse")
     task.start().wait_back()
@@ -141,15 +146,10 @@ def test_reshaped_tables_are_not_handed_over(source, target, make_task):
     assert_error(task.cutover("--verify", "keys"), "different", 4)
 
 
-def test_a_difference_on_the_way_back_outlives_the_engine(source, target, make_task):
+def test_a_difference_on_the_way_back_outlives_the_engine(source, target, switched):
     """`verify` while the stream goes back: what it finds takes the switch's proof away for good."""
-    source.sql(TABLES)
-    task = make_task(keys=NO_RECHECK).start().wait_streaming()
-    cut_over(task)
-    task.wait_back()
-    fences = [row[0] for row in source.sql("SELECT tgname FROM pg_trigger WHERE tgrelid = 't'::regclass AND tgname LIKE 'bascule%'")]
-    source.sql("ALTER TABLE t DISABLE TRIGGER USER; UPDATE t SET w = 'damaged' WHERE id = 3333;" +
-               ";".join(f"ALTER TABLE t ENABLE ALWAYS TRIGGER {name}" for name in fences))
+    task = switched
+    damage_what_was_left(source, "id = 3333")
     assert task.cmd("verify", timeout=120).code == 4
     task.kill()
     task.start().wait_back()
