@@ -150,7 +150,7 @@ bool control_set_resume(PgConn *target, const char *task, Lsn resume_lsn, Error 
 
 bool control_write_tables(PgConn *target, const char *task, const Relations *rels, Error *err)
 {
-    enum { SCHEMA, TABLE, OID, STATE, START, ROWS, BYTES, SHAPE, ARRAYS };
+    enum { SCHEMA, TABLE, OID, STATE, START, ROWS, BYTES, SHAPE, TO_SCHEMA, TO_NAME, ARRAYS };
     PgArray arrays[ARRAYS] = {0};
     PgParam params[1 + ARRAYS] = {PG_TEXT(task)};
     for (int i = 0; i < ARRAYS; i++) {
@@ -169,6 +169,8 @@ bool control_write_tables(PgConn *target, const char *task, const Relations *rel
         pgarray_put_i64(&arrays[ROWS], rel->loaded_rows);
         pgarray_put_i64(&arrays[BYTES], rel->loaded_bytes);
         pgarray_put_string(&arrays[SHAPE], rel->shape);
+        pgarray_put_string(&arrays[TO_SCHEMA], rel->target_schema);
+        pgarray_put_string(&arrays[TO_NAME], rel->target_name);
     }
     for (int i = 0; i < ARRAYS; i++)
         params[1 + i] = pgarray_end(&arrays[i]);
@@ -189,7 +191,8 @@ bool control_write_table(PgConn *target, const char *task, const Relation *rel, 
                                number_param(rel->oid, &oid), PG_TEXT(table_state_name(state)),
                                lsn_param(start_lsn, &lsn), amount_param(rows, &rows_text),
                                amount_param(bytes, &bytes_text), PG_TEXT(message),
-                               PG_TEXT(rel->shape)),
+                               PG_TEXT(rel->shape), PG_TEXT(rel->target_schema),
+                               PG_TEXT(rel->target_name)),
                      NULL, err))
         return err_context(err, "writing the state of table '%s'", rel->display);
     return true;

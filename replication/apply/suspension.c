@@ -17,7 +17,8 @@ bool suspension_write(PgConn *target, const char *task, const Relation *rel, con
     const char *name = rel->row_name != NULL ? rel->row_name : rel->name;
     return pgconn_exec(target, SQL_CONTROL_SUSPEND,
                        PG_PARAMS(PG_TEXT(task), PG_TEXT(schema), PG_TEXT(name), PG_TEXT(oid),
-                                 PG_TEXT(lsn.text), PG_TEXT(rel->suspend_reason), PG_TEXT(remedy)),
+                                 PG_TEXT(lsn.text), PG_TEXT(rel->suspend_reason), PG_TEXT(remedy),
+                                 PG_TEXT(rel->target_schema), PG_TEXT(rel->target_name)),
                        NULL, err) ||
            err_context(err, "recording that table '%s' is suspended", rel->display);
 }

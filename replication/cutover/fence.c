@@ -52,6 +52,52 @@ bool fence_set_read(PgConn *conn, Arena *arena, const Relations *rels, FenceSide
     return true;
 }
 
+bool fence_read_others(PgConn *conn, Arena *arena, const char *task, FenceSet *set, Error *err)
+{
+    CLEANUP_BUF Buf oids = BUF_INIT;
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    arrays_begin(&oids);
+    for (int i = 0; i < set->count; i++) {
+        arrays_put_u32(&oids, set->all[i].oid);
+        set->all[i].taken_by = NULL;
+    }
+    if (!pgconn_query(conn, SQL_FENCE_OTHERS, PG_PARAMS(PG_TEXT(task), PG_TEXT(arrays_end(&oids))),
+                      &rows, err))
+        return err_context(err, "looking for fences of other tasks");
+    for (int r = 0; r < pgrows_count(rows); r++)
+        for (int i = 0; i < set->count; i++)
+            if (set->all[i].oid == pgrows_u32(rows, r, 0)) {
+                set->all[i].taken_by = arena_strdup(arena, pgrows_text(rows, r, 1));
+                set->all[i].taken_opening = pgrows_bool(rows, r, 2);
+            }
+    return true;
+}
+
+void fence_taken_text(const Fence *fence, char *out, size_t size)
+{
+    snprintf(out, size,
+             fence->taken_opening
+                 ? "table '%s.%s' is written by task '%s' until its cutover"
+                 : "table '%s.%s' was cut over by task '%s': roll that one back or clean it up",
+             fence->schema, fence->name, fence->taken_by);
+}
+
+bool fence_check_others(PgConn *conn, Arena *arena, const char *task, FenceSet *set, Error *err)
+{
+    char text[400];
+    if (!fence_read_others(conn, arena, task, set, err))
+        return false;
+    for (int i = 0; i < set->count; i++) {
+        if (set->all[i].taken_by == NULL)
+            continue;
+        fence_taken_text(&set->all[i], text, sizeof text);
+        ERR(err, ERR_BLOCKED, "%s", text);
+        return err_hint(err, "One task at a time can close a table: see 'bascule tables' and "
+                             "'bascule status' with the configuration of that one.");
+    }
+    return true;
+}
+
 static void roll_back(PgConn *conn)
 {
     Error ignored = ERROR_INIT;
@@ -254,7 +300,8 @@ static bool install(PgConn *target, Arena *arena, const char *task, const Relati
             return true;
         }
     }
-    if (!pgconn_query(target, SQL("SELECT SESSION_USER"), PG_NO_PARAMS, &role, err))
+    if (!fence_check_others(target, arena, task, &set, err) ||
+        !pgconn_query(target, SQL("SELECT SESSION_USER"), PG_NO_PARAMS, &role, err))
         return false;
     write_target_arm(&arm, &set, task, pgrows_text(role, 0, 0));
     return set.count == 0 || pgconn_script(target, sqltext_sql(&arm), err);

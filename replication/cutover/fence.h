@@ -14,8 +14,10 @@
 typedef struct Fence {
     uint32_t oid;
     const char *schema, *name, *owner;
-    bool in_scope; /* false: a root or parent above tables in scope */
-    bool owned;    /* our role may alter it */
+    bool in_scope;        /* false: a root or parent above tables in scope */
+    bool owned;           /* our role may alter it */
+    const char *taken_by; /* task whose fence is in force there; filled by fence_read_others() */
+    bool taken_opening;   /* until that task opens this side */
 } Fence;
 
 /* Every table in scope and everything above it, parents first: also the order of locking. */
@@ -29,6 +31,14 @@ typedef enum FenceSide { FENCE_SOURCE, FENCE_TARGET } FenceSide;
 /* SCHEMA_CHANGED when a table of rels is not there. */
 MUST_CHECK bool fence_set_read(PgConn *conn, Arena *arena, const Relations *rels, FenceSide side,
                                FenceSet *out_set, Error *err);
+/* A table has one fence: ours would take the place of the one that keeps another task true. */
+MUST_CHECK bool fence_read_others(PgConn *conn, Arena *arena, const char *task, FenceSet *set,
+                                  Error *err);
+/* BLOCKED, naming the first one that is taken. */
+MUST_CHECK bool fence_check_others(PgConn *conn, Arena *arena, const char *task, FenceSet *set,
+                                   Error *err);
+/* What to say of one that is taken. */
+void fence_taken_text(const Fence *fence, char *out, size_t size);
 /* Schema, function, table on the source; committed by themselves; idempotent. */
 MUST_CHECK bool fence_objects_create(PgConn *source, Error *err);
 /* One script that arms every table: create (or replace) and ENABLE ALWAYS. `role`: who streams back

@@ -393,6 +393,14 @@ static bool lock_tables(Cutover *cut, Error *err)
                     "moment. Nothing was changed.");
 }
 
+/* Once more, with the tables locked: a fence that was committed since the preflight is seen now, and none
+ * can come before ours. */
+static bool still_free(Cutover *cut, Error *err)
+{
+    return cut->spec->back ||
+           fence_check_others(cut->freeze.conn, cut->arena, cut->spec->task, &cut->fences, err);
+}
+
 static bool arm_triggers(Cutover *cut, Error *err)
 {
     CLEANUP_SQLTEXT SqlText arm = SQLTEXT_INIT;
@@ -422,7 +430,8 @@ CutoverFsmEvent cutover_freeze(Cutover *cut, Error *err)
     freeze->state = FREEZE_HELD;
     freeze->next_beat_us = clock_now_us() + BEAT_US;
     freeze->silent_until_us = clock_now_us() + IDLE_LIMIT_US;
-    bool ok = !freeze->gave_up && !FAULT_ERROR(CUTOVER_LOCKED, err) && arm_triggers(cut, err);
+    bool ok = !freeze->gave_up && !FAULT_ERROR(CUTOVER_LOCKED, err) && still_free(cut, err) &&
+              arm_triggers(cut, err);
     if (!ok && !freeze->gave_up) {
         freeze_explain_silence(cut, err);
         give_up(cut, err);

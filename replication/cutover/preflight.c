@@ -93,24 +93,20 @@ static bool check_source_facts(Findings *f, Error *err)
     return true;
 }
 
-/* A source table has one fence: ours would take the place of the one that keeps another task's cutover
- * true. */
 static bool check_other_fences(Findings *f, Error *err)
 {
-    const FenceSet *set = &f->cut->fences;
-    CLEANUP_PGROWS PgRows *rows = NULL;
+    FenceSet *set = &f->cut->fences;
+    char text[400];
     if (f->cut->spec->back)
         return true;
-    if (!pgconn_query(f->cut->source, SQL_FENCE_OTHERS, PG_PARAMS(PG_TEXT(f->cut->spec->task)),
-                      &rows, err))
+    if (!fence_read_others(f->cut->source, f->cut->arena, f->cut->spec->task, set, err))
         return false;
-    for (int r = 0; r < pgrows_count(rows); r++)
-        for (int i = 0; i < set->count; i++)
-            if (strcmp(set->all[i].name, pgrows_text(rows, r, 1)) == 0 &&
-                strcmp(set->all[i].schema, pgrows_text(rows, r, 0)) == 0)
-                block(f, ERR_BLOCKED,
-                      "table '%s.%s' was cut over by task '%s': roll that one back or clean it up",
-                      set->all[i].schema, set->all[i].name, pgrows_text(rows, r, 2));
+    for (int i = 0; i < set->count; i++) {
+        if (set->all[i].taken_by == NULL)
+            continue;
+        fence_taken_text(&set->all[i], text, sizeof text);
+        block(f, ERR_BLOCKED, "%s", text);
+    }
     return true;
 }
 

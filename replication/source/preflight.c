@@ -75,6 +75,7 @@ static void look_at_tables(Preflight *p)
         preflight_source_rights(p, tables);
         preflight_tables(p, tables);
     }
+    preflight_tasks(p);
     preflight_target_rights(p);
     preflight_graph(p);
     preflight_target_tables(p);

@@ -87,6 +87,7 @@ void preflight_resources(Preflight *p, PreflightSide *side); /* connections, loc
 void preflight_databases(Preflight *p);                      /* encoding, collation */
 void preflight_extensions(Preflight *p);
 void preflight_transactions(Preflight *p); /* what a slot waits for */
+void preflight_tasks(Preflight *p);        /* of which some of our tables are */
 void preflight_others(Preflight *p);       /* subscriptions, triggers, objects */
 void preflight_capture(Preflight *p);      /* event triggers that tell of DDL */
 void preflight_source_rights(Preflight *p, const PgRows *tables);

@@ -70,10 +70,13 @@ CREATE TABLE IF NOT EXISTS bascule.table_state (
     remedy      text,
     shape       text,
     paused      text CHECK (paused IN ('kept', 'lost')),
+    target_schema text,
+    target_name text,
     changed_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     PRIMARY KEY (task, schema_name, table_name)
 );
 ALTER TABLE bascule.table_state ADD COLUMN IF NOT EXISTS paused text CHECK (paused IN ('kept', 'lost'));
+ALTER TABLE bascule.table_state ADD COLUMN IF NOT EXISTS target_schema text, ADD COLUMN IF NOT EXISTS target_name text;
 COMMENT ON TABLE bascule.table_state IS 'One row a table of a task: its full load and where its stream begins.';
 COMMENT ON COLUMN bascule.table_state.schema_name IS 'Name on the source, as table_name.';
 COMMENT ON COLUMN bascule.table_state.source_oid IS
@@ -91,6 +94,8 @@ COMMENT ON COLUMN bascule.table_state.suspended_lsn IS
     'Position on the source from which on its changes are left out; NULL: it is not suspended.';
 COMMENT ON COLUMN bascule.table_state.paused IS
     'Its operator wants it left out: kept, the slot keeps its changes from suspended_lsn on; lost, it is copied again. NULL: not paused.';
+COMMENT ON COLUMN bascule.table_state.target_schema IS
+    'Where its rows go, with target_name; NULL: under the names of the source.';
 COMMENT ON COLUMN bascule.table_state.remedy IS 'Statement that makes the target fit a suspended table.';
 COMMENT ON COLUMN bascule.table_state.shape IS
     'What the source''s catalog said of the table when its copy was taken.';

@@ -18,10 +18,10 @@
 #include "bascule/base/mem.h"
 #include "source/capture.h"
 #include "source/mapped.h"
+#include "source/others.h"
 #include "source/shape.h"
 #include "sql_files.h"
 #include "sync/internal.h"
-#include "sync/others.h"
 #include "sync/reverse.h"
 
 /* `status` goes on counting when the catalog is read again. */
@@ -322,7 +322,7 @@ static bool try_filters(Sync *sync, PgConn *source, Error *err)
 static bool look_first(Sync *sync, PgConn *source, Error *err)
 {
     return read_catalog(sync, source, err) && rules_all_matched(sync->spec.rules, err) &&
-           others_check(sync, NULL, err) &&
+           others_check(sync->control, sync->spec.task, sync_relations(sync), NULL, err) &&
            (sync->spec.mode == SYNC_FULL_LOAD || check_identities(sync_relations(sync), err)) &&
            try_filters(sync, source, err) && look_at_target(sync, err) &&
            try_values(sync, source, err) &&
@@ -377,9 +377,9 @@ static bool prepare_cdc(Sync *sync, PgConn *source, Error *err)
     Lsn start = LSN_UNKNOWN;
     bool stated = sync->spec.cdc_start_lsn != LSN_UNKNOWN;
     if (!read_catalog(sync, source, err) || !rules_all_matched(sync->spec.rules, err) ||
-        !others_check(sync, NULL, err) || !check_identities(sync_relations(sync), err) ||
-        !try_filters(sync, source, err) || !look_at_target(sync, err) ||
-        !try_values(sync, source, err))
+        !others_check(sync->control, sync->spec.task, sync_relations(sync), NULL, err) ||
+        !check_identities(sync_relations(sync), err) || !try_filters(sync, source, err) ||
+        !look_at_target(sync, err) || !try_values(sync, source, err))
         return false;
     if (stated) {
         if (!start_at_position(sync, source, &start, err) || !make_publication(sync, source, err))
@@ -397,7 +397,7 @@ static bool prepare_cdc(Sync *sync, PgConn *source, Error *err)
     if (!write_row(sync, TASK_PREPARING, err) ||
         !rules_mark_keep(sync->control, sync->spec.task, sync->spec.rules, err) ||
         !control_write_tables(sync->control, sync->spec.task, rels, err) ||
-        !others_check(sync, NULL, err) ||
+        !others_check(sync->control, sync->spec.task, sync_relations(sync), NULL, err) ||
         !control_set_resume(sync->control, sync->spec.task, start, err))
         return false;
     sync->row.resume_lsn = start;
@@ -461,7 +461,7 @@ bool sync_prepare(Sync *sync, Error *err)
     FAULT(SLOT_CREATED);
     sync->row.consistent_lsn = start->lsn;
     if (!control_write_tables(sync->control, sync->spec.task, sync_relations(sync), err) ||
-        !others_check(sync, NULL, err) ||
+        !others_check(sync->control, sync->spec.task, sync_relations(sync), NULL, err) ||
         !control_set_resume(sync->control, sync->spec.task, start->lsn, err) ||
         !write_row(sync, TASK_PREPARING, err))
         return false;

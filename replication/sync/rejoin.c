@@ -21,10 +21,10 @@
 #include "bascule/base/fault.h"
 #include "bascule/base/log.h"
 #include "bascule/base/mem.h"
+#include "source/others.h"
 #include "source/shape.h"
 #include "sql_files.h"
 #include "sync/internal.h"
-#include "sync/others.h"
 
 struct Rejoin {
     Sync *sync;
@@ -182,7 +182,8 @@ static void unmark_members(Sync *sync)
 /* What is refused here concerns the tables that come back, not the stream of the others. */
 static bool make_ready(Sync *sync, Error *err)
 {
-    return others_check(sync, is_member, err) && publish(sync, err) &&
+    return others_check(sync->control, sync->spec.task, sync_relations(sync), is_member, err) &&
+           publish(sync, err) &&
            target_catalog_match(sync->control, sync_relations(sync), MATCH_STREAM, err) &&
            sync_quiet_triggers(sync, err) &&
            sync->spec.close_target(sync->spec.close_arg, sync->control, sync_relations(sync), err);
@@ -253,7 +254,8 @@ static bool write_member(Sync *sync, const Relation *rel, const char *lsn, Error
            pgconn_exec(sync->control, SQL_REJOIN_TABLE,
                        PG_PARAMS(PG_TEXT(sync->spec.task), PG_TEXT(rel->schema), PG_TEXT(rel->name),
                                  PG_TEXT(oid), PG_TEXT(lsn), PG_TEXT(rows), PG_TEXT(bytes),
-                                 PG_TEXT(rel->shape)),
+                                 PG_TEXT(rel->shape), PG_TEXT(rel->target_schema),
+                                 PG_TEXT(rel->target_name)),
                        NULL, err);
 }
 

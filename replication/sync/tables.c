@@ -13,9 +13,9 @@
 #include "bascule/base/clock.h"
 #include "bascule/base/fault.h"
 #include "bascule/base/log.h"
+#include "source/others.h"
 #include "sql_files.h"
 #include "sync/internal.h"
-#include "sync/others.h"
 
 static const char *const ACTIONS[TABLES_ACTION_COUNT] = {"add", "reload", "pause", "resume"};
 #define OPEN_WAIT_US ((int64_t)15000000)
@@ -459,6 +459,17 @@ static bool do_tables(Doing *d, Error *out_answer, Error *err)
     return true;
 }
 
+/* What these rules select, under the names that it has on the target, is no other task's. */
+static bool free_for_us(Sync *sync, Rules *rules, Error *err)
+{
+    Relations *with = NULL;
+    bool ok = sync_keep_control(sync, err) &&
+              catalog_read(sync->watch_conn, sync->control, sync->spec.task, rules, &with, err) &&
+              others_check(sync->control, sync->spec.task, with, NULL, err);
+    relations_free(with);
+    return ok;
+}
+
 /* Each pattern must name something that does not move yet, or nothing would have been added. */
 static bool look_at_added(Sync *sync, const TablesAsk *ask, Error *err)
 {
@@ -478,14 +489,14 @@ static bool look_at_added(Sync *sync, const TablesAsk *ask, Error *err)
             err->cls = ERR_USAGE;
             return false;
         }
-        if (!sync_keep_control(sync, err) ||
-            !others_check_pattern(sync, &rules.patterns[rules.count - 1], err))
-            return false;
         if (!sync_watch_source(sync, err) ||
             !catalog_newcomers(sync->watch_conn, &rules, sync_relations(sync), &count, &hash, err))
             return false;
-        if (count > 0)
+        if (count > 0) {
+            if (!free_for_us(sync, &rules, err))
+                return false;
             continue;
+        }
         ERR(err, ERR_USAGE, "'%s' names no table of the source that is not moved already",
             ask->patterns[i]);
         return err_hint(err,

@@ -1,4 +1,5 @@
 """Several tasks on one source at once, into one target database and into two: each goes its own way."""
+import os
 import subprocess
 
 import psycopg
@@ -70,6 +71,72 @@ def test_one_table_into_two_targets_is_cut_over_once(source, target, make_databa
     two.wait_ready()
     assert two.cutover().code == 0
     equal(source, second, "a")
+
+
+def test_two_cutovers_of_one_table_at_once(source, target, make_database, clusters, make_task):
+    """The other's whole cutover comes between the preflight of ours and our freeze: its fence stays."""
+    fill(source, "a")
+    second = make_database(clusters[1])
+    one = make_task(source, target, task="race_one").start().wait_streaming()
+    two = make_task(source, second, task="race_two")
+    script = os.path.join(two.dir, "other.sh")
+    with open(script, "w") as f:
+        f.write(f"#!/bin/sh\nexec {one.binary} --config {one.file} cutover --yes\n")
+    os.chmod(script, 0o700)
+    two.write_config(hooks={"commands": [f"before-freeze 60s abort {script}"]})
+    two.start().wait_streaming()
+    one.wait_ready()
+    two.wait_ready()
+    refusal = two.cutover()
+    assert_error(refusal, "blocked", 3)
+    assert "was cut over by task 'race_one'" in refusal.text, repr(refusal)
+    refused(source, "a")
+    write(target, "a", 3)
+    with pytest.raises(psycopg.Error) as caught:
+        write(second, "a", 3)
+    assert caught.value.sqlstate == "25006"
+    one.wait_back()
+    assert one.rollback().code == 0
+    two.write_config(hooks={"commands": []})
+    arrives(source, second, two, "a", 4)
+
+
+def test_one_place_on_the_target_for_two_tasks(source, target, make_database, clusters, make_task):
+    """By another name, from another source, or by the partitioned table above: one fence, one task."""
+    fill(source, "a", "b")
+    parted = ("CREATE TABLE public.whole (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE public.part1 PARTITION OF public.whole"
+              " FOR VALUES IN (1); CREATE TABLE public.part2 PARTITION OF public.whole FOR VALUES IN (2)")
+    source.sql(parted)
+    make_schema(source, target)
+    one = make_task(source, target, task="place_one", tables={"include": ["a.t", "public.part1"]}, target={"prepare": "nothing"})
+    one.start().wait_streaming()
+    elsewhere = make_database(clusters[1])
+    fill(elsewhere, "a")
+    foreign = {"tables": {"include": ["a.t"]}, "target": {"prepare": "nothing"}, "mode": "cdc"}
+    renamed = {"tables": {"include": ["b.t"]}, "rules": {"names": ["b.t -> a.t"]}, "target": {"prepare": "nothing"}, "mode": "cdc"}
+    for name, src, config, place in (
+            ("foreign", elsewhere, foreign, "a.t"), ("renamed", source, renamed, "a.t"),
+            ("partition", source, foreign | {"tables": {"include": ["public.part2"]}}, "public.whole")):
+        other = make_task(src, target, task=f"place_{name}", **config)
+        said = f"table '{place}' is moved into this target by task 'place_one' already"
+        found = other.cmd("check")
+        assert found.code == 3 and said in found.text, repr(found)
+        ended = other.run_to_end()
+        assert_error(ended, "blocked", 3)
+        assert said in ended.text, repr(ended)
+    assert target.value("SELECT count(*) FROM bascule.task") == 1
+    two = make_task(source, target, task="place_two", tables={"include": ["b.child"]}, rules={"names": ["b.* -> a.*"]},
+                    target={"prepare": "truncate"}).start().wait_streaming()
+    refusal = two.cmd("tables", "add", "b.t")
+    assert_error(refusal, "blocked", 3)
+    assert "moved into this target by task 'place_one'" in refusal.text, repr(refusal)
+    # What is in force is not replaced, whatever the control rows say.
+    target.sql("DELETE FROM bascule.table_state WHERE task = 'place_one' AND table_name = 'part1'")
+    three = make_task(source, target, task="place_three", **(foreign | {"tables": {"include": ["public.part2"]}}))
+    ended = three.run_to_end()
+    assert_error(ended, "blocked", 3)
+    assert "is written by task 'place_one'" in ended.text, repr(ended)
+    arrives(source, target, one, "a", 5)
 
 
 @pytest.mark.parametrize("plugin", ["pgoutput", "wal2json"])
