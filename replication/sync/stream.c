@@ -14,6 +14,7 @@
 
 #include "apply/ddl_notes.h"
 #include "bascule/base/clock.h"
+#include "bascule/base/fault.h"
 #include "bascule/base/log.h"
 #include "sync/internal.h"
 
@@ -294,12 +295,11 @@ static bool start_worker(Sync *sync, const char *name, StepResult (*step)(void *
     return worker != NULL;
 }
 
-bool sync_stream_start(Sync *sync, Error *err)
+static bool start_parts(Sync *sync, Error *err)
 {
-    sync->streaming = true;
     /* Opening makes the resume row durable: before that nothing may be confirmed. */
     return make_parts(sync, err) && applier_open(sync->applier, err) &&
-           sync_keys_begin(sync, err) &&
+           !FAULT_ERROR(BEFORE_STREAM, err) && sync_keys_begin(sync, err) &&
            (atomic_load(&sync->keylog) == NULL ||
             start_worker(sync, "keys", sync_keys_step, NULL, &sync->keys_worker, err)) &&
            (atomic_load(&sync->keylog) == NULL || sync->spec.recheck_interval_us == 0 ||
@@ -310,6 +310,16 @@ bool sync_stream_start(Sync *sync, Error *err)
                         &sync->reader_worker, err) &&
            start_worker(sync, "ticker", sync_ticker_step, sync_ticker_reset, &sync->ticker_worker,
                         err);
+}
+
+/* A stream without some of its parts would stand for ever: who asks sees none, and begins anew. */
+bool sync_stream_start(Sync *sync, Error *err)
+{
+    sync->streaming = true;
+    if (start_parts(sync, err))
+        return true;
+    sync_stream_stop(sync);
+    return false;
 }
 
 static void join(Sync *sync, Worker **worker)
@@ -330,7 +340,8 @@ void sync_stream_stop(Sync *sync)
         return;
     sync_gate_revoke(sync, false);
     stop_request(sync->stream_stop);
-    flow_queue_wake(sync->queue);
+    if (sync->queue != NULL)
+        flow_queue_wake(sync->queue);
     join(sync, &sync->reader_worker);
     join(sync, &sync->apply_worker);
     join(sync, &sync->ticker_worker);

@@ -74,6 +74,21 @@ def test_a_paused_table_comes_back_without_a_copy(plugin, source, target, make_t
     finish(task, source, target)
 
 
+def test_a_stream_that_begins_half_begins_again(source, target, make_task):
+    """What stopped the stream for a moment could not start it again: nothing may be left standing."""
+    for name in ("held", "other"):
+        source.sql(TABLE.format(name))
+    task = make_task().start(env={"BASCULE_FAULT": "BEFORE_STREAM@2:lost"}).wait_streaming()
+    task.cmd("tables", "pause", "public.held", timeout=120)
+    wait_until(lambda: "trying again" in task.tail(40), 60, "the second start failed", 0.1, dump=task.describe)
+    task.wait_streaming()
+    wait_paused(task, "held")
+    goes_on(task, source, target)
+    assert asked(task, "resume", "public.held") == {"public.held": "resumed"}
+    none_suspended(task)
+    caught_up_and_equal(task, source, target)
+
+
 def test_tables_paused_at_different_places(source, target, make_task):
     """Each goes on from its own position, also while the stream is still behind where the others are."""
     names = ["one", "two", "three", "other"]
