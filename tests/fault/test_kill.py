@@ -281,7 +281,7 @@ def test_lost_connections_are_mended_without_a_restart(fault, action, app, targe
 
 
 def test_every_failpoint_is_in_one_of_the_lists():
-    lists = LOAD + STREAM + SPILL + CUTOVER + REVOKE + VERIFY + SUSPEND + AUDIT + DISCARD + STEPS
+    lists = LOAD + STREAM + SPILL + CUTOVER + REVOKE + VERIFY + SUSPEND + AUDIT + DISCARD + STEPS + BACKUP + CONFLICT + TABLES
     assert sorted(lists) == sorted(FAULTS) and len(FAULTS) > 20
 
 
