@@ -11,6 +11,7 @@
  */
 #include "apply/applier.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,7 @@
 #define DEFAULT_BATCH_CHANGES       100000
 #define DEFAULT_DURABLE_INTERVAL_US 100000
 #define QUIET_US                    30000 /* nothing came for so long: a flush of our own holds nothing up */
+#define LOCK_WAIT_LEAST_MS          1000    /* with dual writes */
 #define WAL_WRITER_PATIENCE_US      1000000 /* its usual delay three times, and more */
 
 static const char PENDING[] = "a row waits whether its conflict was one";
@@ -136,6 +138,19 @@ void applier_free(Applier *applier)
     free(applier);
 }
 
+/* An application that holds a row here while it waits for one of the source would hold the stream up for as
+ * long as it likes: the batch is given back and tried again. */
+static bool limit_waits(Applier *applier, Error *err)
+{
+    int64_t ms = applier->spec.settle_us / 1000;
+    char text[24];
+    snprintf(text, sizeof text, "%lld",
+             (long long)(ms < LOCK_WAIT_LEAST_MS ? LOCK_WAIT_LEAST_MS : ms));
+    return pgconn_exec(applier->session.conn,
+                       SQL("SELECT pg_catalog.set_config('lock_timeout', $1, false)"),
+                       PG_PARAMS(PG_TEXT(text)), NULL, err);
+}
+
 /* Foreign keys and triggers belong to the application's own writes here. */
 static bool open_dual(Applier *applier, Error *err)
 {
@@ -149,7 +164,8 @@ static bool open_dual(Applier *applier, Error *err)
         return err_hint(err, "GRANT SET ON PARAMETER session_replication_role TO it.");
     }
     session->dual = applier->dual;
-    return dual_load(applier->dual, session->conn, applier->spec.rels, err) &&
+    return limit_waits(applier, err) &&
+           dual_load(applier->dual, session->conn, applier->spec.rels, err) &&
            dual_go_on(applier->dual, err);
 }
 
@@ -177,6 +193,7 @@ bool applier_open(Applier *applier, Error *err)
     }
     applier->opened = true;
     applier->plan = plan_new(applier->session.shapes, applier->session.live);
+    plan_expect_others(applier->plan, applier->dual != NULL);
     applier->applied_lsn = applier->durable_lsn = applier->waiting.end_lsn = resume_lsn;
     applier->last_durable_us = clock_now_us();
     atomic_store(&applier->spec.progress->applied_lsn, resume_lsn);
@@ -501,6 +518,7 @@ static bool apply_whole(Applier *applier, bool durable, Error *err)
                 plan_clear(applier->plan);
                 plan_take_tallies(applier->plan, false);
                 drop_messages(applier);
+                dual_rolled_back(applier->dual);
                 err_clear(err);
                 return apply_whole(applier, durable, err);
             }
@@ -511,7 +529,8 @@ static bool apply_whole(Applier *applier, bool durable, Error *err)
         return fail(applier, err);
     committed(applier, w->end_lsn, w->commit_time_us, w->transactions, durable);
     waiting_drop_whole(w);
-    return true;
+    /* Under load the queue is never empty: no later change goes over a row that waits. */
+    return dual_go_on(applier->dual, err);
 }
 
 /* A refused part: back to its savepoint, and row by row. */
@@ -616,7 +635,7 @@ static bool finish_parts(Applier *applier, const Flow *last, Error *err)
     committed(applier, end_lsn, commit_time_us, 1, true);
     waiting_drop_all(&applier->waiting);
     applier->waiting.end_lsn = end_lsn;
-    return true;
+    return dual_go_on(applier->dual, err);
 }
 
 static bool over(const Applier *applier, size_t bytes, int64_t changes)

@@ -19,7 +19,6 @@ struct Dual {
     DualPending **all; /* the oldest first */
     int count, room;
     Map by_key;
-    bool stale; /* by_key has to be made again */
     DualCounts now;
     int64_t stop_id; /* waits for a person; 0 none */
     Buf key;
@@ -88,32 +87,47 @@ static bool make_key(Dual *dual, const Relation *rel, const Value *key)
     return true;
 }
 
+/* Of several of one row the newest is found, and by it the older ones. */
+static void index_one(Dual *dual, DualPending *p)
+{
+    bool found;
+    MapEntry *entry = map_slot(&dual->by_key, p->key, p->key_len, &found);
+    p->older = found ? entry->value : NULL;
+    entry->key = p->key;
+    entry->value = p;
+}
+
 static void index_again(Dual *dual)
 {
     map_clear(&dual->by_key);
-    for (int i = 0; i < dual->count; i++) {
-        DualPending *p = dual->all[i];
-        bool found;
-        if (p->taken || p->settled)
-            continue;
-        MapEntry *entry = map_slot(&dual->by_key, p->key, p->key_len, &found);
-        entry->key = p->key; /* of several the newest */
-        p->older = found ? entry->value : NULL;
-        entry->value = p;
+    for (int i = 0; i < dual->count; i++)
+        index_one(dual, dual->all[i]);
+}
+
+/* It is not found any more; its own `older` stays, for whoever walks. */
+static void unlink_one(Dual *dual, const DualPending *p)
+{
+    DualPending *newest = map_get(&dual->by_key, p->key, p->key_len);
+    if (newest == p && p->older == NULL) {
+        map_remove(&dual->by_key, p->key, p->key_len);
+    } else if (newest == p) {
+        map_put(&dual->by_key, p->older->key, p->older->key_len, p->older);
+    } else {
+        while (newest != NULL && newest->older != p)
+            newest = newest->older;
+        if (newest != NULL)
+            newest->older = p->older;
     }
-    dual->stale = false;
 }
 
 DualPending *dual_find(Dual *dual, const Relation *rel, const Value *key)
 {
     if (dual->count == 0 || !make_key(dual, rel, key))
         return NULL;
-    if (dual->stale)
-        index_again(dual);
     return map_get(&dual->by_key, dual->key.data, dual->key.len);
 }
 
-static void append(Dual *dual, const DualPending *like, uint32_t rel_id)
+static DualPending *append(Dual *dual, const DualPending *like, uint32_t rel_id)
 {
     DualPending *p = mem_zalloc(sizeof *p + dual->key.len);
     *p = *like;
@@ -127,21 +141,25 @@ static void append(Dual *dual, const DualPending *like, uint32_t rel_id)
         dual->all = mem_grow(dual->all, sizeof *dual->all * (size_t)dual->room);
     }
     dual->all[dual->count++] = p;
-    dual->stale = true;
+    index_one(dual, p);
+    return p;
 }
 
 void dual_add(Dual *dual, const Relation *rel, const Value *key, const DualPending *like)
 {
-    if (!make_key(dual, rel, key))
-        return;
-    append(dual, like, rel->id);
-    dual->all[dual->count - 1]->added = true;
+    if (make_key(dual, rel, key))
+        append(dual, like, rel->id)->added = true;
+}
+
+void dual_forget(Dual *dual, DualPending *pending)
+{
+    pending->taken = true;
+    unlink_one(dual, pending);
 }
 
 void dual_take_back(Dual *dual, DualPending *pending)
 {
-    pending->taken = true;
-    dual->stale = true;
+    dual_forget(dual, pending);
     dual->now.ahead++;
     dual->now.recorded--;
     if (pending->held)
@@ -168,54 +186,67 @@ bool dual_touches(Dual *dual, const Flow *flow)
 
 /* Settling --------------------------------------------------------------------------------------- */
 
-static bool is_due(const Dual *dual, DualPending *p, int64_t now_us)
+static bool is_due(const Dual *dual, DualPending *p)
 {
+    const Progress *progress = dual->progress;
     Lsn received;
-    if (p->taken || p->settled)
-        return false;
     if (p->until_lsn == LSN_UNKNOWN) {
-        if (now_us - p->found_us < dual->settle_us)
+        /* A look that began after the time: before it the source may have written more. */
+        if (atomic_load(&progress->ticked_us) < p->found_us + dual->settle_us)
             return false;
-        p->until_lsn = atomic_load(&dual->progress->source_end_lsn);
+        p->until_lsn = atomic_load(&progress->ticked_lsn);
     }
-    return p->until_lsn != LSN_UNKNOWN &&
-           progress_reached_lsn(dual->progress, &received) >= p->until_lsn;
+    return p->until_lsn != LSN_UNKNOWN && progress_reached_lsn(progress, &received) >= p->until_lsn;
+}
+
+/* The next from place *i on that is due; NULL: none. They become due in their order. */
+static DualPending *next_due(const Dual *dual, int *i)
+{
+    for (; *i < dual->count; (*i)++) {
+        DualPending *p = dual->all[*i];
+        if (p->taken || p->settled || p->stays)
+            continue;
+        return is_due(dual, p) ? p : NULL;
+    }
+    return NULL;
 }
 
 bool dual_due(Dual *dual)
 {
-    return dual != NULL && dual->count > 0 && is_due(dual, dual->all[0], clock_now_us());
+    int i = 0;
+    return dual != NULL && next_due(dual, &i) != NULL;
 }
 
 bool dual_settle(Dual *dual, PgConn *target, Error *err)
 {
-    int64_t now_us = clock_now_us();
-    for (int i = 0; dual != NULL && i < dual->count && is_due(dual, dual->all[i], now_us); i++) {
+    int i = 0;
+    for (DualPending *p; dual != NULL && (p = next_due(dual, &i)) != NULL;) {
         CLEANUP_PGROWS PgRows *rows = NULL;
-        DualPending *p = dual->all[i];
         char id[24];
         snprintf(id, sizeof id, "%lld", (long long)p->id);
         if (!pgconn_query(target, SQL_CONFLICT_SETTLE, PG_PARAMS(PG_TEXT(id)), &rows, err))
             return err_context(err, "recording that conflict %s has settled", id);
         p->settled = true;
         /* A person may have decided it meanwhile. */
-        p->stops = p->stops && pgrows_count(rows) == 1 && pgrows_bool(rows, 0, 0);
-        dual->stale = true;
+        p->held = p->held && pgrows_count(rows) == 1 && pgrows_bool(rows, 0, 0);
+        p->stops = p->stops && p->held;
+        if (!p->held)
+            unlink_one(dual, p);
     }
     return true;
 }
 
-static void remove_where(Dual *dual, bool (*gone)(const DualPending *))
+static bool remove_where(Dual *dual, bool (*gone)(const DualPending *))
 {
-    int kept = 0;
-    for (int i = 0; i < dual->count; i++) {
+    int kept = 0, before = dual->count;
+    for (int i = 0; i < before; i++) {
         if (gone(dual->all[i]))
             free(dual->all[i]);
         else
             dual->all[kept++] = dual->all[i];
     }
-    dual->stale = dual->stale || kept != dual->count;
     dual->count = kept;
+    return kept != before;
 }
 
 static bool is_over(const DualPending *p)
@@ -236,7 +267,11 @@ void dual_committed(Dual *dual)
     for (int i = 0; i < dual->count; i++) {
         DualPending *p = dual->all[i];
         p->added = false;
-        if (p->settled && p->stops && dual->stop_id == 0)
+        if (!p->settled || p->taken || !p->held)
+            continue;
+        p->stays = true;
+        p->settled = false;
+        if (p->stops && dual->stop_id == 0)
             dual->stop_id = p->id;
     }
     remove_where(dual, is_over);
@@ -251,10 +286,13 @@ void dual_rolled_back(Dual *dual)
 {
     if (dual == NULL)
         return;
-    remove_where(dual, is_added);
-    for (int i = 0; i < dual->count; i++)
+    bool undone = remove_where(dual, is_added);
+    for (int i = 0; i < dual->count; i++) {
+        undone = undone || dual->all[i]->taken || dual->all[i]->settled;
         dual->all[i]->taken = dual->all[i]->settled = false;
-    dual->stale = true;
+    }
+    if (undone)
+        index_again(dual);
     dual->now = (DualCounts){0};
 }
 
@@ -290,10 +328,11 @@ static void load_one(Dual *dual, const Relations *rels, const PgRows *rows, int 
     DualPending like = {.id = pgrows_i64(rows, first, 0),
                         .missing = pgrows_bool(rows, first, 8),
                         .held = waits,
-                        .stops = stops};
+                        .stops = stops,
+                        .stays = settled};
     if (settled && stops && dual->stop_id == 0)
         dual->stop_id = like.id;
-    if (settled || rel == NULL || end - first != rel->key_count)
+    if ((settled && !waits) || rel == NULL || end - first != rel->key_count)
         return;
     buf_clear(&dual->key);
     buf_put_u32(&dual->key, rel->id);

@@ -6,8 +6,8 @@
  *          very row that the target had. Until the settle time has passed and the stream has come to
  *          what the source had written by then, each later change of the row is held against the
  *          record, and a record that it explains is taken back.
- * Held     a conflict whose policy is `error` leaves the target's row alone, later changes of it too;
- *          once it has settled dual_stops() says so.
+ * Held     a conflict that waits for a person leaves the target's row alone, later changes of it too, until
+ *          it is decided; once one of policy `error` has settled dual_go_on() says so.
  * Undo     what a transaction of the target did to this is kept by dual_committed(), or undone by
  *          dual_rolled_back().
  * NULL     stands for "nobody else writes here": the functions that take it where nothing is met yet do
@@ -30,6 +30,7 @@ typedef struct DualPending {
     Lsn until_lsn;             /* what the source had written when the settle time had passed */
     bool added, taken;         /* in the transaction that is open */
     bool settled;              /* likewise */
+    bool stays;                /* it has settled before and is still held */
     struct DualPending *older; /* of the same row */
     size_t key_len;
     char key[];
@@ -58,6 +59,8 @@ DualCounts *dual_counts(Dual *dual);
 DualPending *dual_find(Dual *dual, const Relation *rel, const Value *key);
 void dual_add(Dual *dual, const Relation *rel, const Value *key, const DualPending *like);
 void dual_take_back(Dual *dual, DualPending *pending);
+/* Somebody has decided it: nothing is held against it any more. */
+void dual_forget(Dual *dual, DualPending *pending);
 /* Does it change a row of which a conflict is pending? */
 bool dual_touches(Dual *dual, const Flow *flow);
 

@@ -214,17 +214,17 @@ static bool record(Case *c, const char *kind, const Value *key, Decision decisio
 
 /* Clashes with another row ------------------------------------------------------------------------ */
 
+/* columns of target_clash.sql */
+enum { X_INDEX, X_ELEMENT, X_OP_SCHEMA, X_OP, X_TYPE_SCHEMA, X_TYPE, X_NULLS_EQUAL, X_PREDICATE };
+
 /* One row more of the target that has to give way: *out_key is its key, NULL when there is none. */
-static bool find_clash_in(Case *c, const int *unique, int count, const Value **out_key, Error *err)
+static bool find_clash_in(Case *c, const DmlClash *index, const Value **out_key, Error *err)
 {
     CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
     CLEANUP_PGROWS PgRows *rows = NULL;
     int n;
-    for (int u = 0; u < count; u++)
-        if (!dml_in_row(c->table, c->present, unique[u]))
-            return true;
     PgParam *params = row_params(c, c->values, c->present, 0, &n);
-    dml_clash(&st, c->table, c->present, unique, count, latest_of(c));
+    dml_clash(&st, c->table, c->present, index, latest_of(c));
     if (!pgconn_query(c->session->conn, sqltext_sql(&st), params, n, &rows, err))
         return false;
     if (pgrows_count(rows) == 0)
@@ -244,39 +244,53 @@ static bool find_clash_in(Case *c, const int *unique, int count, const Value **o
     return true;
 }
 
-static int column_named(const Relation *rel, const char *target_name)
+/* The rows [first, end) are one index. */
+static DmlClash clash_of(Case *c, const PgRows *rows, int first, int end)
 {
-    for (int i = 0; i < rel->column_count; i++)
-        if (strcmp(rel->columns[i].target_name, target_name) == 0)
-            return i;
-    return -1;
+    DmlClashPart *parts = arena_new_array(c->arena, DmlClashPart, end - first + 1);
+    for (int row = first; row < end; row++)
+        parts[row - first] = (DmlClashPart){
+            .element = pgrows_text(rows, row, X_ELEMENT),
+            .operator_schema = pgrows_text(rows, row, X_OP_SCHEMA),
+            .operator_name = pgrows_text(rows, row, X_OP),
+            .type_schema =
+                pgrows_null(rows, row, X_TYPE) ? NULL : pgrows_text(rows, row, X_TYPE_SCHEMA),
+            .type_name = pgrows_null(rows, row, X_TYPE) ? NULL : pgrows_text(rows, row, X_TYPE),
+        };
+    return (DmlClash){
+        .parts = parts,
+        .count = end - first,
+        .predicate =
+            pgrows_null(rows, first, X_PREDICATE) ? NULL : pgrows_text(rows, first, X_PREDICATE),
+        .nulls_equal = pgrows_bool(rows, first, X_NULLS_EQUAL),
+    };
 }
 
-/* In any of the table's unique indexes but those over columns that only the target has. */
+/* In any of the table's indexes that allow a row only once, but those over columns that only the target has. */
 static bool find_clash(Case *c, const Value **out_key, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
-    Relation *one[1] = {c->session->shapes->rels->all[c->rel->id]};
-    Relations only = {.count = 1, .all = one};
-    int *unique = arena_new_array(c->arena, int, c->rel->column_count + 1);
+    PgArray known = {0};
     *out_key = NULL;
-    if (!target_catalog_query(c->session->conn, SQL_TARGET_KEYS, &only, &rows, err))
-        return false;
-    for (int first = 0, total = pgrows_count(rows); first < total && *out_key == NULL;) {
-        int end = first, count = 0;
-        bool known = true;
-        for (; end < total && pgrows_i64(rows, end, 1) == pgrows_i64(rows, first, 1); end++) {
-            int i = column_named(c->rel, pgrows_text(rows, end, 2));
-            known = known && i >= 0 && count < c->rel->column_count;
-            if (known)
-                unique[count++] = i;
-        }
-        if (known && !find_clash_in(c, unique, count, out_key, err))
-            return err_context(err, "looking for the row of table '%s' that is in the way",
-                               c->rel->display);
-        first = end;
+    pgarray_begin(&known, PGARRAY_BYTES, TEXT_OID, ',');
+    for (int i = 0; i < c->rel->column_count; i++)
+        if (dml_in_row(c->table, c->present, i))
+            pgarray_put_string(&known, c->table->columns[i].name);
+    bool ok = pgconn_query(
+        c->session->conn, SQL_TARGET_CLASH,
+        PG_PARAMS(PG_TEXT(c->table->schema), PG_TEXT(c->table->name), pgarray_end(&known)), &rows,
+        err);
+    pgarray_done(&known);
+    for (int first = 0, end, total = ok ? pgrows_count(rows) : 0;
+         ok && first < total && *out_key == NULL; first = end) {
+        for (end = first + 1;
+             end < total && pgrows_i64(rows, end, X_INDEX) == pgrows_i64(rows, first, X_INDEX);)
+            end++;
+        DmlClash index = clash_of(c, rows, first, end);
+        ok = find_clash_in(c, &index, out_key, err);
     }
-    return true;
+    return ok || err_context(err, "looking for the row of table '%s' that is in the way",
+                             c->rel->display);
 }
 
 static bool remove_row(Case *c, const Value *key, Error *err)
@@ -321,7 +335,7 @@ static bool in_the_way(const Case *c, Error *err)
 {
     return ERR(err, ERR_APPLY_CONFLICT,
                "table '%s': the target refuses a row, and none of its rows is in the way by the "
-               "columns that move (an index over expressions, or one that excludes)",
+               "columns that move (an index over columns that only the target has)",
                c->rel->display);
 }
 
@@ -478,6 +492,8 @@ static bool hold(Case *c, DualPending *pending, bool leaves, bool *out_held, Err
     if (!pgconn_exec(c->session->conn, SQL_CONFLICT_HELD,
                      PG_PARAMS(PG_TEXT(id), PG_TEXT(leaves ? NULL : c->source)), &affected, err))
         return err_context(err, "holding a change of conflict %s back", id);
+    if (affected == 0) /* a person has decided it */
+        dual_forget(c->dual, pending);
     *out_held = *out_held || affected == 1;
     return true;
 }

@@ -12,6 +12,7 @@ void fold_init(FoldSet *set, const Relation *rel, Arena *arena)
     set->tail = &set->first;
     set->rows = 0;
     set->indexed = 0;
+    set->others = false;
 }
 
 void fold_done(FoldSet *set)
@@ -126,7 +127,8 @@ bool fold_delete(FoldSet *set, const Value *key)
         return true;
     }
     FoldRow *row = entry->value;
-    if (row->op == FOLD_DELETE || row->op == FOLD_NOTHING)
+    if (row->op == FOLD_DELETE || row->op == FOLD_NOTHING ||
+        (row->op == FOLD_INSERT && set->others))
         return false;
     row->op = row->op == FOLD_INSERT ? FOLD_NOTHING : FOLD_DELETE;
     return true;

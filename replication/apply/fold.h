@@ -46,6 +46,7 @@ typedef struct FoldSet {
     FoldRow *first, **tail;
     int64_t rows;
     int64_t indexed; /* bag.h: rows that are in by_key */
+    bool others;     /* a row that came and went may be there all the same: odd */
 } FoldSet;
 
 /* What rows with the same key have in common: the row's own bytes or the arena's. */

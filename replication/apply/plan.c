@@ -18,6 +18,7 @@ typedef struct PlanSet {
 struct Plan {
     const Shapes *shapes;
     bool live;
+    bool others;
     bool odd;
     bool suspends;
     Arena *arena;
@@ -48,6 +49,11 @@ Plan *plan_new(const Shapes *shapes, bool live)
     plan->tally_ids = mem_zalloc(count * sizeof *plan->tally_ids);
     plan->tallied = mem_zalloc(count * sizeof *plan->tallied);
     return plan;
+}
+
+void plan_expect_others(Plan *plan, bool others)
+{
+    plan->others = others;
 }
 
 void plan_free(Plan *plan)
@@ -133,6 +139,7 @@ static FoldSet *open_set(Plan *plan, const Relation *rel)
     made->next = plan->sets;
     plan->sets = made;
     fold_init(&made->set, rel, plan->arena);
+    made->set.others = plan->others;
     plan->open[rel->id] = &made->set;
     plan->open_ids[plan->open_count++] = (int)rel->id;
     return &made->set;

@@ -43,11 +43,14 @@ typedef struct Plan Plan;
 
 /* live: foreign keys are checked while we apply. `shapes` is borrowed. */
 Plan *plan_new(const Shapes *shapes, bool live);
+/* others: rows may be there that the plan never saw, so that an INSERT and a DELETE do not make nothing. */
+void plan_expect_others(Plan *plan, bool others);
 void plan_free(Plan *plan);
 void plan_add(Plan *plan, const Flow *flow);
 /* Closes what is open. NULL: nothing to do. */
 const PlanStep *plan_finish(Plan *plan);
-/* The batch came in an order that no source can have produced: it must be applied row by row. */
+/* The batch came in an order that no source can have produced, or a row came and went while others write:
+ * it must be applied row by row. */
 bool plan_odd(const Plan *plan);
 /* A SUSPEND was among the changes since this was last asked: its relation is SUSPEND_DUE. */
 bool plan_take_suspends(Plan *plan);

@@ -26,8 +26,7 @@ static bool set_up(PgConn *conn, Error *err)
                          err);
 }
 
-/* Tries to switch foreign keys and ordinary triggers off for this session. */
-static bool set_replica(PgConn *conn, bool *out_live, Error *err)
+bool session_be_replica(PgConn *conn, bool *out_live, Error *err)
 {
     Error refused = ERROR_INIT;
     *out_live = !pgconn_exec(conn, SQL("SET session_replication_role = replica"), PG_NO_PARAMS,
@@ -71,7 +70,7 @@ static bool open_in(Session *session, const PgEndpoint *endpoint, const Relation
         return false;
     bool refused = false;
     if (!set_up(session->conn, err) || !say_who(session->conn, session->task, err) ||
-        !set_replica(session->conn, &refused, err) ||
+        !session_be_replica(session->conn, &refused, err) ||
         !shapes_read(session->conn, rels, &session->shapes, err) ||
         !read_resume(session, out_resume_lsn, err))
         return false;

@@ -32,6 +32,8 @@ typedef struct Session {
 /* What the transaction writes besides the resume row: told there (column wrote), for verify/origin.h. */
 typedef enum SessionRows { SESSION_NO_ROWS, SESSION_ROWS, SESSION_ROWS_IN_PARTS } SessionRows;
 
+/* Tries to switch foreign keys and ordinary triggers off for a session; *out_live: it may not. */
+MUST_CHECK bool session_be_replica(PgConn *conn, bool *out_live, Error *err);
 /* Connects, reads the resume row and makes it durable (what an earlier session committed may not
  * have been flushed). TARGET_STATE when the row is missing. */
 MUST_CHECK bool session_open(Session *session, const PgEndpoint *endpoint, const char *task,

@@ -339,6 +339,10 @@ static bool check_conflicts(Findings *f, Error *err)
     CLEANUP_PGROWS PgRows *rows = NULL;
     if (!f->cut->spec->dual_write)
         return true;
+    if (f->cut->spec->verify == CUTOVER_VERIFY_COUNT)
+        finding_block(f, ERR_BLOCKED,
+                      "the application wrote both sides, and numbers of rows do not say that they "
+                      "hold the same: --verify auto or full");
     if (!pgconn_query(f->cut->target, SQL_CONFLICT_EXISTS, PG_NO_PARAMS, &there, err))
         return false;
     if (!pgrows_bool(there, 0, 0))

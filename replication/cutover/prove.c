@@ -66,6 +66,11 @@ static void look_at_base(const Cutover *cut, const Relation *rel, CutoverBase *o
         out->proved = false;
         snprintf(out->why, sizeof out->why, "its key is none that an index finds on both sides");
     }
+    /* The application wrote it as well: an earlier fence may still stand while this is asked. */
+    if (out->proved && cut->spec->dual_write) {
+        out->proved = false;
+        snprintf(out->why, sizeof out->why, "the application wrote it on both sides");
+    }
     /* The changed keys are those that the stream brought, not what others wrote. */
     if (out->proved && (cut->unguarded == NULL || cut->unguarded[rel->id])) {
         out->proved = false;
@@ -76,8 +81,9 @@ static void look_at_base(const Cutover *cut, const Relation *rel, CutoverBase *o
 
 bool prove_may_come_first(const Cutover *cut, const Relation *rel)
 {
-    return cut->spec->keylog != NULL && cut->spec->base != NULL && compare_keys_possible(rel) &&
-           rel->persistence != 'u' && cut->unguarded != NULL && !cut->unguarded[rel->id];
+    return !cut->spec->dual_write && cut->spec->keylog != NULL && cut->spec->base != NULL &&
+           compare_keys_possible(rel) && rel->persistence != 'u' && cut->unguarded != NULL &&
+           !cut->unguarded[rel->id];
 }
 
 static Known how_known(const Cutover *cut, const Relation *rel, CutoverBase *base)

@@ -62,6 +62,51 @@ static void check_tables(Preflight *p)
     preflight_group_end(&unstated);
 }
 
+static bool ask_deferrable(Preflight *p, bool on_source, PgRows **out_rows)
+{
+    Buf schemas = BUF_INIT, names = BUF_INIT;
+    preflight_array_begin(&schemas);
+    preflight_array_begin(&names);
+    for (int i = 0; i < p->rels->count; i++) {
+        const Relation *rel = p->rels->all[i];
+        preflight_array_put(&schemas, on_source ? rel->schema : rel->target_schema);
+        preflight_array_put(&names, on_source ? rel->name : rel->target_name);
+    }
+    bool ok = preflight_ask(
+        p, on_source ? &p->source : &p->target, "dual-write", SQL_PREFLIGHT_DEFERRABLE,
+        PG_PARAMS(PG_TEXT(preflight_array_end(&schemas)), PG_TEXT(preflight_array_end(&names))),
+        out_rows);
+    buf_done(&schemas);
+    buf_done(&names);
+    return ok;
+}
+
+/* Where the target's tables are made as the source has them, those say what will be there. */
+static void check_deferrable(Preflight *p)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    bool creates = p->loads && p->spec->prepare == PREFLIGHT_CREATE && !p->resumed;
+    PreflightGroup group =
+        preflight_group(p, PREFLIGHT_BLOCKER, "dual-write",
+                        "INSERT ... ON CONFLICT DO NOTHING, by which rows that are there already "
+                        "are passed over, is "
+                        "refused by the server for the whole table (SQLSTATE 55000)");
+    if ((!creates && p->target.conn == NULL) || !ask_deferrable(p, creates, &rows))
+        return;
+    for (int r = 0; r < pgrows_count(rows); r++) {
+        const char *table = pgrows_text(rows, r, 1), *name = pgrows_text(rows, r, 2);
+        preflight_group_add(
+            &group, p->rels->all[pgrows_i64(rows, r, 0) - 1]->display,
+            preflight_text(p, "constraint %s of the %s is DEFERRABLE", name,
+                           creates ? "source, which the target gets as well," : "target"),
+            preflight_text(
+                p, "ALTER TABLE %s DROP CONSTRAINT %s, ADD CONSTRAINT %s %s;  -- on the %s", table,
+                name, name, pgrows_text(rows, r, 3),
+                creates ? "source; or make the target's tables yourself, without it" : "target"));
+    }
+    preflight_group_end(&group);
+}
+
 static void check_sequences(Preflight *p)
 {
     PgRows *rows = NULL;
@@ -109,6 +154,7 @@ void preflight_dual(Preflight *p)
     check_role(p);
     check_temporary(p);
     check_tables(p);
+    check_deferrable(p);
     check_sequences(p);
     check_idle_rules(p);
     if (p->spec->way_back)

@@ -188,6 +188,22 @@ void dml_look(SqlText *st, const DmlTable *table, const bool *present, int lates
     sqltext_put(st, " FOR UPDATE OF t");
 }
 
+void dml_lock_row(SqlText *st, const DmlTable *table)
+{
+    sqltext_put(st, "SELECT FROM ");
+    dml_put_table(st, table);
+    sqltext_put(st, " AS t WHERE ");
+    for (int k = 0; k < table->key_count; k++) {
+        const DmlColumn *col = &table->columns[table->key[k]];
+        if (k > 0)
+            sqltext_put(st, " AND ");
+        dml_put_equal(st, "t", col);
+        dml_put_row_value(st, col, k + 1);
+        dml_put_base(st, col);
+    }
+    sqltext_put(st, " FOR UPDATE");
+}
+
 void dml_show_row(SqlText *st, const DmlTable *table, const bool *present)
 {
     sqltext_put(st, "SELECT pg_catalog.to_jsonb(s.*)::pg_catalog.text FROM ");
@@ -198,13 +214,72 @@ void dml_settles(SqlText *st, const DmlTable *table, const bool *present)
 {
     sqltext_put(st, "SELECT FROM bascule.conflict AS c, ");
     int n = put_one_row(st, table, present);
-    sqltext_put(st, " WHERE c.target_row || pg_catalog.to_jsonb(s.*) = c.target_row AND c.id = ");
+    sqltext_put(
+        st,
+        " WHERE c.target_row || pg_catalog.to_jsonb(s.*) = c.target_row AND "
+        "pg_catalog.to_jsonb(s.*) OPERATOR(pg_catalog.?&) COALESCE(c.columns, '{}') AND c.id = ");
     sqltext_param(st, n + 1);
     sqltext_put(st, "::pg_catalog.int8");
 }
 
-void dml_clash(SqlText *st, const DmlTable *table, const bool *present, const int *unique,
-               int unique_count, int latest)
+/* CROSS JOIN LATERAL (SELECT element AS e1, ..., (predicate) AS p FROM (SELECT of.*) AS x) AS name: in there
+ * the server's own texts find the columns of one row alone. */
+static void put_elements(SqlText *st, const DmlClash *clash, Of of, const char *name)
+{
+    sqltext_put(st, " CROSS JOIN LATERAL (SELECT ");
+    for (int k = 0; k < clash->count; k++) {
+        dml_put_comma(st, k);
+        sqltext_deparsed(st, clash->parts[k].element);
+        sqltext_put(st, " AS e");
+        sqltext_i64(st, k + 1);
+    }
+    if (clash->predicate != NULL) {
+        sqltext_put(st, ", ");
+        sqltext_deparsed(st, clash->predicate);
+        sqltext_put(st, " AS p");
+    }
+    if (of.alias == 't')
+        sqltext_put(st, " FROM (SELECT t.*) AS x) AS ");
+    else
+        sqltext_put(st, " FROM (SELECT s.*) AS x) AS ");
+    sqltext_ident(st, name);
+}
+
+static void put_element(SqlText *st, const DmlClashPart *part, const char *of, int k)
+{
+    sqltext_ident(st, of);
+    sqltext_put(st, ".e");
+    sqltext_i64(st, k + 1);
+    if (part == NULL || part->type_name == NULL)
+        return;
+    sqltext_put(st, "::");
+    sqltext_qualified(st, part->type_schema, part->type_name);
+}
+
+/* a.e1 OPERATOR(...) b.e1 */
+static void put_elements_clash(SqlText *st, const DmlClash *clash, int k)
+{
+    const DmlClashPart *part = &clash->parts[k];
+    sqltext_put(st, " AND (");
+    put_element(st, part, "a", k);
+    sqltext_put(st, " OPERATOR(");
+    sqltext_ident(st, part->operator_schema);
+    sqltext_put(st, ".");
+    sqltext_deparsed(st, part->operator_name);
+    sqltext_put(st, ") ");
+    put_element(st, part, "b", k);
+    if (clash->nulls_equal) {
+        sqltext_put(st, " OR ");
+        put_element(st, NULL, "a", k);
+        sqltext_put(st, " IS NOT DISTINCT FROM NULL AND ");
+        put_element(st, NULL, "b", k);
+        sqltext_put(st, " IS NOT DISTINCT FROM NULL");
+    }
+    sqltext_put(st, ")");
+}
+
+void dml_clash(SqlText *st, const DmlTable *table, const bool *present, const DmlClash *clash,
+               int latest)
 {
     sqltext_put(st, "SELECT ");
     put_both_rows(st, table, present, latest);
@@ -214,17 +289,19 @@ void dml_clash(SqlText *st, const DmlTable *table, const bool *present, const in
     }
     sqltext_put(st, " FROM ");
     put_one_row(st, table, present);
-    sqltext_put(st, " JOIN ");
+    sqltext_put(st, " CROSS JOIN ");
     dml_put_table(st, table);
-    sqltext_put(st, " AS t ON NOT (");
+    sqltext_put(st, " AS t");
+    put_elements(st, clash, IN_TABLE, "a");
+    put_elements(st, clash, IN_ROW, "b");
+    sqltext_put(st, " WHERE NOT (");
     put_key_equal(st, table);
     sqltext_put(st, ")");
-    for (int u = 0; u < unique_count; u++) {
-        const DmlColumn *col = &table->columns[unique[u]];
-        sqltext_put(st, " AND ");
-        put_same(st, col);
-    }
-    sqltext_put(st, " FOR UPDATE OF t");
+    if (clash->predicate != NULL)
+        sqltext_put(st, " AND a.p AND b.p");
+    for (int k = 0; k < clash->count; k++)
+        put_elements_clash(st, clash, k);
+    sqltext_put(st, " LIMIT 1 FOR UPDATE OF t");
 }
 
 /* Merging ---------------------------------------------------------------------------------------- */

@@ -32,12 +32,27 @@ bool dml_in_row(const DmlTable *table, const bool *present, int column);
  *   columns text (array, those that differ), target jsonb, source jsonb, newer bool
  * newer: the source's `latest` is later or equal, NULL where one of them is; without latest (-1) NULL. */
 void dml_look(SqlText *st, const DmlTable *table, const bool *present, int latest);
+/* Parameters: the key. The row is locked, where there is one. */
+void dml_lock_row(SqlText *st, const DmlTable *table);
 /* Parameters: the columns with present[i]. One row: source jsonb. */
 void dml_show_row(SqlText *st, const DmlTable *table, const bool *present);
 /* Parameters: the columns with present[i], id int8. A row where the target's row of conflict id holds
- * these very values. */
+ * these very values, and all columns that differed are among them. */
 void dml_settles(SqlText *st, const DmlTable *table, const bool *present);
-/* Parameters: the columns with present[i], among them `unique` and the key. Another row with these
- * values in `unique`, locked: what dml_look returns, then the text of each key column. */
-void dml_clash(SqlText *st, const DmlTable *table, const bool *present, const int *unique,
-               int unique_count, int latest);
+/* What one index of the target holds against a row that is like another (target_clash.sql): nothing here was
+ * written by anybody but the server. */
+typedef struct DmlClashPart {
+    const char *element; /* column or expression */
+    const char *operator_schema, *operator_name;
+    const char *type_schema, *type_name; /* cast to; NULL: not */
+} DmlClashPart;
+typedef struct DmlClash {
+    const DmlClashPart *parts;
+    int count;
+    const char *predicate; /* NULL: all rows */
+    bool nulls_equal;
+} DmlClash;
+/* Parameters: the columns with present[i], among them the key and what the index is made of. Another row that
+ * the index would not have beside this one, locked: what dml_look returns, then the text of each key column. */
+void dml_clash(SqlText *st, const DmlTable *table, const bool *present, const DmlClash *clash,
+               int latest);

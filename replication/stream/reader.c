@@ -296,7 +296,10 @@ static void note_queued(Reader *reader)
 
 static void handle_keepalive(Reader *reader, const Frame *frame)
 {
-    atomic_store(&reader->spec.progress->source_end_lsn, frame->wal_end);
+    _Atomic Lsn *end_lsn = &reader->spec.progress->source_end_lsn;
+    /* A decoder that is behind tells how far it is: the ticker may know of more. */
+    if (frame->wal_end > atomic_load(end_lsn))
+        atomic_store(end_lsn, frame->wal_end);
     /* Within a transaction the position says nothing about what has been sent. */
     if (!reader->assembly.open)
         note_received(reader, frame->wal_end);

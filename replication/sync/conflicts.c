@@ -4,13 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply/session.h"
 #include "apply/target_catalog.h"
 #include "bascule/base/fault.h"
 #include "bascule/base/log.h"
 #include "bascule/model/progress.h"
 #include "sql_files.h"
-#include "sqltext/dml.h"
+#include "sqltext/dml_conflict.h"
 #include "verify/keydiff.h"
+
+#define TAKES_MOST 10 /* of a row that the source changes again and again */
 
 static bool table_exists(PgConn *target, bool *out_exists, Error *err)
 {
@@ -164,19 +167,79 @@ static bool put_row(const RowPlace *place, const char *const *key, const char **
     return run_row(place, &st, params, table->column_count, &affected, err);
 }
 
-static bool carry_row(PgConn *source, PgConn *target, const Relation *rel, const char **key,
-                      bool to_target, Arena *arena, Error *err)
+static bool read_row(PgConn *conn, const Relation *rel, const char **key, bool on_source,
+                     Arena *arena, const char ***out_row, Error *err)
 {
     const char *const *keys[1] = {key};
-    const char **rows[1] = {NULL};
-    RowPlace to = place_of(to_target ? target : source, rel, !to_target, arena);
-    return keydiff_rows(to_target ? source : target, to_target, rel, keys, 1, arena, rows, err) &&
-           put_row(&to, key, rows[0], arena, err);
+    return keydiff_rows(conn, on_source, rel, keys, 1, arena, out_row, err);
+}
+
+static bool lock_row(const RowPlace *place, const char *const *key, Arena *arena, Error *err)
+{
+    CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
+    PgParam *params = arena_new_array(arena, PgParam, place->table.key_count + 1);
+    for (int k = 0; k < place->table.key_count; k++)
+        params[k] = PG_TEXT(key[k]);
+    dml_lock_row(&st, &place->table);
+    return run_row(place, &st, params, place->table.key_count, NULL, err);
+}
+
+static bool same_rows(const Relation *rel, const char **a, const char **b, Arena *arena)
+{
+    KeyDiff diff = {.source = a, .target = b};
+    keydiff_judge(rel, &diff, arena);
+    return diff.kind == KEYDIFF_EQUAL;
+}
+
+/* The target gets the source's row. The stream may apply a later change of it until it has been written
+ * here and is locked by that: so the source is asked again afterwards. */
+static bool take_source(PgConn *source, PgConn *target, const Relation *rel, const char **key,
+                        Arena *arena, Error *err)
+{
+    RowPlace to = place_of(target, rel, false, arena);
+    const char **row, **now;
+    if (!lock_row(&to, key, arena, err) || !read_row(source, rel, key, true, arena, &row, err))
+        return false;
+    for (int tries = 0; tries < TAKES_MOST; tries++) {
+        if (!put_row(&to, key, row, arena, err) ||
+            !read_row(source, rel, key, true, arena, &now, err))
+            return false;
+        if (same_rows(rel, row, now, arena))
+            return true;
+        row = now;
+    }
+    return ERR(err, ERR_SERIALIZATION, "the source keeps changing the row: try again");
+}
+
+/* The source gets the target's row; nobody changes either meanwhile. The transaction there ends first: what
+ * is lost then is the decision's record, and it may be said again. */
+static bool take_target(PgConn *source, PgConn *target, const Relation *rel, const char **key,
+                        bool overwritten, Arena *arena, Error *err)
+{
+    RowPlace to = place_of(source, rel, true, arena), from = place_of(target, rel, false, arena);
+    const char **here, **there;
+    if (!pgconn_script(source, SQL("BEGIN; SET LOCAL lock_timeout = '5s'"), err) ||
+        !lock_row(&to, key, arena, err) || !lock_row(&from, key, arena, err) ||
+        !read_row(source, rel, key, true, arena, &here, err) ||
+        !read_row(target, rel, key, false, arena, &there, err))
+        return false;
+    if (overwritten && (there == NULL || same_rows(rel, here, there, arena))) {
+        ERR(err, ERR_WRONG_STATE,
+            "the target's row is there no more: it gave way to the source's when the conflict was "
+            "met");
+        return err_hint(err,
+                        "'bascule conflicts show' has it: write on the source what shall be of "
+                        "it, then it comes to the target with the stream.");
+    }
+    return put_row(&to, key, there, arena, err) &&
+           pgconn_exec(source, SQL("COMMIT"), PG_NO_PARAMS, NULL, err);
 }
 
 bool conflicts_begin(PgConn *target, Relations *rels, Error *err)
 {
-    return target_catalog_match(target, rels, MATCH_STREAM, err);
+    bool live = false;
+    return target_catalog_match(target, rels, MATCH_STREAM, err) &&
+           session_be_replica(target, &live, err);
 }
 
 /* Deciding --------------------------------------------------------------------------------------- */
@@ -216,13 +279,24 @@ static bool resolve_locked(PgConn *source, PgConn *target, const Relations *rels
     for (int k = 0; k < count; k++)
         key[k] = arena_strdup(arena, pgrows_text(rows, k, 5));
     if (take != CONFLICT_TAKE_NOTHING &&
-        !carry_row(source, target, rel, key, take == CONFLICT_TAKE_OF_SOURCE, arena, err))
+        !(take == CONFLICT_TAKE_OF_SOURCE
+              ? take_source(source, target, rel, key, arena, err)
+              : take_target(source, target, rel, key,
+                            strcmp(pgrows_text(rows, 0, 4), "took-source") == 0, arena, err)))
         return err_context(err, "conflict %s", id);
     if (!pgconn_exec(target, SQL_CONFLICT_RESOLVE,
                      PG_PARAMS(PG_TEXT(id), PG_TEXT(decided(take)), PG_TEXT(who)), NULL, err))
         return false;
     FAULT(CONFLICT_DECIDED);
     return pgconn_exec(target, SQL("COMMIT"), PG_NO_PARAMS, NULL, err);
+}
+
+static void give_back(PgConn *conn)
+{
+    Error ignored = ERROR_INIT;
+    if (pgconn_usable(conn) && pgconn_in_transaction(conn) &&
+        !pgconn_script(conn, SQL("ROLLBACK"), &ignored))
+        log_debug("rollback: %s", ignored.message);
 }
 
 bool conflicts_resolve(PgConn *source, PgConn *target, const Relations *rels, const char *task,
@@ -233,14 +307,15 @@ bool conflicts_resolve(PgConn *source, PgConn *target, const Relations *rels, co
     if (!table_exists(target, &exists, err))
         return false;
     Arena *arena = arena_new(0);
-    bool ok = exists
-                  ? pgconn_script(target, SQL("BEGIN; SET LOCAL synchronous_commit = on"), err) &&
-                        resolve_locked(source, target, rels, task, id, take, who, arena, err)
-                  : ERR(err, ERR_USAGE, "task '%s' has no conflict %s", task, id);
-    Error ignored = ERROR_INIT;
-    if (!ok && pgconn_usable(target) && pgconn_in_transaction(target) &&
-        !pgconn_script(target, SQL("ROLLBACK"), &ignored))
-        log_debug("rollback: %s", ignored.message);
+    bool ok =
+        exists ? pgconn_script(
+                     target,
+                     SQL("BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '5s'"),
+                     err) &&
+                     resolve_locked(source, target, rels, task, id, take, who, arena, err)
+               : ERR(err, ERR_USAGE, "task '%s' has no conflict %s", task, id);
+    give_back(target);
+    give_back(source);
     arena_free(arena);
     if (ok)
         *out_decision = decided(take);

@@ -101,12 +101,14 @@ static int64_t distance(Lsn from, Lsn to)
     return to > from ? (int64_t)(to - from) : 0;
 }
 
-static void publish(Sync *sync, const SlotState *slot)
+static void publish(Sync *sync, const SlotState *slot, int64_t asked_us)
 {
     Progress *p = &sync->progress;
     Lsn received, end = slot->wal_flushed_lsn;
     note_sample(sync, end);
     atomic_store(&p->source_end_lsn, end);
+    atomic_store(&p->ticked_lsn, end);
+    atomic_store(&p->ticked_us, asked_us);
     atomic_store(&p->wal_retained_bytes, slot->retained_bytes);
     atomic_store(&p->wal_left_bytes, slot->safe_wal_bytes);
     Lsn reached = progress_reached_lsn(p, &received);
@@ -147,10 +149,11 @@ StepResult sync_ticker_step(void *self, Error *err)
         if (sync->ticker_conn == NULL)
             return STEP_FAILED;
     }
+    int64_t asked_us = clock_now_us();
     if (!slot_state(sync->ticker_conn, sync->row.slot_name, &slot, err) ||
         !check_slot(sync, &slot, err))
         return STEP_FAILED;
-    publish(sync, &slot);
+    publish(sync, &slot, asked_us);
     stop_wait(sync->stream_stop, TICK_US);
     return STEP_AGAIN;
 }

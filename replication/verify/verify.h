@@ -54,6 +54,7 @@ typedef struct VerifyTable {
     int64_t rows[2], bytes, chunks, elapsed_us; /* rows: source, target */
     int64_t missing, extra, different, representation;
     int64_t moving;    /* dual writes: rows that differed only for a moment */
+    int64_t unsettled; /* and those that changed at every look: nobody knows */
     int64_t outside;   /* of the target: rows that the table's filter leaves out; -1: not counted */
     int64_t by_others; /* of the rows that were named: surely not written by bascule */
     RowsHash hash[2];

@@ -298,8 +298,7 @@ bool verify_drill(VerifyRun *run, Group *group, Error *err)
     bool ok = true;
     walk(&d);
     if (run->spec.settle_us > 0 && d.key_count > 0)
-        ok = verify_drop_moving(run, d.table->rel, d.keys, d.kinds, &d.key_count,
-                                &d.table->out->moving, err);
+        ok = verify_drop_moving(run, d.table->out, d.keys, d.kinds, &d.key_count, err);
     for (int first = 0; ok && !group->moved && first < d.key_count; first += VERIFY_ASK_KEYS)
         ok =
             ask(&d, first,

@@ -165,9 +165,10 @@ void verify_lanes_stop(VerifyRun *run);
 /* verify_drill.c: what differs in a group whose second reading is done. */
 MUST_CHECK bool verify_drill(VerifyRun *run, Group *group, Error *err);
 #define VERIFY_ASK_KEYS 500 /* at once */
-/* verify_motion.c: leaves the keys whose rows stand still and differ; the others are *out_moving more. */
-MUST_CHECK bool verify_drop_moving(VerifyRun *run, const Relation *rel, const char *const **keys,
-                                   KeyDiffKind *kinds, int *count, int64_t *out_moving, Error *err);
+/* verify_motion.c: leaves the keys of `keys` whose rows stand still and differ; of the others, those that became
+ * equal and those of which nobody knows are counted in *table. */
+MUST_CHECK bool verify_drop_moving(VerifyRun *run, VerifyTable *table, const char *const **keys,
+                                   KeyDiffKind *kinds, int *count, Error *err);
 /* Marks the buckets that differ; returns their number. */
 int verify_drill_mark(Group *group, int64_t max_rows);
 

@@ -5,7 +5,8 @@
  * target itself has none. So rows that differ are read again as they are now, some times, each time after
  * the application had time for its second write and the stream has come to what the source had written
  * before. A row that is equal then was in motion; one that stands still on both sides and differs has
- * really differed; one that keeps changing is in motion as well.
+ * really differed, as has one with a column that shows the same two different values at every look, whatever
+ * becomes of the rest. Of one that keeps changing otherwise nobody knows.
  */
 #include <string.h>
 
@@ -17,12 +18,19 @@
 #define REACH_US   60000000
 #define LOOK_US    20000
 
+/* A row at the look before, and what all looks so far have in common. */
+typedef struct Seen {
+    KeyDiff diff;  /* key NULL: there was no look yet */
+    bool *steady;  /* by column: the same two values, which differ */
+    bool one_side; /* the row was on the same one side alone */
+} Seen;
+
 typedef struct Motion {
     VerifyRun *run;
     const Relation *rel;
     PgConn *source, *target;
     Arena *arena;
-    KeyDiff *before; /* of the look before; key NULL: none yet */
+    Seen *before;
 } Motion;
 
 /* The application and the stream have had their time. */
@@ -63,21 +71,45 @@ static bool same_row(const Relation *rel, const char **a, const char **b)
     return true;
 }
 
+static Seen see(Motion *m, const Seen *was, const KeyDiff *is)
+{
+    bool first = was->diff.key == NULL, both = is->source != NULL && is->target != NULL;
+    Seen now = {.diff = *is, .steady = arena_new_array(m->arena, bool, m->rel->column_count + 1)};
+    now.one_side =
+        !both && (first || (was->one_side && (was->diff.source == NULL) == (is->source == NULL)));
+    for (int i = 0; both && i < m->rel->column_count; i++)
+        now.steady[i] =
+            !same_text(is->source[i], is->target[i]) &&
+            (first || (was->steady[i] && same_text(was->diff.source[i], is->source[i]) &&
+                       same_text(was->diff.target[i], is->target[i])));
+    return now;
+}
+
+static bool differs_steadily(const Motion *m, const Seen *seen)
+{
+    bool any = seen->one_side;
+    for (int i = 0; i < m->rel->column_count; i++)
+        any = any || seen->steady[i];
+    return any;
+}
+
 /* Puts keys that stand still to the front: [0, *stand); the undecided behind them, up to *count. */
 static void judge(Motion *m, const char *const **keys, KeyDiffKind *kinds, const KeyDiff *now,
-                  int first, int *stand, int *count)
+                  bool last, int *stand, int *count)
 {
-    int open = *stand;
-    KeyDiff *kept = arena_new_array(m->arena, KeyDiff, *count + 1);
+    int first = *stand, open = *stand;
+    Seen *kept = arena_new_array(m->arena, Seen, *count + 1);
     for (int i = first; i < *count; i++) {
-        const KeyDiff *was = &m->before[i], *is = &now[i - first];
+        const Seen *was = &m->before[i];
+        const KeyDiff *is = &now[i - first];
         if (is->kind == KEYDIFF_EQUAL)
             continue;
         const char *const *key = keys[i];
         KeyDiffKind kind = kinds[i];
-        bool still = was->key != NULL && same_row(m->rel, was->source, is->source) &&
-                     same_row(m->rel, was->target, is->target);
-        if (still) {
+        Seen seen = see(m, was, is);
+        bool still = was->diff.key != NULL && same_row(m->rel, was->diff.source, is->source) &&
+                     same_row(m->rel, was->diff.target, is->target);
+        if (still || (last && differs_steadily(m, &seen))) {
             keys[open] = keys[*stand];
             kinds[open] = kinds[*stand];
             kept[open] = kept[*stand];
@@ -86,7 +118,7 @@ static void judge(Motion *m, const char *const **keys, KeyDiffKind *kinds, const
         } else {
             keys[open] = key;
             kinds[open] = kind;
-            kept[open] = *is;
+            kept[open] = seen;
         }
         open++;
     }
@@ -94,8 +126,8 @@ static void judge(Motion *m, const char *const **keys, KeyDiffKind *kinds, const
     *count = open;
 }
 
-static bool look(Motion *m, const char *const **keys, KeyDiffKind *kinds, int *stand, int *count,
-                 Error *err)
+static bool look(Motion *m, const char *const **keys, KeyDiffKind *kinds, bool last, int *stand,
+                 int *count, Error *err)
 {
     int first = *stand;
     KeyDiff *now = arena_new_array(m->arena, KeyDiff, *count - first + 1);
@@ -105,26 +137,28 @@ static bool look(Motion *m, const char *const **keys, KeyDiffKind *kinds, int *s
                           err))
             return false;
     }
-    judge(m, keys, kinds, now, first, stand, count);
+    judge(m, keys, kinds, now, last, stand, count);
     return true;
 }
 
-bool verify_drop_moving(VerifyRun *run, const Relation *rel, const char *const **keys,
-                        KeyDiffKind *kinds, int *count, int64_t *out_moving, Error *err)
+bool verify_drop_moving(VerifyRun *run, VerifyTable *table, const char *const **keys,
+                        KeyDiffKind *kinds, int *count, Error *err)
 {
     int before = *count, stand = 0;
     PgEndpoint source = run->spec.twin.source, target = run->spec.twin.target;
-    Motion m = {.run = run, .rel = rel, .arena = arena_new(0)};
-    m.before = arena_new_array(m.arena, KeyDiff, *count + 1);
+    Motion m = {.run = run, .rel = table->rel, .arena = arena_new(0)};
+    m.before = arena_new_array(m.arena, Seen, *count + 1);
     m.source = pgconn_open(&source, PG_SESSION_SQL, "verify", err);
     m.target = m.source == NULL ? NULL : pgconn_open(&target, PG_SESSION_SQL, "verify", err);
     bool ok = m.target != NULL;
     for (int i = 0; ok && i < LOOKS_MOST && stand < *count; i++)
-        ok = wait_a_while(&m, err) && look(&m, keys, kinds, &stand, count, err);
+        ok =
+            wait_a_while(&m, err) && look(&m, keys, kinds, i == LOOKS_MOST - 1, &stand, count, err);
     pgconn_close(m.source);
     pgconn_close(m.target);
     arena_free(m.arena);
+    table->moving += before - *count;
+    table->unsettled += *count - stand;
     *count = stand;
-    *out_moving += before - stand;
-    return ok || err_context(err, "looking at rows of table '%s' again", rel->display);
+    return ok || err_context(err, "looking at rows of table '%s' again", table->rel->display);
 }

@@ -1,5 +1,5 @@
-/* map - see bascule/base/map.h. Linear probing; full to three quarters at most; nothing is deleted
- * singly, so there are no tombstones. */
+/* map - see bascule/base/map.h. Linear probing; full to three quarters at most; what
+ * is removed is filled by the entries behind it, so there are no tombstones. */
 #include "bascule/base/map.h"
 
 #include <stdlib.h>
@@ -99,6 +99,29 @@ void *map_put(Map *map, const void *key, size_t key_len, void *value)
     /* The new value may own the key's memory, and the old one may go away now. */
     entry->key = key;
     entry->value = value;
+    return before;
+}
+
+void *map_remove(Map *map, const void *key, size_t key_len)
+{
+    if (map->count == 0)
+        return NULL;
+    size_t mask = map->capacity - 1;
+    MapEntry *entry = find(map, key, key_len, hash_bytes(key, key_len));
+    void *before = entry->value;
+    if (before == NULL)
+        return NULL;
+    size_t hole = (size_t)(entry - map->entries);
+    for (size_t i = (hole + 1) & mask; map->entries[i].value != NULL; i = (i + 1) & mask) {
+        size_t home = (size_t)map->entries[i].hash & mask;
+        /* It may move to the hole unless that lies before the place where a look-up begins. */
+        if (((i - home) & mask) < ((i - hole) & mask))
+            continue;
+        map->entries[hole] = map->entries[i];
+        hole = i;
+    }
+    map->entries[hole] = (MapEntry){0};
+    map->count--;
     return before;
 }
 

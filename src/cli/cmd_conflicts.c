@@ -140,9 +140,12 @@ static bool list(const Config *config, const SyncSpec *spec, Arena *arena, Error
     if (!read_filter(config, arena, &filter, &only, err))
         return false;
     CLEANUP_PGCONN PgConn *target = pgconn_open(&spec->target, PG_SESSION_SQL, "conflicts", err);
+    int64_t limit = filter.limit;
+    if (only.count > 0) /* of those that fit */
+        filter.limit = INT64_MAX;
     if (target == NULL || !conflicts_list(target, spec->task, &filter, arena, &rows, &count, err))
         return false;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count && kept < limit; i++)
         if (fits_tables(&only, rows[i].table))
             rows[kept++] = rows[i];
     if (config_flag(config, FLAG_JSON)) {

@@ -31,6 +31,8 @@ void map_clear(Map *map);
 void *map_get(const Map *map, const void *key, size_t key_len); /* NULL: not there */
 /* Puts or replaces; returns the value that was there before, or NULL. */
 void *map_put(Map *map, const void *key, size_t key_len, void *value);
+/* Returns the value that was there, or NULL. The entries behind it may move. */
+void *map_remove(Map *map, const void *key, size_t key_len);
 /* One look-up for get-or-put: *out_found tells; the caller sets ->value when it was not found
  * before any other call on the map. */
 MapEntry *map_slot(Map *map, const void *key, size_t key_len, bool *out_found);

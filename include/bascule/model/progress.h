@@ -46,6 +46,10 @@ typedef struct Progress {
     _Atomic int64_t wal_rate, apply_rate; /* bytes a second that the source flushed, and that of it
                                              reached the target */
     _Atomic int64_t measured_at_us;       /* monotonic time of the ticker's last look */
+    /* What the source had flushed when the ticker last looked, and when that look began (monotonic; 0: never);
+     * the position is set first. */
+    _Atomic Lsn ticked_lsn;
+    _Atomic int64_t ticked_us;
 } Progress;
 
 /* How far every commit is on the target. The reader sets queued_lsn before received_lsn, and a stream

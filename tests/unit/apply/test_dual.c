@@ -103,8 +103,14 @@ static void settling_takes_its_time(void **state)
     dual_free(dual);
     dual = dual_new("move", 0, &progress);
     dual_add(dual, rel, ROW(arena, "1", "1", NULL), &one);
-    assert_false(dual_due(dual)); /* nobody knows what the source has written */
-    progress.source_end_lsn = 200;
+    assert_false(dual_due(dual));  /* nobody knows what the source has written */
+    progress.source_end_lsn = 150; /* of a keepalive: that of a decoder that is behind */
+    progress.ticked_lsn = 150;
+    progress.ticked_us = 1; /* looked at before it was found */
+    progress.applied_lsn = progress.received_lsn = progress.queued_lsn = 150;
+    assert_false(dual_due(dual));
+    progress.ticked_lsn = 200;
+    progress.ticked_us = INT64_MAX;
     progress.applied_lsn = 100;
     progress.received_lsn = progress.queued_lsn = 200;
     assert_false(dual_due(dual));

@@ -227,14 +227,29 @@ static void messages(void **state)
     assert_null(plan_messages(f->plan));
 }
 
+/* While others write, a row that came and went may be there: it is not folded to nothing. */
+static void rows_that_come_and_go(void **state)
+{
+    Fixture *f = *state;
+    insert(f, f->parent, "1", "1");
+    delete (f, f->parent, "1");
+    plan_add(f->plan, f->flow);
+    assert_false(plan_odd(f->plan));
+    plan_clear(f->plan);
+    plan_expect_others(f->plan, true);
+    plan_add(f->plan, f->flow);
+    assert_true(plan_odd(f->plan));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(folds_into_one_step), TEST(key_change_closes_its_table),
-        TEST(live_closes_all),     TEST(keys),
-        TEST(odd_and_unknown),     TEST(truncates),
-        TEST(what_applies),        TEST(messages),
+        TEST(folds_into_one_step),   TEST(key_change_closes_its_table),
+        TEST(live_closes_all),       TEST(keys),
+        TEST(odd_and_unknown),       TEST(truncates),
+        TEST(what_applies),          TEST(messages),
+        TEST(rows_that_come_and_go),
     };
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
 }

@@ -129,6 +129,37 @@ static void collisions(void **state)
     map_done(&map);
 }
 
+/* Against the plain truth: which of a few keys are there, in a map so small that they stand in each other's way. */
+static void removing(void **state)
+{
+    (void)state;
+    Map map = MAP_INIT;
+    static const uint32_t names[11] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+    bool there[11] = {false};
+    uint32_t seed = 1;
+    assert_null(map_remove(&map, "x", 1));
+    for (int i = 0; i < 20000; i++) {
+        seed = seed * 1664525 + 1013904223;
+        uint32_t k = (seed >> 16) % 11;
+        void *value = (void *)(uintptr_t)&names[k];
+        if ((seed & 0x40000000) != 0) {
+            assert_ptr_equal(map_put(&map, &names[k], sizeof names[k], value),
+                             there[k] ? value : NULL);
+            there[k] = true;
+        } else {
+            assert_ptr_equal(map_remove(&map, &names[k], sizeof names[k]), there[k] ? value : NULL);
+            there[k] = false;
+        }
+        size_t count = 0;
+        for (uint32_t n = 0; n < 11; n++) {
+            count += there[n];
+            assert_int_equal(map_get(&map, &names[n], sizeof names[n]) != NULL, there[n]);
+        }
+        assert_int_equal(map.count, count);
+    }
+    map_done(&map);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +169,7 @@ int main(void)
         cmocka_unit_test(slot_finds_or_makes),
         cmocka_unit_test(next_visits_each_once),
         cmocka_unit_test(collisions),
+        cmocka_unit_test(removing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,13 @@ static const DmlColumn COLUMNS[] = {
     {.name = "na\"me", .type_schema = "public", .type_name = "citext", .equal_schema = "public"},
 };
 static const int KEY[] = {0};
-static const int UNIQUE[] = {1};
+static const DmlClashPart PART = {.element = "lower((\"na\"\"me\")::text)",
+                                  .operator_schema = "public",
+                                  .operator_name = "=",
+                                  .type_schema = "pg_catalog",
+                                  .type_name = "text"};
+static const DmlClash CLASH = {
+    .parts = &PART, .count = 1, .predicate = "(id > 0)", .nulls_equal = true};
 static const DmlTable TABLE = {
     .schema = "s", .name = "t", .column_count = 2, .columns = COLUMNS, .key_count = 1, .key = KEY};
 static const bool ALL[] = {true, true};
@@ -56,6 +62,10 @@ static SqlText st;
                                                                                         "columns," \
                                                                                         " "
 
+#define ELEMENTS(of, name)                                                                         \
+    " CROSS JOIN LATERAL (SELECT lower((\"na\"\"me\")::text) AS e1, (id > 0) AS p FROM "           \
+    "(SELECT " of ".*) AS x) AS \"" name "\""
+
 static void inserts_pass_over(void **state)
 {
     (void)state;
@@ -83,13 +93,17 @@ static void rows_are_looked_at(void **state)
            "$1::\"pg_catalog\".\"int4\" AS \"id\") AS s");
     BUILDS(dml_settles(&st, &TABLE, ALL),
            "SELECT FROM bascule.conflict AS c, " ROW
-           " WHERE c.target_row || pg_catalog.to_jsonb(s.*) = c.target_row AND c.id = "
+           " WHERE c.target_row || pg_catalog.to_jsonb(s.*) = c.target_row AND "
+           "pg_catalog.to_jsonb(s.*) OPERATOR(pg_catalog.?&) COALESCE(c.columns, '{}') AND c.id = "
            "$3::pg_catalog.int8");
-    BUILDS(dml_clash(&st, &TABLE, ALL, UNIQUE, 1, -1),
+    BUILDS(dml_clash(&st, &TABLE, ALL, &CLASH, -1),
            "SELECT " DIFFERING ROWS_OF "NULL::pg_catalog.bool AS newer, " TEXT(
-               "t.\"id\"") " FROM " ROW " JOIN ONLY \"s\".\"t\" AS t ON NOT (\"t\".\"id\" "
-                           "OPERATOR(\"pg_catalog\".=) s.\"id\") AND \"t\".\"na\"\"me\" "
-                           "OPERATOR(\"public\".=) s.\"na\"\"me\" FOR UPDATE OF t");
+               "t.\"id\"") " FROM " ROW " CROSS JOIN ONLY \"s\".\"t\" AS t" ELEMENTS("t", "a")
+               ELEMENTS("s", "b") " WHERE NOT (\"t\".\"id\" OPERATOR(\"pg_catalog\".=) s.\"id\") "
+                                  "AND a.p AND b.p AND (\"a\".e1::\"pg_catalog\".\"text\" "
+                                  "OPERATOR(\"public\".=) \"b\".e1::\"pg_catalog\".\"text\" OR "
+                                  "\"a\".e1 IS NOT DISTINCT FROM NULL AND \"b\".e1 IS NOT "
+                                  "DISTINCT FROM NULL) LIMIT 1 FOR UPDATE OF t");
 }
 
 /* What a rule makes of other columns takes no parameter, and is known when they are. */
