@@ -68,9 +68,8 @@ def test_rows_in_the_way_are_found_by_every_kind_of_index(policy, source, target
 def test_a_row_that_came_and_went_in_one_batch_goes_on_the_target_as_well(source, target, make_task):
     task = begin(make_task, source, target, "take-source")
     target.sql("INSERT INTO item (id, name, num) VALUES (1, 'a', 1), (2, 'of the target', 2)")
-    with source.connect() as c:
-        c.execute("INSERT INTO item (id, name, num) VALUES (1, 'a', 1), (2, 'b', 2), (3, 'c', 3)")
-        c.execute("DELETE FROM item WHERE id <= 2")
+    source.sql("BEGIN; INSERT INTO item (id, name, num) VALUES (1, 'a', 1), (2, 'b', 2), (3, 'c', 3);"
+               "DELETE FROM item WHERE id <= 2; COMMIT")
     task.wait_applied(source)
     oracle.assert_equal(source, target, schema=False, sequences=False)
 
