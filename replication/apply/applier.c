@@ -376,6 +376,15 @@ void applier_suspend(Applier *applier, Relation *rel, const char *why)
     applier->due = true;
 }
 
+/* A row of which the target cannot say whether it passes: its table alone stands still. */
+static bool suspend_unanswered(Applier *applier, Relation *rel, const Error *err)
+{
+    if (applier->session.live || atomic_load(&rel->suspended) != SUSPEND_NOT)
+        return false;
+    applier_suspend(applier, rel, err->message);
+    return true;
+}
+
 /* The target refused a row because its table has another shape, or because the rows are another table's
  * (wal2json gives names only): it is left out from here on. */
 static bool suspend_refused(Applier *applier, const Error *err)
@@ -383,6 +392,9 @@ static bool suspend_refused(Applier *applier, const Error *err)
     const ApplierSpec *spec = &applier->spec;
     int64_t rows;
     char buf[SUSPEND_REASON_SIZE];
+    Relation *unanswered = filtering_take_failed(applier->filtering);
+    if (unanswered != NULL)
+        return suspend_unanswered(applier, unanswered, err);
     const LaneExpect *failed = lane_failed(applier->session.lane, &rows);
     if (applier->session.live || failed == NULL || failed->rel == NULL)
         return false;
@@ -484,6 +496,15 @@ static void count_fallback(Applier *applier, const Error *why)
     log_debug("a batch is replayed row by row: %s", why->message);
 }
 
+/* Without the table whose rows cannot be told apart the transactions come again. */
+static bool fail_unfiltered(Applier *applier, Error *err)
+{
+    Relation *rel = filtering_take_failed(applier->filtering);
+    if (rel != NULL && suspend_unanswered(applier, rel, err))
+        err->cls = ERR_CONN_LOST;
+    return fail(applier, err);
+}
+
 /* Applies and commits the whole transactions that wait. */
 static bool apply_whole(Applier *applier, bool durable, Error *err)
 {
@@ -503,8 +524,10 @@ static bool apply_whole(Applier *applier, bool durable, Error *err)
         return fail(applier, err);
     }
     if (!execute_whole(applier, &batch, durable, err)) {
-        if (!is_refusal(applier, err) || !batch.planned)
+        if (!is_refusal(applier, err))
             return fail(applier, err);
+        if (!batch.planned)
+            return fail_unfiltered(applier, err);
         count_fallback(applier, err);
         dual_rolled_back(applier->dual);
         if (!session_rollback(&applier->session)) {

@@ -51,7 +51,7 @@ static bool delete_all(Session *session, Relation *const *rels, int count, Error
 static bool any_filter(Relation *const *rels, int count)
 {
     for (int i = 0; i < count; i++)
-        if (rels[i]->filter != NULL)
+        if (relation_filtered(rels[i]))
             return true;
     return false;
 }

@@ -61,6 +61,7 @@ struct Filtering {
     Table *first;
     Item *items, **tail;
     bool suspended;
+    Relation *failed;
 };
 
 Filtering *filtering_new(const Relations *rels)
@@ -88,7 +89,16 @@ static void forget(Filtering *f)
     f->items = NULL;
     f->tail = &f->items;
     f->suspended = false;
+    f->failed = NULL;
     arena_reset(f->arena);
+}
+
+Relation *filtering_take_failed(Filtering *f)
+{
+    Relation *failed = f != NULL ? f->failed : NULL;
+    if (f != NULL)
+        f->failed = NULL;
+    return failed;
 }
 
 void filtering_free(Filtering *f)
@@ -353,9 +363,14 @@ static bool ask_server(Filtering *f, Session *session, Table *table, bool keys, 
         dml_has(&session->text, dml, table->rel);
     else
         dml_passes(&session->text, dml, table->rel, columns, count);
-    if (!pgconn_query(session->conn, sqltext_sql(&session->text), params, count, &rows, err))
+    if (!pgconn_query(session->conn, sqltext_sql(&session->text), params, count, &rows, err)) {
+        /* A value that the condition cannot be asked of (22), or the target changed (42). */
+        if ((memcmp(err->sqlstate, "22", 2) == 0 || memcmp(err->sqlstate, "42", 2) == 0) &&
+            err->cls != ERR_PRIVILEGE)
+            f->failed = table->rel;
         return err_context(err, "filtering rows of table '%s' (%s)", table->rel->display,
                            table->rel->filter_rule);
+    }
     if (pgrows_count(rows) != 1 || pgrows_length(rows, 0, 0) != question->count)
         return ERR(err, ERR_PROTOCOL, "table '%s': not every row has an answer",
                    table->rel->display);

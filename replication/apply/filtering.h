@@ -21,7 +21,9 @@ typedef struct Filtering Filtering;
 
 /* NULL: no table has a filter. */
 Filtering *filtering_new(const Relations *rels);
-void filtering_free(Filtering *filtering); /* NULL is fine */
+/* Once: the table whose rows the server could not tell apart, so that a run failed; else NULL. */
+Relation *filtering_take_failed(Filtering *filtering); /* NULL is fine */
+void filtering_free(Filtering *filtering);             /* NULL is fine */
 /* Do these hold a change of a table with a filter? */
 bool filtering_concerns(const Filtering *filtering, Flow *const *flows, int64_t count);
 /* *out_suspended: a relation is SUSPEND_DUE. */

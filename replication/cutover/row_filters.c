@@ -1,5 +1,5 @@
-/* row_filters - rows that a filter leaves out stay on the side that is left: before a rollback somebody
- * should know how many the other side has got meanwhile. */
+/* row_filters - rows that a filter leaves out stay on the side that is left: somebody should know how
+ * many before, since the fence closes them, too. */
 #include "cutover/findings.h"
 #include "source/catalog.h"
 #include "sql_files.h"
@@ -26,6 +26,8 @@ static bool tell_outside(Findings *f, const Relation *rel, Error *err)
 {
     PgConn *conn = f->cut->source;
     Error why = ERROR_INIT;
+    /* The fence closes the table as a whole. */
+    const char *then = f->cut->spec->back ? "" : ", where nobody can write them any more";
     int64_t rows = 0;
     if (!pgconn_script(conn, SQL(COUNT_BEGIN), err))
         return false;
@@ -34,12 +36,12 @@ static bool tell_outside(Findings *f, const Relation *rel, Error *err)
         return false;
     if (!counted)
         finding_warn(f,
-                     "table '%s': rows outside of its filter stay on the %s, how many is not "
+                     "table '%s': rows outside of its filter stay on the %s%s, how many is not "
                      "known (%s)",
-                     rel->display, FROM_SIDE(f->cut), why.message);
+                     rel->display, FROM_SIDE(f->cut), then, why.message);
     else if (rows > 0)
-        finding_warn(f, "table '%s': %lld rows are outside of its filter (%s) and stay on the %s",
-                     rel->display, (long long)rows, rel->filter->text, FROM_SIDE(f->cut));
+        finding_warn(f, "table '%s': %lld rows are outside of its filter (%s) and stay on the %s%s",
+                     rel->display, (long long)rows, rel->filter->text, FROM_SIDE(f->cut), then);
     return true;
 }
 
@@ -79,7 +81,7 @@ bool preflight_row_filters(Findings *f, Error *err)
         if (rels->all[i]->filter == NULL)
             continue;
         filtered++;
-        if (f->cut->spec->back && !tell_outside(f, rels->all[i], err))
+        if (!tell_outside(f, rels->all[i], err))
             return false;
     }
     if (filtered > 0 && !f->cut->spec->back)

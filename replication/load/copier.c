@@ -143,7 +143,8 @@ static void put_tid(SqlText *st, int64_t block)
 static void put_copy_out(SqlText *st, const Job *job, const Relation *rel, bool binary)
 {
     sqltext_put(st, "COPY ");
-    if (job->unit->pieces == 1 && !rel->is_root && rel->added_count == 0 && rel->filter == NULL) {
+    if (job->unit->pieces == 1 && !rel->is_root && rel->added_count == 0 &&
+        !relation_filtered(rel)) {
         sqltext_qualified(st, rel->schema, rel->name);
         if (rel->column_count > 0) {
             sqltext_put(st, " (");
@@ -258,7 +259,7 @@ static bool empty_table(PgConn *target, const Relation *rel, const char *kind, E
         return false;
     if (!pgrows_bool(rows, 0, 0))
         return true;
-    if (rel->filter != NULL)
+    if (relation_filtered(rel))
         return delete_rows(target, rel, only, err);
     sqltext_clear(&st);
     sqltext_put(&st, "SAVEPOINT empty; TRUNCATE ");
@@ -310,8 +311,8 @@ static bool make_ready(Copier *c, const Job *job, const Relation *rel, bool *out
     const LoadMerge *merge = c->spec->merge;
     if (merge != NULL)
         return merge->begin(merge->self, c->target, rel, err);
-    *out_freeze =
-        whole && c->spec->tables_are_ours && rel->filter == NULL && rel->bytes >= FREEZE_FROM_BYTES;
+    *out_freeze = whole && c->spec->tables_are_ours && !relation_filtered(rel) &&
+                  rel->bytes >= FREEZE_FROM_BYTES;
     if (!*out_freeze && (!unit->dirty || !whole))
         return true;
     char kind[2];

@@ -78,7 +78,7 @@ static bool delete_all(const LoadSpec *spec, PgConn *target, Error *err)
 static bool any_filter(const LoadSpec *spec)
 {
     for (int i = 0; i < spec->rels->count; i++)
-        if (spec->rels->all[i]->filter != NULL && to_be_emptied(spec->rels->all[i]))
+        if (relation_filtered(spec->rels->all[i]) && to_be_emptied(spec->rels->all[i]))
             return true;
     return false;
 }

@@ -182,6 +182,10 @@ static bool read_tables(Reading *r, Rules *rules, Error *err)
         rel->replica_identity = pgrows_text(rows, i, 4)[0];
         rel->is_partition = partition;
         rel->parent_oid = pgrows_u32(rows, i, 6);
+        if (partition) {
+            rel->partition_of_schema = arena_strdup(arena, pgrows_text(rows, i, 7));
+            rel->partition_of = arena_strdup(arena, pgrows_text(rows, i, 8));
+        }
         rel->has_children = pgrows_bool(rows, i, 9);
         rel->row_security = pgrows_bool(rows, i, 10);
         rel->estimated_rows = pgrows_i64(rows, i, 11);

@@ -226,7 +226,8 @@ bool mapped_filter_rows(Arena *arena, const Rules *rules, Relation *rel, Error *
 {
     const Expression *condition;
     bool any = false;
-    if (!rules_filter(rules, arena, rel->schema, rel->name, &condition, &rel->filter_rule, err))
+    if (!rules_filter_part(rules, arena, rel->schema, rel->name, rel->partition_of_schema,
+                           rel->partition_of, &condition, &rel->filter_rule, err))
         return false;
     if (condition == NULL)
         return true;
@@ -238,6 +239,17 @@ bool mapped_filter_rows(Arena *arena, const Rules *rules, Relation *rel, Error *
     return find_operands(arena, rel->filter, rel->filter_rule, rel, &rel->filter_operands,
                          &rel->filter_texts, err) &&
            stands_still(rel, err);
+}
+
+bool mapped_misses_filter(const Relations *rels, const Relation *rel)
+{
+    if (!rel->is_partition || rel->filter != NULL || rel->copied_shape != NULL)
+        return false;
+    for (int i = 0; i < rels->count; i++)
+        if (rels->all[i]->is_partition && rels->all[i]->parent_oid == rel->parent_oid &&
+            rels->all[i]->filter != NULL)
+            return true;
+    return false;
 }
 
 bool mapped_cuts_reference(const Relations *rels, const ForeignKey *fk)

@@ -21,6 +21,9 @@ MUST_CHECK bool mapped_key_travels(const Relation *rel, Error *err);
 MUST_CHECK bool mapped_try_values(PgConn *source, const Relation *rel, Error *err);
 /* Which rows of the table move. CONFIG when the condition is none of its columns that go there. */
 MUST_CHECK bool mapped_filter_rows(Arena *arena, const Rules *rules, Relation *rel, Error *err);
+/* A partition that was never copied, without a condition beside others of its root that have one: which of
+ * its rows are meant, no rule says. */
+bool mapped_misses_filter(const Relations *rels, const Relation *rel);
 /* Lets the source's server read the condition, if there is one: CONFIG when it cannot. */
 MUST_CHECK bool mapped_try_filter(PgConn *source, const Relation *rel, Error *err);
 /* The rows of this foreign key's parent are filtered, those of its child are not. */

@@ -105,6 +105,56 @@ static void moves_in(Preflight *p)
     preflight_group_end(&group);
 }
 
+/* What the target lacks is not told from what was never the task's. */
+static void blind(Preflight *p)
+{
+    PreflightGroup group = preflight_group(p, PREFLIGHT_WARNING, "row-filter",
+                                           "the stream asks the target whether a row was the "
+                                           "task's: of a row that is missing there by "
+                                           "mistake the UPDATE becomes an INSERT and the DELETE is "
+                                           "left out, and only 'bascule verify' "
+                                           "finds it");
+    for (int i = 0; p->streams && i < p->rels->count; i++) {
+        const Relation *rel = p->rels->all[i];
+        if (rel->filter == NULL || rel->replica_identity == 'f' || only_key(rel))
+            continue;
+        const char *name = preflight_qualified(p, rel->schema, rel->name);
+        preflight_group_add(
+            &group, rel->display,
+            preflight_text(p, "the replica identity does not hold all columns of %s",
+                           rel->filter->text),
+            preflight_text(p,
+                           "ALTER TABLE %s REPLICA IDENTITY FULL;  -- or USING INDEX, a unique one "
+                           "over the key and these columns",
+                           name));
+    }
+    preflight_group_end(&group);
+}
+
+static bool divides(const Expression *filter)
+{
+    for (int i = 0; i < filter->count; i++)
+        if (filter->pieces[i].kind == PIECE_WORD &&
+            (filter->pieces[i].word == WORD_DIVIDE || filter->pieces[i].word == WORD_MODULO))
+            return true;
+    return false;
+}
+
+static void divisions(Preflight *p)
+{
+    PreflightGroup group = preflight_group(p, PREFLIGHT_WARNING, "row-filter",
+                                           "a row for which the condition divides by zero suspends "
+                                           "the table, and ends its copy");
+    for (int i = 0; i < p->rels->count; i++) {
+        const Relation *rel = p->rels->all[i];
+        if (rel->filter != NULL && divides(rel->filter))
+            preflight_group_add(&group, rel->display,
+                                preflight_text(p, "a division is in %s", rel->filter->text),
+                                "Guard it: case when $divisor <> 0 then ... end");
+    }
+    preflight_group_end(&group);
+}
+
 /* Foreign keys of the target, as child and parent; those to be created are as on the source. */
 static bool target_has_key(const PgRows *rows, const Relation *child, const Relation *parent)
 {
@@ -198,6 +248,8 @@ void preflight_filters(Preflight *p)
         return;
     conditions(p);
     moves_in(p);
+    blind(p);
+    divisions(p);
     references(p);
     PREFLIGHT_ADD(p, PREFLIGHT_OK, .code = "row-filter", .subject = "source",
                   .what = preflight_text(p, "of %d of %d tables only some rows move", filtered,

@@ -216,6 +216,21 @@ static bool fence_in_scope(const Preflight *p, const PreflightSide *side, const 
     return false;
 }
 
+/* Nobody's any more: no trigger works by it, and no task is written there. Unknown is somebody's. */
+static bool left_by_all(Preflight *p, PreflightSide *side)
+{
+    CLEANUP_PGROWS PgRows *used = NULL;
+    CLEANUP_PGROWS PgRows *tasks = NULL;
+    if (!PREFLIGHT_ASK(p, side, "left-over", SQL_PREFLIGHT_LEFT_OVER, &used) ||
+        pgrows_bool(used, 0, 0))
+        return false;
+    if (!pgrows_bool(used, 0, 1))
+        return true;
+    return PREFLIGHT_ASK(p, side, "left-over", SQL("SELECT EXISTS (SELECT FROM bascule.task)"),
+                         &tasks) &&
+           !pgrows_bool(tasks, 0, 0);
+}
+
 /* A fence refuses writes: the application's on the source, anybody's on the target. */
 static void fences(Preflight *p, PreflightSide *side)
 {
@@ -241,7 +256,7 @@ static void fences(Preflight *p, PreflightSide *side)
             .why = "they refuse every write",
             .remedy =
                 "bascule cleanup  -- with the configuration of that task; it lists, then removes");
-    else if (side == &p->source && pgrows_count(rows) == 0)
+    else if (side == &p->source && pgrows_count(rows) == 0 && left_by_all(p, side))
         PREFLIGHT_ADD(p, PREFLIGHT_WARNING, .code = "left-over", .subject = side->name,
                       .what = "a schema 'bascule' of an earlier task is there",
                       .why = "nothing is fenced by it now",

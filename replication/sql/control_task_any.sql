@@ -1,4 +1,4 @@
--- control_task_any: whether any task is left, here or as a fence that needs its function
+-- control_task_any: whether any task is left, here, or as a fence or an event trigger that needs its function
 -- params:  none
 -- returns: present bool
 -- needs:   SELECT on bascule.task; PostgreSQL 15+
@@ -7,4 +7,7 @@ SELECT EXISTS (SELECT FROM bascule.task)
                   JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
                   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'bascule'
                   WHERE p.proname <> 'audit_refuse')
+       OR EXISTS (SELECT FROM pg_catalog.pg_event_trigger e
+                  JOIN pg_catalog.pg_proc p ON p.oid = e.evtfoid
+                  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'bascule')
            AS present

@@ -173,13 +173,19 @@ static void put_row_condition(SqlText *st, const Relation *rel, bool on_source, 
 void reading_filter(SqlText *st, const Relation *rel, bool on_source, const char *alias,
                     bool *first)
 {
-    if (rel->filter == NULL)
+    if (!relation_filtered(rel))
         return;
     if (*first)
         sqltext_put(st, " WHERE ");
     else
         sqltext_put(st, " AND ");
     *first = false;
+    /* No condition is known: the server refuses the statement, whatever the table holds. */
+    if (rel->rule_trouble != NULL) {
+        sqltext_string(st, rel->rule_trouble);
+        sqltext_put(st, "::pg_catalog.bool");
+        return;
+    }
     put_row_condition(st, rel, on_source, alias);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apply/added.h"
+#include "apply/rules_mark.h"
 #include "apply/target_catalog.h"
 
 static bool read_task(const SyncSpec *spec, PgConn *target, SyncOffline *out, bool *out_found,
@@ -49,11 +50,17 @@ static bool read_tables(const SyncSpec *spec, PgConn *source, SyncOffline *out, 
     CLEANUP_PGCONN PgConn *target = pgconn_open(&endpoint, PG_SESSION_SQL, "offline", err);
     Arena *arena = arena_new(0);
     Rules *rules = spec->rules;
-    bool ok = target != NULL && added_read(target, spec->task, spec->rules, arena, &rules, err) &&
+    bool ok = target != NULL && rules_mark_check(target, spec->task, spec->rules, err) &&
+              added_read(target, spec->task, spec->rules, arena, &rules, err) &&
               catalog_read(source, target, spec->task, rules, &out->rels, err);
     arena_free(arena);
     return ok && read_types(target, out->rels, err) &&
            control_read_tables(target, spec->task, out->rels, err);
+}
+
+bool sync_rules_check(PgConn *target, const SyncSpec *spec, Error *err)
+{
+    return rules_mark_check(target, spec->task, spec->rules, err);
 }
 
 bool sync_offline_read(const SyncSpec *spec, SyncOffline *out, bool *out_found, Error *err)

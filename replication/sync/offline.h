@@ -14,6 +14,8 @@ typedef struct SyncOffline {
 } SyncOffline;
 
 /* *out_found false: the target knows no such task. */
+/* CONFIG when the task began with other rules than these. */
+MUST_CHECK bool sync_rules_check(PgConn *target, const SyncSpec *spec, Error *err);
 MUST_CHECK bool sync_offline_read(const SyncSpec *spec, SyncOffline *out, bool *out_found,
                                   Error *err);
 void sync_offline_done(SyncOffline *offline);

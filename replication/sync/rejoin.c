@@ -21,6 +21,7 @@
 #include "bascule/base/fault.h"
 #include "bascule/base/log.h"
 #include "bascule/base/mem.h"
+#include "source/mapped.h"
 #include "source/others.h"
 #include "source/shape.h"
 #include "sql_files.h"
@@ -160,6 +161,9 @@ static int mark_members(Sync *sync, const uint32_t *oids, int count)
     for (int i = 0; i < count; i++) {
         Relation *rel = relations_by_oid(sync_relations(sync), oids[i]);
         if (rel == NULL || atomic_load(&rel->suspended) == SUSPEND_NOT)
+            continue;
+        /* Its rule fitted when it was looked at, and does not now: it stays out. */
+        if (rel->rule_trouble != NULL || mapped_misses_filter(sync_relations(sync), rel))
             continue;
         /* Not "before": whatever is on the target is emptied. */
         atomic_store(&rel->load_state, TABLE_FULL_LOAD);

@@ -15,6 +15,7 @@
 #include "bascule/base/log.h"
 #include "bascule/base/mem.h"
 #include "source/capture.h"
+#include "source/mapped.h"
 #include "source/shape.h"
 #include "sql_files.h"
 #include "sync/internal.h"
@@ -345,6 +346,12 @@ static bool judge_table(Sync *sync, Relations *now, Relation *rel, bool creates,
         sync->watch.refresh = true; /* it is gone: its row says so then */
         return true;
     }
+    found->copied_shape = rel->copied_shape;
+    if (mapped_misses_filter(now, found))
+        return show_remedy(sync, rel,
+                           "other partitions have a condition (rules.rows), and no rule says which "
+                           "rows of this one move: leave it out (tables.exclude)",
+                           err);
     const Relation *before = rel->former != NULL ? rel->former : rel;
     found->row_schema = rel->row_schema;
     found->row_name = rel->row_name;

@@ -25,14 +25,11 @@ static bool filter_of_twin(const Rules *rules, const char *schema, const char *t
     return true;
 }
 
-bool rules_filter(const Rules *rules, Arena *arena, const char *schema, const char *table,
-                  const Expression **out_condition, const char **out_rule, Error *err)
+/* The one that fits best; *out_best NULL: none does. */
+static bool find_filter(const Rules *rules, const char *schema, const char *table,
+                        const RuleFilter **out_best, Error *err)
 {
     const RuleFilter *best = NULL;
-    *out_condition = NULL;
-    *out_rule = NULL;
-    if (rules != NULL && rules->twins != NULL)
-        return filter_of_twin(rules, schema, table, out_condition, out_rule);
     for (int i = 0; rules != NULL && i < rules->filter_count; i++) {
         RuleFilter *rule = &rules->filters[i];
         if (!rules_glob_match(rule->schema, schema) || !rules_glob_match(rule->table, table))
@@ -47,9 +44,31 @@ bool rules_filter(const Rules *rules, Arena *arena, const char *schema, const ch
         if (more > 0)
             best = rule;
     }
+    *out_best = best;
+    return true;
+}
+
+bool rules_filter_part(const Rules *rules, Arena *arena, const char *schema, const char *table,
+                       const char *root_schema, const char *root, const Expression **out_condition,
+                       const char **out_rule, Error *err)
+{
+    const RuleFilter *best = NULL;
+    *out_condition = NULL;
+    *out_rule = NULL;
+    if (rules != NULL && rules->twins != NULL)
+        return filter_of_twin(rules, schema, table, out_condition, out_rule);
+    if (!find_filter(rules, schema, table, &best, err) ||
+        (best == NULL && root != NULL && !find_filter(rules, root_schema, root, &best, err)))
+        return false;
     if (best == NULL || best->condition == NULL)
         return true;
     *out_condition = best->condition;
     *out_rule = arena_printf(arena, "%s: %s", best->place, best->text);
     return true;
+}
+
+bool rules_filter(const Rules *rules, Arena *arena, const char *schema, const char *table,
+                  const Expression **out_condition, const char **out_rule, Error *err)
+{
+    return rules_filter_part(rules, arena, schema, table, NULL, NULL, out_condition, out_rule, err);
 }

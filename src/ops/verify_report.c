@@ -58,6 +58,8 @@ static json_t *table_json(const VerifyTable *t)
                                   (json_int_t)t->by_others, "at_least", t->at_least));
     json_object_set_new(out, "outside",
                         t->outside >= 0 ? json_integer((json_int_t)t->outside) : json_null());
+    json_object_set_new(out, "rows_where",
+                        t->rel->filter != NULL ? json_text(t->rel->filter->text) : json_null());
     json_object_set_new(out, "chunks", json_integer((json_int_t)t->chunks));
     json_object_set_new(out, "bytes", json_integer((json_int_t)t->bytes));
     json_object_set_new(out, "first_lsn", json_text_lsn(t->first_lsn));

@@ -9,6 +9,7 @@
 #include "net/json_text.h"
 #include "source/catalog.h"
 #include "sql_files.h"
+#include "sync/offline.h"
 
 #define UNKNOWN "unknown"
 
@@ -255,6 +256,28 @@ static bool check_known(Certify *c, Error *err)
                          "certify.");
 }
 
+/* The rules about rows, when those of the configuration are the ones that the task began with. */
+static void put_row_filters(Certify *c)
+{
+    const SyncSpec *spec = task_sync_spec(c->task);
+    Error err = ERROR_INIT;
+    json_t *filters = json_array();
+    if (!sync_rules_check(c->conns[1], spec, &err)) {
+        json_decref(filters);
+        json_object_set_new(c->document, "row_filters", json_string(UNKNOWN));
+        return;
+    }
+    for (int i = 0; spec->rules != NULL && i < spec->rules->filter_count; i++) {
+        const RuleFilter *filter = &spec->rules->filters[i];
+        if (filter->condition != NULL)
+            json_array_append_new(filters,
+                                  json_pack("{s:o, s:o, s:o}", "schema", json_text(filter->schema),
+                                            "table", json_text(filter->table), "rows_where",
+                                            json_text(filter->condition->text)));
+    }
+    json_object_set_new(c->document, "row_filters", filters);
+}
+
 static bool fill(Certify *c, Error *err)
 {
     const SyncSpec *spec = task_sync_spec(c->task);
@@ -276,6 +299,7 @@ static bool fill(Certify *c, Error *err)
     if (!check_known(c, err) || !put_side(c, 0, &spec->source, err) ||
         !put_side(c, 1, &spec->target, err) || !put_cutover(c, err) || !put_tables(c, err))
         return false;
+    put_row_filters(c);
     put_options(c);
     put_audit(c);
     return true;

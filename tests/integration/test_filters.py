@@ -109,8 +109,16 @@ def test_others_rows_stay_and_what_is_damaged_is_mended(source, target, make_tas
     filtered.assert_equal(source, target)
     assert target.value("SELECT word FROM parts WHERE tenant = 99 AND no = 7") == "mine"
     task.ok("verify", "--restart", timeout=120)
+    assert tables["public.parts"]["rows_where"] == "not $tenant > 4" and tables["public.ledger"]["rows_where"] is None
+    path = os.path.join(task.dir, "certificate.json")
+    task.cmd("certificate", "--output", path)
+    with open(path) as f:
+        told = json.load(f)["row_filters"]
+    assert len(told) == 5 and {"schema": "public", "table": "parts", "rows_where": "not $tenant > 4"} in told, told
     task.stop()
     task.write_config(rules=dict(filtered.RULES, rows=filtered.ROWS[1:]))
+    changed = task.cmd("verify", "--restart", timeout=120)
+    assert changed.code == 2 and "the rules are not those that the task" in changed.text, repr(changed)
     changed = task.run_to_end()
     assert changed.code == 2 and "the rules are not those that the task" in changed.text, repr(changed)
 
@@ -285,3 +293,59 @@ def test_a_rule_that_a_table_does_not_fit_any_more_is_its_trouble_alone(rules, c
     none_suspended(task)
     task.wait_streaming()
     task.ok("verify", timeout=120)
+
+
+def test_a_condition_that_a_row_cannot_answer(source, target, make_task):
+    for db in (source, target):
+        db.sql("CREATE TABLE docs (id int PRIMARY KEY, n int, word text); CREATE TABLE plain (id int PRIMARY KEY)", user="app")
+    source.sql("INSERT INTO docs SELECT i, i, 'w' FROM generate_series(1, 20) i")
+    task = make_task(target=NOTHING, rules={"rows": ["public.docs where 100 / $n >= 10"]})
+    checked = " ".join(task.cmd("check").text.split())
+    assert "divides by zero suspends the table" in checked, checked
+    assert "the replica identity does not hold all columns of 100 / $n >= 10" in checked, checked
+    task.start().wait_streaming()
+    source.sql("UPDATE docs SET n = 0 WHERE id = 3; INSERT INTO plain VALUES (1)")
+    wait_until(lambda: task.must_live() and target.value("SELECT count(*) FROM plain") == 1, 60, "the others go on", 0.1,
+               dump=task.describe)
+    wait_until(lambda: "division by zero" in (table_of(task, "docs")["message"] or ""), 60, "the table is suspended", 0.1,
+               dump=task.describe)
+    source.sql("UPDATE docs SET n = 5 WHERE id = 3")
+    none_suspended(task)
+    task.wait_applied(source)
+    assert target.sql("SELECT id FROM docs ORDER BY id") == [(i,) for i in range(1, 11)]
+
+
+@pytest.mark.parametrize("rule", ["whole", "each"])
+def test_a_new_partition_of_a_table_of_which_some_rows_move(rule, source, target, make_task):
+    """It has the condition of its root; where only the others have one, it is not taken whole."""
+    for db in (source, target):
+        db.sql("CREATE TABLE docs (day int, tenant int, PRIMARY KEY (day, tenant)) PARTITION BY LIST (day);"
+               "CREATE TABLE docs_1 PARTITION OF docs FOR VALUES IN (1)", user="app")
+    source.sql("INSERT INTO docs SELECT 1, i FROM generate_series(1, 9) i")
+    named = "public.docs" if rule == "whole" else "public.docs_1"
+    task = make_task(target=NOTHING, rules={"rows": [f"{named} where $tenant < 4"]})
+    task.start().wait_streaming()
+    assert target.value("SELECT count(*) FROM docs") == 3
+    for db in (source, target):
+        db.sql("CREATE TABLE docs_2 PARTITION OF docs FOR VALUES IN (2)", user="app")
+    source.sql("INSERT INTO docs SELECT 2, i FROM generate_series(1, 9) i")
+    if rule == "whole":
+        wait_until(lambda: task.must_live() and target.value("SELECT count(*) FROM docs") == 6, 90, "the partition is there", 0.2,
+                   dump=task.describe)
+        none_suspended(task)
+        task.wait_applied(source)
+        assert target.value("SELECT count(*) FROM docs_2") == 3
+    else:
+        wait_until(lambda: "no rule says" in ((table_of(task, "docs_2") or {}).get("statement") or ""), 90, "it is told", 0.2,
+                   dump=task.describe)
+        assert target.value("SELECT count(*) FROM docs_2") == 0
+
+
+def test_rows_that_stay_behind_are_told_before_the_cutover(source, target, make_task):
+    for db in (source, target):
+        db.sql("CREATE TABLE docs (id int PRIMARY KEY, tenant int)", user="app")
+    source.sql("INSERT INTO docs SELECT i, i % 4 FROM generate_series(1, 40) i")
+    task = make_task(target=NOTHING, rules={"rows": ["public.docs where $tenant = 1"]}).start().wait_streaming()
+    task.wait_ready()
+    tried = " ".join(task.cutover("--dry-run").text.split())
+    assert "30 rows are outside of its filter" in tried and "nobody can write them any more" in tried, tried

@@ -160,3 +160,14 @@ def test_a_large_table_is_not_read(source, target, make_task):
     assert ids[0] == 1 and ids[-1] == 60000
     source.sql("SELECT pg_stat_force_next_flush()")
     assert source.value(blocks) < 800  # of about 1,800
+
+
+def test_no_row_outside_of_a_filter(source, target, make_task):
+    for db in (source, target):
+        db.sql(TABLES, user="app")
+    source.sql(ROWS, user="app")
+    task = make_task(target={"prepare": "truncate"}, rules={"rows": ["public.org where $id > 90", "public.person where $id > 1900"]})
+    task.cmd("load", "--sample", "5")
+    assert target.value(f"SELECT count(*) FROM {name('person')}") > 0
+    assert target.value(f"SELECT count(*) FROM {name('org')} WHERE id <= 90") == 0
+    assert target.value(f"SELECT count(*) FROM {name('person')} WHERE id <= 1900") == 0

@@ -139,6 +139,19 @@ def test_one_place_on_the_target_for_two_tasks(source, target, make_database, cl
     arrives(source, target, one, "a", 5)
 
 
+def test_cleanup_leaves_the_event_triggers_of_others(source, target, make_task):
+    """The target of one task is the source of another, which notes its DDL there."""
+    fill(source, "a")
+    one = make_task(source, target, task="events_one").start().wait_streaming()
+    target.sql("CREATE FUNCTION bascule.other() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
+               "CREATE EVENT TRIGGER other ON ddl_command_end EXECUTE FUNCTION bascule.other()")
+    one.stop()
+    one.ok("cleanup", "--yes")
+    assert target.value("SELECT count(*) FROM pg_event_trigger WHERE evtname = 'other'") == 1
+    found = make_task(target, source, task="events_two", tables={"include": ["a.t"]}).cmd("check")
+    assert "DROP SCHEMA bascule" not in found.text, repr(found)
+
+
 @pytest.mark.parametrize("plugin", ["pgoutput", "wal2json"])
 def test_three_tasks_each_go_their_own_way(plugin, source, target, make_database, clusters, make_task):
     fill(source, "a", "b", "c")

@@ -100,8 +100,10 @@ typedef struct Relation {
     char persistence;      /* p, u (unlogged) */
     bool is_partition;
     uint32_t parent_oid; /* partition root or inheritance parent, 0 */
-    bool is_root;        /* a partitioned table that moves as one: no ONLY, no file of its own */
-    int leaf_count;      /* of a root */
+    const char *partition_of_schema,
+        *partition_of; /* of a partition: its topmost root; else NULL */
+    bool is_root;      /* a partitioned table that moves as one: no ONLY, no file of its own */
+    int leaf_count;    /* of a root */
     struct Relation **leaves;
     struct Relation *root;        /* of a leaf: it stands in Relations.leaves, not in .all */
     const char *identity_trouble; /* of a root: why its rows cannot be identified; NULL: they can */
@@ -163,6 +165,12 @@ typedef struct Relation {
 static inline Lsn relation_begins(const Relation *rel)
 {
     return rel->from_lsn > rel->start_lsn ? rel->from_lsn : rel->start_lsn;
+}
+
+/* Not all its rows are the task's, or which ones they are is not known: nobody reads or empties it whole. */
+static inline bool relation_filtered(const Relation *rel)
+{
+    return rel->filter != NULL || rel->rule_trouble != NULL;
 }
 
 /* How many columns the source sends: the first ones. */

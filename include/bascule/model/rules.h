@@ -164,6 +164,11 @@ MUST_CHECK bool rules_columns_added(const Rules *rules, const char *schema, cons
                                     const RuleColumn **out, int *out_count, Error *err);
 /* Which rows of a table move: *out_condition NULL: all; *out_rule where that is written. CONFIG when two
  * rules contradict each other. */
+/* The same for a partition: where no rule fits it, those of its root (NULL: it is none) count. */
+MUST_CHECK bool rules_filter_part(const Rules *rules, Arena *arena, const char *schema,
+                                  const char *table, const char *root_schema, const char *root,
+                                  const Expression **out_condition, const char **out_rule,
+                                  Error *err);
 MUST_CHECK bool rules_filter(const Rules *rules, Arena *arena, const char *schema,
                              const char *table, const Expression **out_condition,
                              const char **out_rule, Error *err);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "sqltext/dml_filter.h"
+#include "sqltext/reading.h"
 
 static void questions(void **state)
 {
@@ -47,8 +48,20 @@ static void questions(void **state)
     arena_free(arena);
 }
 
+/* A rule that does not fit any more is no rule for all rows. */
+static void unknown_condition(void **state)
+{
+    (void)state;
+    SqlText st = SQLTEXT_INIT;
+    const Relation rel = {.rule_trouble = "it's gone"};
+    reading_where(&st, &rel, false, NULL);
+    assert_string_equal(sqltext_sql(&st).text, " WHERE 'it''s gone'::pg_catalog.bool");
+    sqltext_done(&st);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(questions)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(questions),
+                                       cmocka_unit_test(unknown_condition)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
