@@ -83,6 +83,7 @@ def test_a_stream_that_begins_half_begins_again(source, target, make_task):
     wait_until(lambda: "trying again" in task.tail(40), 60, "the second start failed", 0.1, dump=task.describe)
     task.wait_streaming()
     wait_paused(task, "held")
+    source.sql("INSERT INTO other (id) VALUES (5000)")
     goes_on(task, source, target)
     assert asked(task, "resume", "public.held") == {"public.held": "resumed"}
     none_suspended(task)
