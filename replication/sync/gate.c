@@ -97,9 +97,9 @@ bool gate_check(Gate *gate, Error *err)
         *err = sync->failure;
         ok = false;
     } else if (gate->revoked) {
-        ok = ERR(err, ERR_WRONG_STATE,
-                 "the applier was taken back by a cutover or by the end of "
-                 "the stream");
+        /* A stream that ends for a table that is copied again comes back by itself. */
+        ok = sync->gates_shut ? ERR(err, ERR_WRONG_STATE, "a cutover took the applier back")
+                              : ERR(err, ERR_LAG, "the stream ended while the applier was held");
     }
     pthread_mutex_unlock(&sync->lock);
     return ok;

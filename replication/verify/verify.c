@@ -148,7 +148,8 @@ static void drop_failures(VerifyReport *report, const TablePlan *table)
     report->failure_count = kept;
 }
 
-/* What was decided was of rows that are gone by now: nothing of it counts, in this process or any. */
+/* What was decided was of rows that are gone by now: nothing of it counts, in this process or any.
+ * The new rows may have other columns. */
 static bool begin_anew(VerifyRun *run, TablePlan *table, Error *err)
 {
     VerifyTable *out = table->out;
@@ -163,7 +164,7 @@ static bool begin_anew(VerifyRun *run, TablePlan *table, Error *err)
     table->named = table->accounted_part = 0;
     table->accounted_to = NULL;
     memset(table->file, 0, sizeof table->file);
-    table->stalled = true;
+    table->stalled = table->renew = true;
     table->moves++;
     return verify_state_begin_anew(run, table, err);
 }
@@ -221,10 +222,8 @@ static bool account(VerifyRun *run, Group *group, bool *out_done, Error *err)
     bool same = true;
     if (twin_exact(run->twin) && !verify_state_same_copy(run, table, &same, err))
         return false;
-    if (!same) {
-        table->renew = true;
+    if (!same)
         return begin_anew(run, table, err);
-    }
     table->save_us = clock_now_us() + SAVE_US;
     return verify_state_save(run, table, first_failure, err);
 }

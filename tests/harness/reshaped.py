@@ -121,7 +121,7 @@ def sign_up(w):
               first, last, mail)
     else:
         w.sql("INSERT INTO auth.users (id, mail, given, last, tenant, full_name, version)"
-              " VALUES (nextval('user_ids'), %s, %s, %s, 'acme', %s, 1)", mail, first, last, f"{first} {last or '-'}")
+              " VALUES (nextval('user_ids'), %s, %s, %s, 'acme', %s, 1)", mail, first, last, f"{first} {'-' if last is None else last}")
     order(w)
 
 
