@@ -118,6 +118,10 @@ def rounds(rig, options, table, task, source, target, rate, seed):
         writers.stop(check=False)
 
 
+def nine_of_ten(values):
+    return sorted(values)[max(0, -(-len(values) * 9 // 10) - 1)]
+
+
 def title(share, table, rate):
     pauses = sorted(s.extra["pause_ms"] for runs in table.runs.values() for s in runs)
     apart = [s.extra["apart_ms"] for runs in table.runs.values() for s in runs]
@@ -125,7 +129,7 @@ def title(share, table, rate):
     if pauses:
         text += (f" ({len(pauses)} switches, {rate:,.0f} transactions/s of pgbench and {PROBES * PROBE_RATE} of the writers that measure;"
                  f" median {statistics.median(pauses):.0f}, 99 % {pauses[min(len(pauses) - 1, int(len(pauses) * 0.99))]:.0f}; report and"
-                 f" writers apart: median {statistics.median(apart):.0f}, most {max(apart):.0f})")
+                 f" writers apart: median {statistics.median(apart):.0f}, nine of ten {nine_of_ten(apart):.0f}, most {max(apart):.0f})")
     return text
 
 
