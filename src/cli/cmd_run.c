@@ -9,6 +9,7 @@
 
 #include "bascule/base/clock.h"
 #include "bascule/base/log.h"
+#include "bascule/base/worker.h"
 #include "cli/command.h"
 #include "cli/engine.h"
 #include "ops/status_json.h"
@@ -96,22 +97,51 @@ static void wait_for_end(Engine *engine, StopToken *stop, int signals)
     status_live_free(live, true);
 }
 
+/* While the engine starts: the target's backup may take hours. */
+typedef struct Starting {
+    int signals;
+    StopToken *stop, *over;
+} Starting;
+
+static StepResult listen_step(void *self, Error *err)
+{
+    (void)err;
+    Starting *starting = self;
+    if (stop_poll(starting->over, starting->signals, POLLIN, CLOCK_NEVER) != 0)
+        on_signal(starting->signals, starting->stop);
+    return STEP_IDLE;
+}
+
+static bool start(const Config *config, StopToken *stop, int signals, Engine **out_engine,
+                  Error *err)
+{
+    Starting starting = {.signals = signals, .stop = stop, .over = stop_new()};
+    WorkerSpec spec = {.name = "signals", .self = &starting, .step = listen_step};
+    Worker *listener = worker_start(&spec, starting.over, err);
+    bool ok = listener != NULL &&
+              engine_start(config, stop, config_flag(config, FLAG_UNTIL), out_engine, err);
+    stop_request(starting.over);
+    if (listener != NULL)
+        worker_join(listener, NULL);
+    stop_free(starting.over);
+    return ok;
+}
+
 static int run(const Config *config, Error *err)
 {
     Engine *engine = NULL;
     int signals = open_signals();
     StopToken *stop = stop_new();
-    bool until = config_flag(config, FLAG_UNTIL);
+    bool ok = start(config, stop, signals, &engine, err);
     int code = 0;
-    if (!engine_start(config, stop, until, &engine, err)) {
-        code = cli_failed(err);
-    } else {
+    if (ok) {
         wait_for_end(engine, stop, signals);
-        if (!engine_finish(engine, err) && err->cls != ERR_STOPPED)
-            code = cli_failed(err);
-        else
-            log_info("ended");
+        ok = engine_finish(engine, err);
     }
+    if (!ok && err->cls != ERR_STOPPED)
+        code = cli_failed(err);
+    else
+        log_info("ended");
     stop_free(stop);
     close(signals);
     return code;
