@@ -39,6 +39,17 @@ static bool read_types(PgConn *target, Relations *rels, Error *err)
     return true;
 }
 
+bool sync_offline_tables(PgConn *source, PgConn *target, const SyncSpec *spec, Relations **out_rels,
+                         Error *err)
+{
+    Arena *arena = arena_new(0);
+    Rules *rules = spec->rules;
+    bool ok = added_read(target, spec->task, spec->rules, arena, &rules, err) &&
+              catalog_read(source, target, spec->task, rules, out_rels, err);
+    arena_free(arena);
+    return ok;
+}
+
 static bool read_tables(const SyncSpec *spec, PgConn *source, SyncOffline *out, Error *err)
 {
     SourceIdentity identity;
@@ -48,13 +59,9 @@ static bool read_tables(const SyncSpec *spec, PgConn *source, SyncOffline *out, 
     PgEndpoint endpoint = spec->target;
     endpoint.encoding = out->encoding;
     CLEANUP_PGCONN PgConn *target = pgconn_open(&endpoint, PG_SESSION_SQL, "offline", err);
-    Arena *arena = arena_new(0);
-    Rules *rules = spec->rules;
-    bool ok = target != NULL && rules_mark_check(target, spec->task, spec->rules, err) &&
-              added_read(target, spec->task, spec->rules, arena, &rules, err) &&
-              catalog_read(source, target, spec->task, rules, &out->rels, err);
-    arena_free(arena);
-    return ok && read_types(target, out->rels, err) &&
+    return target != NULL && rules_mark_check(target, spec->task, spec->rules, err) &&
+           sync_offline_tables(source, target, spec, &out->rels, err) &&
+           read_types(target, out->rels, err) &&
            control_read_tables(target, spec->task, out->rels, err);
 }
 

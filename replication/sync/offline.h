@@ -14,6 +14,9 @@ typedef struct SyncOffline {
 } SyncOffline;
 
 /* *out_found false: the target knows no such task. */
+/* The task's tables as the source has them now, with those that were added while it lived. */
+MUST_CHECK bool sync_offline_tables(PgConn *source, PgConn *target, const SyncSpec *spec,
+                                    Relations **out_rels, Error *err);
 /* CONFIG when the task began with other rules than these. */
 MUST_CHECK bool sync_rules_check(PgConn *target, const SyncSpec *spec, Error *err);
 MUST_CHECK bool sync_offline_read(const SyncSpec *spec, SyncOffline *out, bool *out_found,

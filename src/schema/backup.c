@@ -79,19 +79,36 @@ static bool none(const Backups *backups, const char *file, Error *err)
                          "backup: before_load. A dump of your own is restored with pg_restore.");
 }
 
+/* The one whose restore has not ended, else the newest. What is older than one that was restored is never
+ * meant by itself: a command that is said twice would go back further. */
+static bool choose_newest(const Backups *backups, Backup *out, Error *err)
+{
+    const Backup *chosen = &backups->all[0];
+    for (int i = backups->count - 1; i >= 0; i--)
+        if (strcmp(backups->all[i].state, "restoring") == 0)
+            chosen = &backups->all[i];
+    if (strcmp(chosen->state, "restored") != 0) {
+        *out = *chosen;
+        return true;
+    }
+    ERR(err, ERR_BACKUP, "the newest backup of this task is restored already: '%s'", chosen->file);
+    return err_hint(err, "--backup FILE restores it once more, or an older one: bascule.backup on "
+                         "the target lists them.");
+}
+
 bool backup_choose(const Backups *backups, const char *file, Arena *arena, Backup *out, Error *err)
 {
     char sha256[SHA256_HEX_SIZE];
     int64_t bytes = 0;
-    for (int i = 0; i < backups->count; i++) {
-        const Backup *b = &backups->all[i];
-        if (file != NULL ? strcmp(b->file, file) == 0 : strcmp(b->state, "restored") != 0) {
-            *out = *b;
+    if (backups->count == 0)
+        return none(backups, file, err);
+    if (file == NULL)
+        return choose_newest(backups, out, err);
+    for (int i = 0; i < backups->count; i++)
+        if (strcmp(backups->all[i].file, file) == 0) {
+            *out = backups->all[i];
             return true;
         }
-    }
-    if (file == NULL || backups->count == 0)
-        return none(backups, file, err);
     if (!digest_of(file, sha256, &bytes, err))
         return false;
     for (int i = 0; i < backups->count; i++)
@@ -117,10 +134,12 @@ static bool look_for_room(const char *directory, int64_t bytes, Error *err)
     return err_hint(err, "Make room, or name another directory: backup.dir.");
 }
 
-/* Until it is whole the file has another name. 0600 from its first byte. */
+/* Until it is whole the file has another name. 0600 from its first byte: what stands there already, of an
+ * attempt that was killed or of somebody else, may be open to others. */
 static bool make_file(const char *path, Error *err)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    (void)unlink(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return ERR_OS(err, ERR_BACKUP, "cannot write '%s'", path);
     close(fd);

@@ -45,7 +45,8 @@ MUST_CHECK bool backup_make(const BackupSpec *spec, Arena *arena, Backup *out_ba
 /* None: there are no backups, or nobody has made any here. */
 MUST_CHECK bool backup_list(PgConn *target, const char *task, Arena *arena, Backups *out_backups,
                             Error *err);
-/* The one in that file, wherever it was moved to; NULL: the newest that was not restored. */
+/* The one in that file, wherever it was moved to; NULL: the one whose restore has not ended, else the newest
+ * (BACKUP when that is restored). */
 MUST_CHECK bool backup_choose(const Backups *backups, const char *file, Arena *arena,
                               Backup *out_backup, Error *err);
 /* The file is there, and is the one that was recorded. */

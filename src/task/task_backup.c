@@ -9,8 +9,8 @@
 #include "bascule/base/directory.h"
 #include "bascule/base/fault.h"
 #include "bascule/base/log.h"
-#include "source/catalog.h"
 #include "sync/cleanup.h"
+#include "sync/offline.h"
 #include "task/cleanup.h"
 #include "task/task_internal.h"
 
@@ -41,8 +41,7 @@ static bool read_relations(const Task *task, Relations **out_rels, Error *err)
     if (source == NULL)
         return false;
     CLEANUP_PGCONN PgConn *target = pgconn_open(&task->spec.target, PG_SESSION_SQL, "backup", err);
-    return target != NULL &&
-           catalog_read(source, target, task->spec.task, task->spec.rules, out_rels, err);
+    return target != NULL && sync_offline_tables(source, target, &task->spec, out_rels, err);
 }
 
 static bool make(const Task *task, Error *err)

@@ -2,10 +2,13 @@
 import glob
 import os
 import re
+import shutil
 
 import pytest
 from harness import audit, oracle, place
 from harness.flow import assert_error, cut_over
+from harness.suspended import TABLE, none_suspended
+from harness.waiting import wait_until
 from harness.witness import Untouched
 
 FAULTS = re.findall(r"^F\((RESTORE_\w+),", (place.ROOT / "include/bascule/base/fault.def").read_text(), re.M)
@@ -69,6 +72,9 @@ def restore(task, target, *args, **kw):
 
 def test_there_and_back(task, source, target):
     assert "1. write a pg_dump of the target to" in task.ok("plan").out
+    os.makedirs(f"{task.dir}/w/backup")
+    with open(f"{task.dir}/w/backup/{task.task}.part", "w") as f:  # readable to others
+        f.write("of somebody else")
     task.start().wait_streaming()
     assert target.value("SELECT count(*) FROM parent") == 40
     [file] = glob.glob(os.path.join(task.dir, "w/backup/*"))
@@ -186,6 +192,58 @@ def test_a_cleaned_up_task_can_still_be_taken_back(loaded, target):
     assert contents(target) == loaded.before
     done = restore(loaded, target)
     assert_error(done, "backup", 3)
+
+
+def test_what_is_said_twice_goes_back_once(loaded, source, target):
+    """Not on to an older backup. One whose restore has not ended is finished, even if there is a newer one."""
+    loaded.ok("cleanup", "--yes")
+    target.sql("DELETE FROM child; INSERT INTO theirs VALUES (9, 9)")
+    later = contents(target)
+    loaded.start().wait_streaming()
+    loaded.stop()
+    [first, second] = [r[0] for r in target.sql("SELECT file FROM bascule.backup ORDER BY id")]
+    assert restore(loaded, target, "--backup", first, env={"BASCULE_FAULT": "RESTORE_EMPTIED:kill"}).code == -9
+    done = restore(loaded, target, "--json")
+    assert done.code == 0 and done.json()["backup"]["file"] == first, repr(done)
+    assert contents(target) == loaded.before | {"theirs": later["theirs"]}
+    done = restore(loaded, target, "--json")
+    assert done.code == 0 and done.json()["backup"]["file"] == second, repr(done)
+    assert contents(target) == later
+    with Untouched(source, target):
+        done = restore(loaded, target)
+        assert_error(done, "backup", 3)
+        assert second in done.err and "--backup" in done.err, repr(done)
+
+
+def test_a_table_that_was_added_comes_back_too(source, target, make_task):
+    for name in ("first", "late"):
+        source.sql(TABLE.format(name))
+        target.sql(TABLE.split(";")[0].format(name))
+    target.sql("INSERT INTO first (id) VALUES (-1); INSERT INTO late (id) VALUES (-7)")
+    task = make_task(target={"prepare": "truncate"}, backup="before_load", tables={"include": ["public.first"]})
+    task.start().wait_streaming()
+    task.ok("tables", "add", "public.late", timeout=120)
+    wait_until(lambda: task.must_live() and target.value("SELECT count(*) FROM late") == 300, 60, "it is copied",
+               dump=task.describe)
+    none_suspended(task)
+    task.stop()
+    assert restore(task, target, env={"BASCULE_FAULT": "RESTORE_CLEANED:kill"}).code == -9
+    assert restore(task, target).code == 0
+    assert target.sql("SELECT id FROM first UNION ALL SELECT id FROM late") == [(-1,), (-7,)]
+
+
+def test_stopped_while_it_is_made(task, source, target, directory):
+    """A dump of hours does not keep the engine from its end, and leaves nothing behind."""
+    begun, fake = os.path.join(directory, "begun"), os.path.join(directory, "pg_dump")
+    with open(fake, "w") as f:
+        f.write(f'#!/bin/sh\ntest "$1" = --version && exec {shutil.which("pg_dump")} --version\n'
+                f"touch {begun}\nexec sleep 600\n")
+    os.chmod(fake, 0o755)
+    with Untouched(source, target):
+        task.start(env={"PATH": f"{directory}:{os.environ['PATH']}"})
+        wait_until(lambda: task.must_live() and os.path.exists(begun), 60, "pg_dump runs", dump=task.tail)
+        assert task.stop(timeout=60) == 0, task.tail()
+    assert glob.glob(os.path.join(task.dir, "w/backup/*")) == []
 
 
 @pytest.mark.parametrize("fault", FAULTS)
