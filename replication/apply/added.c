@@ -37,10 +37,12 @@ bool added_read(PgConn *target, const char *task, Rules *base, Arena *arena, Rul
     if (count == 0)
         return true;
     Rules *rules = extended(base, count, arena);
-    for (int i = 0; i < count; i++)
-        if (!rules_parse_pattern(arena, pgrows_text(rows, i, 0), false,
-                                 &rules->patterns[rules->count++], err))
+    for (int i = 0; i < count; i++) {
+        RulePattern *pattern = &rules->patterns[rules->count++];
+        if (!rules_parse_pattern(arena, pgrows_text(rows, i, 0), false, pattern, err))
             return err_context(err, "bascule.added_tables");
+        pattern->optional = true; /* nobody could take its line away when the table is dropped */
+    }
     *out = rules;
     return true;
 }

@@ -75,41 +75,15 @@ static bool selection_has(Selection *sel, const char *schema, const char *name,
     return rules_select(&sel->includes, root_schema, root_name) || has;
 }
 
-/* Gives the counts of matches back to the caller's rules; a rule that names one table must match.
- */
-static bool selection_done(Selection *sel, Error *err)
-{
-    if (sel->rules == NULL)
-        return true;
-    int in = 0, ex = 0;
-    for (int i = 0; i < sel->rules->count; i++) {
-        RulePattern *pattern = &sel->rules->patterns[i];
-        pattern->matched = pattern->exclude ? sel->excludes.patterns[ex++].matched
-                                            : sel->includes.patterns[in++].matched;
-    }
-    for (int i = 0; i < sel->rules->count; i++) {
-        RulePattern *pattern = &sel->rules->patterns[i];
-        if (pattern->matched > 0 || rules_pattern_has_wildcard(pattern))
-            continue;
-        if (pattern->optional && !pattern->told)
-            log_warn("optional table '%s' is not on the source", pattern->text);
-        pattern->told = true;
-        if (!pattern->optional) {
-            ERR(err, ERR_CONFIG, "rule '%s' names no table of the source", pattern->text);
-            return err_hint(err, "Names are case-sensitive and written without quotes; views, "
-                                 "foreign tables and tables of extensions are not replicated.");
-        }
-    }
-    return true;
-}
-
 /* Relations ----------------------------------------------------------------------------------- */
 
 typedef struct Reading {
     PgConn *conn;
     Relations *rels;
-    const Rules *rules;  /* NULL: everything, under its own name */
-    bool living;         /* a rule that a table does not fit is that table's trouble */
+    const Rules *rules; /* NULL: everything, under its own name */
+    bool living;        /* a rule that a table does not fit is that table's trouble */
+    PgConn *target;     /* with living */
+    const char *task;
     bool other_encoding; /* than the rules', where both are not ASCII */
     Buf oids;            /* "{1,2,3}" of the tables in scope, the parameter of the other queries */
 } Reading;
@@ -148,6 +122,52 @@ static bool rules_only_ascii(const Reading *r, const Relation *rel, Error *err)
         if (!only_ascii(r, rel, rel->columns[i].value, err))
             return false;
     return only_ascii(r, rel, rel->filter, err);
+}
+
+/* Has the task moved it? */
+static bool was_moved(const Reading *r, const RulePattern *pattern, bool *out_moved, Error *err)
+{
+    CLEANUP_PGROWS PgRows *rows = NULL;
+    if (!pgconn_query(r->target, SQL_CONTROL_TABLE_NAMES, PG_PARAMS(PG_TEXT(r->task)), &rows, err))
+        return err_context(err, "looking for tables that were moved");
+    for (int i = 0; i < pgrows_count(rows); i++)
+        *out_moved = *out_moved || (rules_glob_match(pattern->schema, pgrows_text(rows, i, 0)) &&
+                                    rules_glob_match(pattern->table, pgrows_text(rows, i, 1)));
+    return true;
+}
+
+/* Gives the counts of matches back to the caller's rules; a rule that names one table must match. Of a living
+ * task it may be one that was left out, or moved, and was dropped since. */
+static bool selection_done(const Reading *r, Selection *sel, Error *err)
+{
+    if (sel->rules == NULL)
+        return true;
+    int in = 0, ex = 0;
+    for (int i = 0; i < sel->rules->count; i++) {
+        RulePattern *pattern = &sel->rules->patterns[i];
+        pattern->matched = pattern->exclude ? sel->excludes.patterns[ex++].matched
+                                            : sel->includes.patterns[in++].matched;
+    }
+    for (int i = 0; i < sel->rules->count; i++) {
+        RulePattern *pattern = &sel->rules->patterns[i];
+        bool may = pattern->optional;
+        if (pattern->matched > 0 || rules_pattern_has_wildcard(pattern))
+            continue;
+        if (!may && r->living && pattern->exclude)
+            may = true;
+        else if (!may && r->living && !was_moved(r, pattern, &may, err))
+            return false;
+        if (may && !pattern->told)
+            log_warn("%stable '%s' is not on the source", pattern->optional ? "optional " : "",
+                     pattern->text);
+        pattern->told = true;
+        if (!may) {
+            ERR(err, ERR_CONFIG, "rule '%s' names no table of the source", pattern->text);
+            return err_hint(err, "Names are case-sensitive and written without quotes; views, "
+                                 "foreign tables and tables of extensions are not replicated.");
+        }
+    }
+    return true;
 }
 
 static bool read_tables(Reading *r, Rules *rules, Error *err)
@@ -199,7 +219,7 @@ static bool read_tables(Reading *r, Rules *rules, Error *err)
         memcpy(key + schema_len + 1, name, name_len);
         map_put(&rels->by_name, key, schema_len + 1 + name_len, rel);
     }
-    return selection_done(&sel, err);
+    return selection_done(r, &sel, err);
 }
 
 static bool choose_roots(Reading *r, PgConn *target, const char *task, const Rules *rules,
@@ -443,21 +463,36 @@ static bool read_shapes(Reading *r, Error *err)
     return true;
 }
 
+static bool read_policies(const Reading *r, Error *err)
+{
+    for (int i = 0; i < r->rels->count; i++) {
+        Relation *rel = r->rels->all[i];
+        if (!settle(r, rel, conflict_rule_apply(r->rules, rel, err), err))
+            return false;
+    }
+    return true;
+}
+
 static bool read_all(PgConn *source, PgConn *target, const char *task, Rules *rules, bool living,
                      Relations **out_rels, Error *err)
 {
     Arena *arena = arena_new(64 * 1024);
     Relations *rels = arena_new_object(arena, Relations);
     rels->arena = arena;
-    Reading r = {.conn = source, .rels = rels, .rules = rules, .living = living, .oids = BUF_INIT};
+    Reading r = {.conn = source,
+                 .rels = rels,
+                 .rules = rules,
+                 .living = living,
+                 .target = target,
+                 .task = task,
+                 .oids = BUF_INIT};
     rules_forget_matches(rules);
     bool ok = begin(source, err);
     if (ok) {
         ok = read_tables(&r, rules, err) && choose_roots(&r, target, task, rules, err) &&
              mapped_tables_distinct(rels, err) && read_columns(&r, err) && read_keys(&r, err) &&
              roots_identify(source, rels, err) && keys_travel(&r, err) &&
-             read_foreign_keys(&r, err) && read_shapes(&r, err) &&
-             conflict_rules_apply(rules, rels, err);
+             read_foreign_keys(&r, err) && read_shapes(&r, err) && read_policies(&r, err);
         ok = end(source, ok, err);
     }
     buf_done(&r.oids);

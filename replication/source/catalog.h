@@ -18,7 +18,8 @@
 MUST_CHECK bool catalog_read(PgConn *source, PgConn *target, const char *task, Rules *rules,
                              Relations **out_rels, Error *err);
 /* The same for a task that has copied them: a table that rules about its columns or rows do not fit any
- * more has a rule_trouble, and nothing of these rules; the others are as they are. */
+ * more has a rule_trouble, and nothing of these rules; the others are as they are. One that a rule names
+ * alone may be gone, when the task has moved it or left it out. */
 MUST_CHECK bool catalog_read_living(PgConn *source, PgConn *target, const char *task, Rules *rules,
                                     Relations **out_rels, Error *err);
 void relations_free(Relations *rels);

@@ -11,7 +11,7 @@ static int column_of(const Relation *rel, const char *name)
     return -1;
 }
 
-static bool apply_to(const Rules *rules, Relation *rel, Error *err)
+bool conflict_rule_apply(const Rules *rules, Relation *rel, Error *err)
 {
     const char *column;
     if (!rules_conflict(rules, rel->schema, rel->name, &rel->conflict_policy, &column,
@@ -24,14 +24,4 @@ static bool apply_to(const Rules *rules, Relation *rel, Error *err)
         rel->display, column);
     return err_hint(err, "Name a column of every table that the rule fits, or give this table a "
                          "rule of its own.");
-}
-
-bool conflict_rules_apply(const Rules *rules, Relations *rels, Error *err)
-{
-    for (int i = 0; rules != NULL && i < rules->conflict_count; i++)
-        rules->conflicts[i].matched = 0;
-    for (int i = 0; i < rels->count; i++)
-        if (!apply_to(rules, rels->all[i], err))
-            return false;
-    return true;
 }

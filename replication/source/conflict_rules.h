@@ -7,4 +7,4 @@
 #include "bascule/model/rules.h"
 
 /* CONFIG: two rules contradict each other, or a rule names a column that the table has not. */
-MUST_CHECK bool conflict_rules_apply(const Rules *rules, Relations *rels, Error *err);
+MUST_CHECK bool conflict_rule_apply(const Rules *rules, Relation *rel, Error *err);

@@ -43,6 +43,15 @@ static void keep_counters(const Relations *before, Relations *rels)
     }
 }
 
+/* On the way back nothing can be left out. */
+static bool all_there(const Rules *rules, Error *err)
+{
+    for (int i = 0; i < rules->count; i++)
+        if (!rules->patterns[i].exclude && rules->patterns[i].matched == 0)
+            return ERR(err, ERR_CONFIG, "rule '%s' names no table", rules->patterns[i].text);
+    return true;
+}
+
 /* living: there is a copy already; what a rule does not fit any more is suspended. */
 static bool read_tables(Sync *sync, PgConn *source, bool living, Relations **out_rels, Error *err)
 {
@@ -65,7 +74,8 @@ static bool read_tables(Sync *sync, PgConn *source, bool living, Relations **out
         ok = catalog_read_living(source, sync->control, sync->spec.task, rules, &rels, err);
     else
         ok = catalog_read(source, sync->control, sync->spec.task, rules, &rels, err);
-    if (!ok) {
+    if (!ok || (sync->spec.reverse && !all_there(rules, err))) {
+        relations_free(rels);
         if (sync->spec.reverse && err->cls == ERR_CONFIG) {
             err->cls = ERR_SCHEMA_CHANGED;
             err_context(err, "a table was dropped or renamed since its side was opened");

@@ -149,6 +149,8 @@ void rules_forget_matches(Rules *rules)
         rules->columns[i].matched = 0;
     for (int i = 0; rules != NULL && i < rules->filter_count; i++)
         rules->filters[i].matched = 0;
+    for (int i = 0; rules != NULL && i < rules->conflict_count; i++)
+        rules->conflicts[i].matched = 0;
 }
 
 static bool names_nothing(const char *place, const char *text, bool column, Error *err)

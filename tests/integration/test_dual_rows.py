@@ -4,6 +4,7 @@ import threading
 import psycopg
 import pytest
 from harness import oracle
+from harness.suspended import statement_for
 from harness.waiting import wait_until
 
 SCHEMA = """
@@ -34,6 +35,19 @@ def wait_settled(task, count):
         found = conflicts(task)
         return found if len(found) == count and all(c["settled"] for c in found) else None
     return wait_until(settled, 60, f"{count} conflicts settled", 0.2, dump=task.describe)
+
+
+def test_a_new_table_that_a_policy_does_not_fit(source, target, make_task):
+    """It alone is left out, and says why; the others go on, also over a restart."""
+    task = begin(make_task, source, target, "latest(gone)")
+    source.sql("CREATE TABLE bare (id int PRIMARY KEY)")
+    for number in range(2):
+        assert "no column 'gone'" in statement_for(task, "bare")
+        source.sql("INSERT INTO item (id, name) VALUES (%s, 'goes on')", [number])
+        task.wait_applied(source)
+        task.kill()
+        task.start().wait_streaming()
+    assert target.value("SELECT count(*) FROM item") == 2
 
 
 CLASHES = [  # what the target has, what the source inserts: another key, and what one index does not allow beside it

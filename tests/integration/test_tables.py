@@ -2,7 +2,7 @@
 import pytest
 from harness.daemon import lsn_number
 from harness.flow import assert_error, caught_up_and_equal, finish
-from harness.suspended import TABLE, Writer, goes_on, none_suspended, table_of
+from harness.suspended import TABLE, Writer, goes_on, none_suspended, statement_for, table_of
 from harness.waiting import wait_until
 
 PLUGINS = pytest.mark.parametrize("plugin", ["pgoutput", "wal2json"])
@@ -191,6 +191,36 @@ def test_a_table_is_added(by, source, target, make_task):
     back = task.rollback()
     assert back.code == 0, f"{back!r}\n{task.tail(60)}"
     assert source.value("SELECT n FROM later WHERE id = 3") == 77
+
+
+def test_tables_that_are_named_alone_are_dropped(source, target, make_task):
+    """By the file, or by a command that nobody can take back: the others go on, also over a restart."""
+    for name in ("held", "other", "later", "left_out"):
+        source.sql(TABLE.format(name))
+    task = make_task(tables={"include": ["public.held", "public.other"], "exclude": ["public.left_out"]})
+    task.start().wait_streaming()
+    target.sql(TABLE.split(";")[0].format("later"))
+    assert asked(task, "add", "public.later") == {"public.later": "added"}
+    wait_until(lambda: task.must_live() and (table_of(task, "later") or {}).get("full_load_rows"), 60, "it is loaded", 0.1,
+               dump=task.describe)
+    none_suspended(task)
+    with Writer(source, "other"):
+        source.sql("DROP TABLE held, later, left_out")
+        for _ in range(2):
+            for name in ("held", "later"):
+                assert "DROP TABLE" in statement_for(task, name)
+            goes_on(task, source, target)
+            task.kill()
+            task.start()
+        target.sql("DROP TABLE held, later")
+        none_suspended(task)
+        goes_on(task, source, target)
+    task.stop()
+    task.write_config(tables={"include": ["public.other", "public.ohter"], "exclude": []})
+    assert_error(task.run_to_end(), "config", 2)
+    task.write_config(tables={"include": ["public.other"]})
+    task.start().wait_streaming()
+    finish(task, source, target)
 
 
 def test_what_is_refused(source, target, make_task):
