@@ -40,6 +40,9 @@ static void on_progress(void *arg, const VerifyProgress *p)
 {
     First *first = arg;
     char left[32] = "an unknown time";
+    /* The engine ends, and waits for the switch: the comparison listens to its abort only. */
+    if (stop_requested(first->spec->stop))
+        stop_request(first->spec->abort);
     if (clock_now_us() < first->next_tell_us)
         return;
     first->next_tell_us = clock_now_us() + TELL_US;

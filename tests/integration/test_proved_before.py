@@ -1,5 +1,6 @@
 """What is proved before the freeze: by a comparison right before it, and by the switch before, for the other direction."""
 import shutil
+import threading
 
 import pytest
 from harness import oracle, workload
@@ -76,6 +77,21 @@ def test_a_difference_is_found_before_writers_wait(source, target, make_task):
     source.sql("UPDATE bulk SET pad = 'goes on' WHERE id = 17")
     task.wait_applied(source)
     assert proved_by(cut_over(task, args=("--json",)))["bulk"]["method"] == "keys"
+
+
+def test_an_engine_that_ends_does_not_wait_for_the_comparison(source, target, make_task):
+    workload.create(source)
+    workload.add_bulk(source, 100)
+    task = make_task(verify={"max_rate": "1MB"}).start().wait_streaming()
+    task.wait_ready()
+    done = []
+    switch = threading.Thread(target=lambda: done.append(task.cutover()))
+    switch.start()
+    wait_until(lambda: target.value("SELECT to_regclass('bascule.verify_run') IS NOT NULL") and
+               target.value("SELECT count(*) FROM bascule.verify_run"), 60, "the comparison has begun", dump=task.describe)
+    assert task.stop(timeout=30) == 0, task.tail()
+    switch.join()
+    assert done[0].code != 0 and "freeze" not in done[0].text, repr(done[0])
 
 
 def test_a_verification_that_was_interrupted_is_not_given_up(source, target, make_task):
