@@ -158,7 +158,8 @@ static bool begin_anew(VerifyRun *run, TablePlan *table, Error *err)
         "beginning table=%s",
         table->rel->display);
     drop_failures(run->report, table);
-    *out = (VerifyTable){.rel = out->rel, .method = out->method, .guarded = out->guarded};
+    *out = (VerifyTable){
+        .rel = out->rel, .method = out->method, .guarded = out->guarded, .outside = -1};
     atomic_fetch_sub(&run->done_bytes, table->weight);
     table->weight = 0;
     table->named = table->accounted_part = 0;
