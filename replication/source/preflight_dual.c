@@ -62,25 +62,6 @@ static void check_tables(Preflight *p)
     preflight_group_end(&unstated);
 }
 
-static bool ask_deferrable(Preflight *p, bool on_source, PgRows **out_rows)
-{
-    Buf schemas = BUF_INIT, names = BUF_INIT;
-    preflight_array_begin(&schemas);
-    preflight_array_begin(&names);
-    for (int i = 0; i < p->rels->count; i++) {
-        const Relation *rel = p->rels->all[i];
-        preflight_array_put(&schemas, on_source ? rel->schema : rel->target_schema);
-        preflight_array_put(&names, on_source ? rel->name : rel->target_name);
-    }
-    bool ok = preflight_ask(
-        p, on_source ? &p->source : &p->target, "dual-write", SQL_PREFLIGHT_DEFERRABLE,
-        PG_PARAMS(PG_TEXT(preflight_array_end(&schemas)), PG_TEXT(preflight_array_end(&names))),
-        out_rows);
-    buf_done(&schemas);
-    buf_done(&names);
-    return ok;
-}
-
 /* Where the target's tables are made as the source has them, those say what will be there. */
 static void check_deferrable(Preflight *p)
 {
@@ -91,7 +72,9 @@ static void check_deferrable(Preflight *p)
                         "INSERT ... ON CONFLICT DO NOTHING, by which rows that are there already "
                         "are passed over, is "
                         "refused by the server for the whole table (SQLSTATE 55000)");
-    if ((!creates && p->target.conn == NULL) || !ask_deferrable(p, creates, &rows))
+    if ((!creates && p->target.conn == NULL) ||
+        !preflight_ask_tables(p, creates ? &p->source : &p->target, "dual-write",
+                              SQL_PREFLIGHT_DEFERRABLE, &rows))
         return;
     for (int r = 0; r < pgrows_count(rows); r++) {
         const char *table = pgrows_text(rows, r, 1), *name = pgrows_text(rows, r, 2);

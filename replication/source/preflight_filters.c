@@ -208,20 +208,10 @@ static void tell_reference(Preflight *p, PreflightGroup *cut, PreflightGroup *ma
 static void references(Preflight *p)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
-    CLEANUP_BUF Buf schemas = BUF_INIT, names = BUF_INIT;
     if (!any_reference(p))
         return;
-    preflight_array_begin(&schemas);
-    preflight_array_begin(&names);
-    for (int i = 0; i < p->rels->count; i++) {
-        preflight_array_put(&schemas, p->rels->all[i]->target_schema);
-        preflight_array_put(&names, p->rels->all[i]->target_name);
-    }
     if (p->spec->prepare != PREFLIGHT_CREATE && p->target.conn != NULL &&
-        !preflight_ask(
-            p, &p->target, "row-filter", SQL_PREFLIGHT_TARGET_REFERENCES,
-            PG_PARAMS(PG_TEXT(preflight_array_end(&schemas)), PG_TEXT(preflight_array_end(&names))),
-            &rows))
+        !preflight_ask_tables(p, &p->target, "row-filter", SQL_PREFLIGHT_TARGET_REFERENCES, &rows))
         return;
     PreflightGroup cut = preflight_group(
         p, PREFLIGHT_BLOCKER, "row-filter",

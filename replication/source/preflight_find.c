@@ -148,6 +148,24 @@ const char *preflight_array_end(Buf *array)
     return buf_str(array);
 }
 
+bool preflight_ask_tables(Preflight *p, PreflightSide *side, const char *code, Sql sql,
+                          PgRows **out_rows)
+{
+    CLEANUP_BUF Buf schemas = BUF_INIT, names = BUF_INIT;
+    bool source = side == &p->source;
+    preflight_array_begin(&schemas);
+    preflight_array_begin(&names);
+    for (int i = 0; i < p->rels->count; i++) {
+        const Relation *rel = p->rels->all[i];
+        preflight_array_put(&schemas, source ? rel->schema : rel->target_schema);
+        preflight_array_put(&names, source ? rel->name : rel->target_name);
+    }
+    return preflight_ask(
+        p, side, code, sql,
+        PG_PARAMS(PG_TEXT(preflight_array_end(&schemas)), PG_TEXT(preflight_array_end(&names))),
+        out_rows);
+}
+
 /* Facts ---------------------------------------------------------------------------------------- */
 
 const char *preflight_fact(const PreflightSide *side, const char *name)

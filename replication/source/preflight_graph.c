@@ -152,19 +152,10 @@ static void keys(Preflight *p)
 static bool target_keys(Preflight *p)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
-    CLEANUP_BUF Buf schemas = BUF_INIT, names = BUF_INIT;
     if (p->spec->prepare == PREFLIGHT_CREATE || p->target.conn == NULL)
         return false;
-    preflight_array_begin(&schemas);
-    preflight_array_begin(&names);
-    for (int i = 0; i < p->rels->count; i++) {
-        preflight_array_put(&schemas, p->rels->all[i]->target_schema);
-        preflight_array_put(&names, p->rels->all[i]->target_name);
-    }
-    if (!preflight_ask(
-            p, &p->target, "foreign-keys", SQL_PREFLIGHT_TARGET_REFERENCES,
-            PG_PARAMS(PG_TEXT(preflight_array_end(&schemas)), PG_TEXT(preflight_array_end(&names))),
-            &rows))
+    if (!preflight_ask_tables(p, &p->target, "foreign-keys", SQL_PREFLIGHT_TARGET_REFERENCES,
+                              &rows))
         return true;
     PreflightGroup group = preflight_group(
         p, PREFLIGHT_BLOCKER, "foreign-key-inbound",

@@ -69,6 +69,10 @@ const char *preflight_role(Preflight *p, const PreflightSide *side); /* ours, qu
 void preflight_array_begin(Buf *array);
 void preflight_array_put(Buf *array, const char *value);
 const char *preflight_array_end(Buf *array);
+/* preflight_ask() about the task's tables, as they are called on that side: $1 text[] schemas, $2 text[]
+ * names. */
+MUST_CHECK bool preflight_ask_tables(Preflight *p, PreflightSide *side, const char *code, Sql sql,
+                                     PgRows **out_rows);
 
 /* Facts ---------------------------------------------------------------------------------------- */
 const char *preflight_fact(const PreflightSide *side, const char *name); /* NULL unknown */

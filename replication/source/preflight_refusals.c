@@ -8,23 +8,6 @@
 
 enum { R_PLACE, R_KIND, R_NAME, R_CONTENT };
 
-static bool ask_side(Preflight *p, PreflightSide *side, PgRows **out_rows)
-{
-    CLEANUP_BUF Buf schemas = BUF_INIT, names = BUF_INIT;
-    bool source = side == &p->source;
-    preflight_array_begin(&schemas);
-    preflight_array_begin(&names);
-    for (int i = 0; i < p->rels->count; i++) {
-        const Relation *rel = p->rels->all[i];
-        preflight_array_put(&schemas, source ? rel->schema : rel->target_schema);
-        preflight_array_put(&names, source ? rel->name : rel->target_name);
-    }
-    return preflight_ask(
-        p, side, "target-refuses", SQL_PREFLIGHT_REFUSALS,
-        PG_PARAMS(PG_TEXT(preflight_array_end(&schemas)), PG_TEXT(preflight_array_end(&names))),
-        out_rows);
-}
-
 /* Place, kind and content; of enums the name, too. */
 static void put_key(Buf *key, const PgRows *rows, int i, const char *kind, const char *content)
 {
@@ -156,7 +139,8 @@ void preflight_refusals(Preflight *p)
     CLEANUP_PGROWS PgRows *target = NULL;
     bool makes = p->loads && p->spec->prepare == PREFLIGHT_CREATE;
     if (makes || p->source.conn == NULL || p->target.conn == NULL ||
-        !ask_side(p, &p->source, &source) || !ask_side(p, &p->target, &target))
+        !preflight_ask_tables(p, &p->source, "target-refuses", SQL_PREFLIGHT_REFUSALS, &source) ||
+        !preflight_ask_tables(p, &p->target, "target-refuses", SQL_PREFLIGHT_REFUSALS, &target))
         return;
     Map here = MAP_INIT, there = MAP_INIT;
     index_rows(p, &here, source);

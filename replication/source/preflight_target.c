@@ -41,28 +41,6 @@ enum {
     T_RLS
 };
 
-typedef struct Names {
-    Buf schemas, names;
-} Names;
-
-static bool ask_names(Preflight *p, const char *code, Sql sql, PgRows **out_rows)
-{
-    Names n = {0};
-    preflight_array_begin(&n.schemas);
-    preflight_array_begin(&n.names);
-    for (int i = 0; i < p->rels->count; i++) {
-        preflight_array_put(&n.schemas, p->rels->all[i]->target_schema);
-        preflight_array_put(&n.names, p->rels->all[i]->target_name);
-    }
-    bool ok = preflight_ask(
-        p, &p->target, code, sql,
-        PG_PARAMS(PG_TEXT(preflight_array_end(&n.schemas)), PG_TEXT(preflight_array_end(&n.names))),
-        out_rows);
-    buf_done(&n.schemas);
-    buf_done(&n.names);
-    return ok;
-}
-
 static const char *target_table(Preflight *p, const Relation *rel)
 {
     return preflight_qualified(p, rel->target_schema, rel->target_name);
@@ -215,7 +193,7 @@ static void one_shape(Shape *s)
 static void shapes(Preflight *p)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
-    if (!ask_names(p, "schema-differs", SQL_TARGET_COLUMNS, &rows))
+    if (!preflight_ask_tables(p, &p->target, "schema-differs", SQL_TARGET_COLUMNS, &rows))
         return;
     Shape s = {.p = p, .rows = rows};
     s.group = preflight_group(p, PREFLIGHT_BLOCKER, "schema-differs",
@@ -436,7 +414,7 @@ static bool root_key(Preflight *p, PreflightGroup *group, const Relation *rel, c
 static void keys(Preflight *p, const PgRows *there)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
-    if (!p->streams || !ask_names(p, "target-key", SQL_TARGET_KEYS, &rows))
+    if (!p->streams || !preflight_ask_tables(p, &p->target, "target-key", SQL_TARGET_KEYS, &rows))
         return;
     PreflightGroup group = preflight_group(
         p, p->spec->mode == PREFLIGHT_CDC ? PREFLIGHT_BLOCKER : PREFLIGHT_WARNING, "schema-differs",
@@ -483,7 +461,7 @@ void preflight_target_tables(Preflight *p)
     CLEANUP_PGROWS PgRows *there = NULL;
     bool creates = p->loads && p->spec->prepare == PREFLIGHT_CREATE;
     if (p->target.conn == NULL ||
-        !ask_names(p, "target-tables", SQL_PREFLIGHT_TARGET_TABLES, &there))
+        !preflight_ask_tables(p, &p->target, "target-tables", SQL_PREFLIGHT_TARGET_TABLES, &there))
         return;
     if (creates && !p->resumed) {
         renamed_create(p);
@@ -506,7 +484,8 @@ void preflight_target_triggers(Preflight *p)
 {
     CLEANUP_PGROWS PgRows *there = NULL, *rows = NULL;
     if (p->target.conn == NULL ||
-        !ask_names(p, "target-tables", SQL_PREFLIGHT_TARGET_TABLES, &there) ||
+        !preflight_ask_tables(p, &p->target, "target-tables", SQL_PREFLIGHT_TARGET_TABLES,
+                              &there) ||
         pgrows_count(there) == 0 ||
         !preflight_ask(p, &p->target, "target-trigger", SQL_SYNC_FIRING_TRIGGERS,
                        PG_PARAMS(PG_TEXT(p->may_silence ? "t" : "f")), &rows))

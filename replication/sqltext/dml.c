@@ -52,15 +52,30 @@ void dml_source_add(DmlSource *source, const DmlColumn *col)
 }
 
 /* ROWS FROM takes any number of qualified functions; unnest(a, b) would not. */
-void dml_put_source(SqlText *st, DmlSource *source)
+static void put_rows(SqlText *st, DmlSource *source, bool numbered)
 {
     sqltext_put(st, "ROWS FROM (");
     sqltext_append(st, sqltext_sql(&source->arrays));
-    sqltext_put(st, ") AS s (");
+    sqltext_put(st, ")");
+    if (numbered)
+        sqltext_put(st, " WITH ORDINALITY");
+    sqltext_put(st, " AS s (");
     sqltext_append(st, sqltext_sql(&source->names));
+    if (numbered)
+        sqltext_put(st, ", o");
     sqltext_put(st, ")");
     sqltext_done(&source->arrays);
     sqltext_done(&source->names);
+}
+
+void dml_put_source(SqlText *st, DmlSource *source)
+{
+    put_rows(st, source, false);
+}
+
+void dml_put_numbered_source(SqlText *st, DmlSource *source)
+{
+    put_rows(st, source, true);
 }
 
 void dml_put_base(SqlText *st, const DmlColumn *col)

@@ -1,18 +1,8 @@
 /* dml_filter - see the header. As in dml.c t is the table and s the set of rows that comes. */
 #include "sqltext/dml_filter.h"
 
+#include "sqltext/dml_parts.h"
 #include "sqltext/reading.h"
-
-/* s.cN, converted when it came as text */
-static void put_value(SqlText *st, const DmlColumn *col, int n)
-{
-    sqltext_put(st, "s.c");
-    sqltext_i64(st, n);
-    if (col->as_text) {
-        sqltext_put(st, "::");
-        sqltext_qualified(st, col->type_schema, col->type_name);
-    }
-}
 
 /* Where the values of a row stand: parameters of the set, or the table's own columns. */
 typedef struct Filtered {
@@ -27,7 +17,7 @@ static void put_filtered(SqlText *st, const void *arg, int column)
     for (int i = 0; row->columns != NULL && i < row->count; i++) {
         if (row->columns[i] != column)
             continue;
-        put_value(st, &row->table->columns[column], i + 1);
+        dml_put_set_value(st, &row->table->columns[column], i + 1);
         return;
     }
     sqltext_put(st, "t.");
@@ -37,35 +27,11 @@ static void put_filtered(SqlText *st, const void *arg, int column)
 /* FROM the rows of the parameters, numbered */
 static void put_numbered(SqlText *st, const DmlTable *table, const int *columns, int count)
 {
-    sqltext_put(st, " THEN '1' ELSE '0' END, '' ORDER BY s.o) FROM ROWS FROM (");
-    for (int i = 0; i < count; i++) {
-        const DmlColumn *col = &table->columns[columns[i]];
-        if (i > 0)
-            sqltext_put(st, ", ");
-        sqltext_put(st, "pg_catalog.unnest(");
-        sqltext_param(st, i + 1);
-        sqltext_put(st, "::");
-        if (col->as_text)
-            sqltext_put(st, "pg_catalog.text");
-        else
-            sqltext_qualified(st, col->type_schema, col->type_name);
-        sqltext_put(st, "[])");
-    }
-    sqltext_put(st, ") WITH ORDINALITY AS s (");
-    for (int i = 0; i < count; i++) {
-        sqltext_put(st, "c");
-        sqltext_i64(st, i + 1);
-        sqltext_put(st, ", ");
-    }
-    sqltext_put(st, "o)");
-}
-
-static void put_base_type(SqlText *st, const DmlColumn *col)
-{
-    if (col->base_name == NULL)
-        return;
-    sqltext_put(st, "::");
-    sqltext_qualified(st, col->base_schema, col->base_name);
+    DmlSource source = {SQLTEXT_INIT, SQLTEXT_INIT, 0};
+    sqltext_put(st, " THEN '1' ELSE '0' END, '' ORDER BY s.o) FROM ");
+    for (int i = 0; i < count; i++)
+        dml_source_add(&source, &table->columns[columns[i]]);
+    dml_put_numbered_source(st, &source);
 }
 
 void dml_passes(SqlText *st, const DmlTable *table, const Relation *rel, const int *columns,
@@ -81,21 +47,13 @@ void dml_has(SqlText *st, const DmlTable *table, const Relation *rel)
 {
     const Filtered row = {.table = table};
     sqltext_put(st, "SELECT pg_catalog.string_agg(CASE WHEN EXISTS (SELECT FROM ");
-    if (!table->is_root)
-        sqltext_put(st, "ONLY ");
-    sqltext_qualified(st, table->schema, table->name);
+    dml_put_table(st, table);
     sqltext_put(st, " AS t WHERE ");
     for (int k = 0; k < table->key_count; k++) {
         const DmlColumn *col = &table->columns[table->key[k]];
-        sqltext_ident(st, "t");
-        sqltext_put(st, ".");
-        sqltext_ident(st, col->name);
-        put_base_type(st, col);
-        sqltext_put(st, " OPERATOR(");
-        sqltext_ident(st, col->equal_schema != NULL ? col->equal_schema : "pg_catalog");
-        sqltext_put(st, ".=) ");
-        put_value(st, col, k + 1);
-        put_base_type(st, col);
+        dml_put_equal(st, "t", col);
+        dml_put_set_value(st, col, k + 1);
+        dml_put_base(st, col);
         sqltext_put(st, " AND ");
     }
     reading_condition(st, rel, put_filtered, &row);

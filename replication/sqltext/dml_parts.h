@@ -1,5 +1,5 @@
 /*
- * dml_parts - pieces of statements that dml.c and dml_conflict.c share; nobody else includes it.
+ * dml_parts - pieces of statements that dml.c, dml_conflict.c and dml_filter.c share; nobody else includes it.
  */
 #pragma once
 
@@ -30,6 +30,8 @@ void dml_put_comma(SqlText *st, int already);
 void dml_source_add(DmlSource *source, const DmlColumn *col);
 /* ROWS FROM (...) AS s (c1, ...); the source is given back. */
 void dml_put_source(SqlText *st, DmlSource *source);
+/* The same, with the number of each row as column o. */
+void dml_put_numbered_source(SqlText *st, DmlSource *source);
 /* ::base, where the operator = is one of the domain's base type */
 void dml_put_base(SqlText *st, const DmlColumn *col);
 /* alias.column = ; the value comes next, and then dml_put_base(). */

@@ -45,3 +45,24 @@ def caught_up_and_equal(task, source, target, **compare):
     compare.setdefault("schema", False)
     compare.setdefault("sequences", False)
     oracle.assert_equal(source, target, **compare)
+
+
+def there_and_back(task, writers, before_rollback=lambda: None):
+    """From the load to the stream after a rollback, with a kill on either way; the writers follow."""
+    task.start().wait_streaming()
+    writers.wait_more(100)
+    task.kill()
+    task.start().wait_streaming()
+    assert task.ok("verify", timeout=120).code == 0
+    cut_over(task, args=("--max-downtime", "30s"))
+    writers.wait_on(1)
+    task.wait_phase("reversing")
+    writers.wait_more(100)
+    task.kill()
+    task.start().wait_back()
+    writers.wait_more(50)
+    before_rollback()
+    assert task.rollback("--max-downtime", "30s").code == 0, task.tail(100)
+    writers.wait_on(0)
+    task.wait_streaming()
+    writers.wait_more(50)

@@ -5,7 +5,7 @@ import os
 
 import pytest
 from harness import reshaped
-from harness.flow import cut_over
+from harness.flow import cut_over, there_and_back
 from harness.witness import Untouched
 
 
@@ -31,22 +31,7 @@ def test_there_and_back_with_other_columns(plugin, form, source, target, make_ta
     assert {t["table"]: t["target"] for t in plan["tables"]}["public.users"] == "auth.users"
     assert all(r["matched"] > 0 for r in plan["rules"]), plan["rules"]
     assert "+full_name" in next(t["columns"] for t in plan["tables"] if t["table"] == "public.users")
-    task.start().wait_streaming()
-    writers.wait_more(100)
-    task.kill()
-    task.start().wait_streaming()
-    assert task.ok("verify", timeout=120).code == 0
-    cut_over(task, args=("--max-downtime", "30s"))
-    writers.wait_on(1)
-    task.wait_phase("reversing")
-    writers.wait_more(100)
-    task.kill()
-    task.start().wait_back()
-    writers.wait_more(50)
-    assert task.rollback("--max-downtime", "30s").code == 0, task.tail(100)
-    writers.wait_on(0)
-    task.wait_streaming()
-    writers.wait_more(50)
+    there_and_back(task, writers)
     cut_over(task, args=("--max-downtime", "30s"))
     writers.wait_on(1)
     writers.wait_more(20)

@@ -1,34 +1,11 @@
 /* Rules about names: bascule's own lines and table-mappings.json, and what becomes of names by them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../scratch.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "config/rules_dms.h"
 #include "config/rules_lines.h"
-
-static Arena *arena;
-static Error err;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena = arena_new(0);
-    err = (Error)ERROR_INIT;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 static Rules lines(const char *const *texts)
 {

@@ -1,32 +1,9 @@
 /* Policies for rows that both sides wrote: the lines, and which of them a table has. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../scratch.h"
 
 #include <string.h>
 
 #include "config/rules_policies.h"
-
-static Arena *arena;
-static Error err;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena = arena_new(0);
-    err = (Error)ERROR_INIT;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 static Rules policies(const char *const *texts)
 {

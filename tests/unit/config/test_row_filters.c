@@ -1,37 +1,11 @@
 /* Rules about rows: lines, source filters of AWS DMS, which of several is taken, and the SQL they become. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../scratch.h"
 
 #include <string.h>
 
 #include "config/rules_dms.h"
 #include "config/rules_lines.h"
 #include "sqltext/reading.h"
-
-static Arena *arena;
-static Error err;
-static SqlText st;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena = arena_new(0);
-    err = (Error)ERROR_INIT;
-    st = SQLTEXT_INIT;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    sqltext_done(&st);
-    arena_free(arena);
-    return 0;
-}
 
 /* Lines ------------------------------------------------------------------------------------------- */
 

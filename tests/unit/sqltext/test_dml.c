@@ -1,19 +1,9 @@
 /* The text of the statements that change rows. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "sqltext/dml.h"
-#include <cmocka.h>
+#include "dml_fixture.h"
 
 static const DmlColumn COLUMNS[] = {
-    {.name = "id",
-     .type_schema = "pg_catalog",
-     .type_name = "int4",
-     .equal_schema = "pg_catalog",
-     .equal_is_exact = true},
-    {.name = "na\"me", .type_schema = "public", .type_name = "citext", .equal_schema = "public"},
+    ID_COLUMN,
+    NAME_COLUMN,
     {.name = "tags", .type_schema = "pg_catalog", .type_name = "_text", .as_text = true},
     {.name = "seq",
      .type_schema = "pg_catalog",
@@ -38,15 +28,6 @@ static const DmlTable EMPTY = {.schema = "s", .name = "t", .columns = COLUMNS};
 static const bool ALL[] = {true, true, true, true};
 static const bool SOME[] = {false, false, true, false};
 static const bool NONE[] = {false, false, false, false};
-
-static SqlText st;
-
-#define BUILDS(call, expected)                                                                     \
-    do {                                                                                           \
-        sqltext_clear(&st);                                                                        \
-        call;                                                                                      \
-        assert_string_equal(sqltext_sql(&st).text, expected);                                      \
-    } while (0)
 
 static void sets(void **state)
 {

@@ -1,19 +1,10 @@
 /* The text of the statements for rows that the target may have already. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
+#include "dml_fixture.h"
 #include "sqltext/dml_conflict.h"
-#include <cmocka.h>
 
 static const DmlColumn COLUMNS[] = {
-    {.name = "id",
-     .type_schema = "pg_catalog",
-     .type_name = "int4",
-     .equal_schema = "pg_catalog",
-     .equal_is_exact = true},
-    {.name = "na\"me", .type_schema = "public", .type_name = "citext", .equal_schema = "public"},
+    ID_COLUMN,
+    NAME_COLUMN,
 };
 static const int KEY[] = {0};
 static const DmlClashPart PART = {.element = "lower((\"na\"\"me\")::text)",
@@ -27,15 +18,6 @@ static const DmlTable TABLE = {
     .schema = "s", .name = "t", .column_count = 2, .columns = COLUMNS, .key_count = 1, .key = KEY};
 static const bool ALL[] = {true, true};
 static const bool ONE[] = {true, false};
-
-static SqlText st;
-
-#define BUILDS(call, expected)                                                                     \
-    do {                                                                                           \
-        sqltext_clear(&st);                                                                        \
-        call;                                                                                      \
-        assert_string_equal(sqltext_sql(&st).text, expected);                                      \
-    } while (0)
 
 #define TEXT(x)                                                                                    \
     "(CASE WHEN " x " IS DISTINCT FROM NULL THEN pg_catalog.format('%s', " x                       \

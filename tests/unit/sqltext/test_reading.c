@@ -1,36 +1,10 @@
 /* What rules make of columns: expressions, and the statements that have them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../scratch.h"
 
 #include <string.h>
 
 #include "sqltext/dml.h"
 #include "sqltext/reading.h"
-
-static Arena *arena;
-static Error err;
-static SqlText st;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena = arena_new(0);
-    err = (Error)ERROR_INIT;
-    st = SQLTEXT_INIT;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    sqltext_done(&st);
-    arena_free(arena);
-    return 0;
-}
 
 static const Expression *parsed(const char *text)
 {
