@@ -463,9 +463,10 @@ static bool do_tables(Doing *d, Error *out_answer, Error *err)
 static bool free_for_us(Sync *sync, Rules *rules, Error *err)
 {
     Relations *with = NULL;
-    bool ok = sync_keep_control(sync, err) &&
-              catalog_read(sync->watch_conn, sync->control, sync->spec.task, rules, &with, err) &&
-              others_check(sync->control, sync->spec.task, with, NULL, err);
+    bool ok =
+        sync_keep_control(sync, err) &&
+        catalog_read_living(sync->watch_conn, sync->control, sync->spec.task, rules, &with, err) &&
+        others_check(sync->control, sync->spec.task, with, NULL, err);
     relations_free(with);
     return ok;
 }

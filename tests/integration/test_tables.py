@@ -195,11 +195,12 @@ def test_a_table_is_added(by, source, target, make_task):
 
 def test_tables_that_are_named_alone_are_dropped(source, target, make_task):
     """By the file, or by a command that nobody can take back: the others go on, also over a restart."""
-    for name in ("held", "other", "later", "left_out"):
+    for name in ("held", "other", "later", "extra", "left_out"):
         source.sql(TABLE.format(name))
     task = make_task(tables={"include": ["public.held", "public.other"], "exclude": ["public.left_out"]})
     task.start().wait_streaming()
-    target.sql(TABLE.split(";")[0].format("later"))
+    for name in ("later", "extra"):
+        target.sql(TABLE.split(";")[0].format(name))
     assert asked(task, "add", "public.later") == {"public.later": "added"}
     wait_until(lambda: task.must_live() and (table_of(task, "later") or {}).get("full_load_rows"), 60, "it is loaded", 0.1,
                dump=task.describe)
@@ -213,6 +214,8 @@ def test_tables_that_are_named_alone_are_dropped(source, target, make_task):
             task.kill()
             task.start()
         target.sql("DROP TABLE held, later")
+        none_suspended(task)
+        assert asked(task, "add", "public.extra") == {"public.extra": "added"}
         none_suspended(task)
         goes_on(task, source, target)
     task.stop()
