@@ -52,17 +52,22 @@ static void status_line(Engine *engine)
 {
     Arena *arena = arena_new(0);
     StatusReport r;
-    char lag[64] = "unknown", bytes[32] = "unknown";
+    char lag[64] = "unknown", bytes[32] = "unknown", changes[32] = "unknown";
+    char tables[64] = "unknown";
     engine_status(engine, arena, &r);
     if (r.lag_us != PROGRESS_UNKNOWN)
         clock_format_duration(r.lag_us, lag, sizeof lag);
     if (r.lag_bytes != PROGRESS_UNKNOWN)
         snprintf(bytes, sizeof bytes, "%lld", (long long)r.lag_bytes);
-    log_info("status phase=%s tables=%lld/%lld lag_bytes=%s lag=%s changes=%lld ready=%s%s%s",
-             r.phase, (long long)r.load_tables_done, (long long)r.load_tables_total, bytes, lag,
-             (long long)(r.changes == PROGRESS_UNKNOWN ? 0 : r.changes),
-             r.ready_for_cutover ? "yes" : "no", r.ready_for_cutover ? "" : " because=",
-             r.ready_for_cutover ? "" : r.not_ready_because);
+    if (r.load_tables_total != PROGRESS_UNKNOWN)
+        snprintf(tables, sizeof tables, "%lld/%lld", (long long)r.load_tables_done,
+                 (long long)r.load_tables_total);
+    if (r.changes != PROGRESS_UNKNOWN)
+        snprintf(changes, sizeof changes, "%lld", (long long)r.changes);
+    log_info("status phase=%s tables=%s lag_bytes=%s lag=%s changes=%s ready=%s%s%s", r.phase,
+             tables, bytes, lag, changes, r.ready_for_cutover ? "yes" : "no",
+             r.not_ready_because == NULL ? "" : " because=",
+             r.not_ready_because == NULL ? "" : r.not_ready_because);
     arena_free(arena);
 }
 
