@@ -43,7 +43,7 @@ def test_a_new_table_that_a_policy_does_not_fit(source, target, make_task):
     source.sql("CREATE TABLE bare (id int PRIMARY KEY)")
     for number in range(2):
         assert "no column 'gone'" in statement_for(task, "bare")
-        source.sql("INSERT INTO item (id, name) VALUES (%s, 'goes on')", [number])
+        source.sql("INSERT INTO item (id, name, num) VALUES (%s, 'goes on', %s)", [number, number])
         task.wait_applied(source)
         task.kill()
         task.start().wait_streaming()

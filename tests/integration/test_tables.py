@@ -212,7 +212,7 @@ def test_tables_that_are_named_alone_are_dropped(source, target, make_task):
                 assert "DROP TABLE" in statement_for(task, name)
             goes_on(task, source, target)
             task.kill()
-            task.start()
+            task.start().wait_streaming()
         target.sql("DROP TABLE held, later")
         none_suspended(task)
         assert asked(task, "add", "public.extra") == {"public.extra": "added"}
