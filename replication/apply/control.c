@@ -29,7 +29,7 @@ bool control_create(PgConn *target, Error *err)
     if (!control_exists(target, &exists, err) ||
         (exists && !pgconn_query(target, SQL_CONTROL_PARTS, PG_NO_PARAMS, &parts, err)))
         return false;
-    if (exists && pgrows_bool(parts, 0, 0))
+    if (exists && pgrows_bool(parts, 0, 1))
         return true; /* so that a role without CREATE on the database can go on with a task */
     if (!pgconn_script(target, SQL_CONTROL_SCHEMA, err))
         return err_context(err, "creating schema 'bascule'");

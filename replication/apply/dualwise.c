@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "apply/dual.h"
+#include "apply/dual_children.h"
 #include "apply/plan.h"
 #include "apply/rowwise.h"
 #include "apply/target_catalog.h"
@@ -319,6 +320,11 @@ static bool clash(Case *c, const Change *change, bool missing, bool *out_gone, E
             return true;
         }
         Decision decision = decide(c);
+        bool children = false; /* that would point nowhere: somebody has to look */
+        if (decision == TOOK_SOURCE &&
+            !dual_has_children(c->session->conn, c->table, other, c->arena, &children, err))
+            return false;
+        decision = children ? WAITS : decision;
         if (decision != TOOK_SOURCE)
             return record(c, "unique-clash", c->values, decision, missing, err);
         if (!remove_row(c, other, err) || !record(c, "unique-clash", other, decision, false, err) ||

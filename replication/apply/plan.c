@@ -251,13 +251,25 @@ static bool fold_change(Plan *plan, const Change *change)
     return true;
 }
 
+/* Which of its rows came from the source nobody can tell: it is left as it is, until somebody decides. */
+static bool spares(Plan *plan, Relation *rel, const Flow *flow)
+{
+    if (!rel->keep_extra || plan->live)
+        return false;
+    relation_suspend(rel, flow->commit_lsn,
+                     "the source truncated it, and a rule keeps rows that only the target has "
+                     "(keep-extra)");
+    plan->suspends = true;
+    return true;
+}
+
 static void add_truncate(Plan *plan, const Change *change, const Flow *flow)
 {
     Relation **rels = arena_new_array(plan->arena, Relation *, change->truncated_count + 1);
     int count = 0;
     for (int i = 0; i < change->truncated_count; i++) {
         Relation *rel = change->truncated[i];
-        if (!plan_applies(rel, flow))
+        if (!plan_applies(rel, flow) || spares(plan, rel, flow))
             continue;
         close_for(plan, rel);
         tally(plan, rel)->truncates++;

@@ -108,6 +108,7 @@ typedef struct CutoverReport {
     int table_count;
     CompareTable *tables; /* in the arena given */
     int64_t rows_compared, bytes_compared, keys_compared;
+    int64_t rows_kept; /* that only the side that opens has, and a rule keeps */
     int sequences_raised, sequences_total;
     int64_t drained_bytes; /* of WAL: from what was applied at the freeze to the barrier;
                               PROGRESS_UNKNOWN */
@@ -188,6 +189,7 @@ typedef struct CutoverSpec {
     bool rehearse;                 /* everything but the commit, then writes are given back */
     CutoverVerify verify;
     int jobs;
+    const char *spill_dir; /* of the comparison (verify/compare.h) */
     int64_t max_downtime_us;
     int64_t max_lag_us, max_lag_bytes;
     int64_t max_verify_age_us; /* a verification that is older is told; 0: not looked at */
@@ -196,8 +198,9 @@ typedef struct CutoverSpec {
     int terminate_after;       /* attempts, then sessions listed twice are ended; 0: never */
     int max_waiting;           /* give up when more sessions wait behind the freeze; 0: no limit */
     int64_t sequence_margin;
-    int64_t refresh_us;  /* for the materialized views once the target is open; 0: not refreshed */
-    const char *confirm; /* the plan that was confirmed; NULL: any */
+    bool sequences_apart; /* both sides may draw numbers of their own, and shall go on to */
+    int64_t refresh_us;   /* for the materialized views once the target is open; 0: not refreshed */
+    const char *confirm;  /* the plan that was confirmed; NULL: any */
     /* A second person has agreed to the plan; NULL: not needed. */
     bool (*approved)(void *arg, const char *plan_hash, Error *err);
     void *approved_arg;
@@ -240,7 +243,7 @@ typedef struct CutoverSpec {
     void *phase_arg;
 } CutoverSpec;
 
-/* How a table was proved: "full-hash", "keys", "count", "none"; and in a sentence. */
+/* How a table was proved: "full-hash", "contained", "keys", "count", "none"; and in a sentence. */
 const char *cutover_proof_method(const CompareTable *table);
 void cutover_proof_text(const CutoverReport *report, const CompareTable *table, Buf *out);
 

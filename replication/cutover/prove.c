@@ -119,10 +119,12 @@ void prove_choose(const Cutover *cut, int64_t budget_us, CompareTable *tables, i
         order[i] = (Candidate){.table = i, .us = read_us(cut, i)};
         if (verify == CUTOVER_VERIFY_AUTO || verify == CUTOVER_VERIFY_KEYS)
             order[i].known = how_known(cut, cut->spec->rels->all[i], &base);
-        /* An unlogged table's changes never came: that as many rows are there says nothing of it. */
-        bool unlogged = cut->spec->rels->all[i]->persistence == 'u';
+        /* An unlogged table's changes never came: that as many rows are there says nothing of it. Nor does
+         * it where the target has rows of its own. */
+        const Relation *rel = cut->spec->rels->all[i];
+        bool uncountable = rel->persistence == 'u' || rel->keep_extra;
         tables[i].how =
-            verify == CUTOVER_VERIFY_COUNT && !unlogged ? COMPARE_BY_COUNT : COMPARE_BY_HASH;
+            verify == CUTOVER_VERIFY_COUNT && !uncountable ? COMPARE_BY_COUNT : COMPARE_BY_HASH;
         tables[i].by_keys = tables[i].too_long = false;
         tables[i].base_lsn = base.proved ? base.lsn : LSN_UNKNOWN;
         tables[i].base_wall_us = base.proved ? base.at_wall_us : 0;
@@ -170,6 +172,8 @@ void prove_choose(const Cutover *cut, int64_t budget_us, CompareTable *tables, i
 
 const char *cutover_proof_method(const CompareTable *t)
 {
+    if (t->verdict == COMPARE_CONTAINED)
+        return "contained";
     if (t->verdict != COMPARE_EQUAL)
         return "none";
     return t->by_keys ? "keys" : t->how == COMPARE_BY_HASH ? "full-hash" : "count";
@@ -178,7 +182,12 @@ const char *cutover_proof_method(const CompareTable *t)
 void cutover_proof_text(const CutoverReport *report, const CompareTable *t, Buf *out)
 {
     LsnText at = lsn_text(report->barrier_lsn), base = lsn_text(t->base_lsn);
-    if (t->verdict != COMPARE_EQUAL)
+    if (t->verdict == COMPARE_CONTAINED)
+        buf_printf(out,
+                   "every row of the source is there and the same at %s; %lld rows more, which a "
+                   "rule keeps",
+                   at.text, (long long)t->kept);
+    else if (t->verdict != COMPARE_EQUAL)
         buf_puts(out, "not proved");
     else if (t->by_keys)
         buf_printf(out, "verified at %s + %lld keys to %s%s", base.text, (long long)t->keys,
@@ -202,10 +211,12 @@ static bool judge_tables(Cutover *cut, Error *err)
         report->rows_compared += (int64_t)t->source.rows;
         report->bytes_compared += t->bytes;
         report->keys_compared += t->keys;
+        report->rows_kept += t->kept;
         bool counted_otherwise = t->how == COMPARE_BY_COUNT && t->verdict == COMPARE_DIFFERENT;
         if (t->by_keys && !counted_otherwise)
             t->verdict = t->different > 0 ? COMPARE_DIFFERENT : COMPARE_EQUAL;
-        if (t->verdict == COMPARE_EQUAL && (t->by_keys || t->base_lsn == LSN_UNKNOWN))
+        if (t->verdict == COMPARE_CONTAINED ||
+            (t->verdict == COMPARE_EQUAL && (t->by_keys || t->base_lsn == LSN_UNKNOWN)))
             continue;
         if (t->verdict == COMPARE_EQUAL)
             t->verdict = COMPARE_NOT_DONE; /* counted only, and its proof is gone */
@@ -214,6 +225,9 @@ static bool judge_tables(Cutover *cut, Error *err)
         if (t->by_keys && t->different > 0)
             buf_printf(list, " (%lld of %lld changed rows; %s)", (long long)t->different,
                        (long long)t->keys, t->why);
+        else if (t->verdict == COMPARE_DIFFERENT && t->rel->keep_extra)
+            buf_printf(list, " (%llu rows, %llu on the %s; %s)", (unsigned long long)t->source.rows,
+                       (unsigned long long)t->target.rows, TO_SIDE(cut), t->why);
         else if (t->verdict == COMPARE_DIFFERENT)
             buf_printf(list, " (%llu rows, %llu on the %s%s)", (unsigned long long)t->source.rows,
                        (unsigned long long)t->target.rows, TO_SIDE(cut),
@@ -267,8 +281,9 @@ static bool read_changed(Cutover *cut, int64_t deadline_us, Error *err)
 static void tell_proof(Cutover *cut)
 {
     const CutoverReport *report = cut->report;
-    int by_hash = 0, by_keys = 0;
+    int by_hash = 0, by_keys = 0, contained = 0;
     for (int i = 0; i < report->table_count; i++) {
+        contained += report->tables[i].verdict == COMPARE_CONTAINED;
         by_hash += report->tables[i].how == COMPARE_BY_HASH;
         by_keys += report->tables[i].by_keys;
     }
@@ -276,6 +291,12 @@ static void tell_proof(Cutover *cut)
         cutover_tell(cut, "prove", false,
                      "%d tables equal, %lld rows counted, contents not compared",
                      report->table_count, (long long)report->rows_compared);
+    else if (contained > 0) /* then there are dual writes, and nothing goes by keys */
+        cutover_tell(cut, "prove", false,
+                     "%d tables equal, %d hold every row of the source and %lld more, which rules "
+                     "keep; %lld rows",
+                     by_hash - contained, contained, (long long)report->rows_kept,
+                     (long long)report->rows_compared);
     else if (by_keys == 0)
         cutover_tell(cut, "prove", false, "%d tables equal, %lld rows", by_hash,
                      (long long)report->rows_compared);
@@ -299,6 +320,7 @@ static bool keep_all(Cutover *cut, Error *err)
             .keys = t->by_keys ? t->keys : -1,
             .segment = -1,
             .base_lsn = t->base_lsn,
+            .kept = t->kept,
         };
         snprintf(proof.method, sizeof proof.method, "%s", cutover_proof_method(t));
         if (t->read && t->how == COMPARE_BY_HASH)

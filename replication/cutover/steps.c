@@ -53,6 +53,7 @@ bool cutover_open_comparison(Cutover *cut, Error *err)
         .target = cut->spec->target,
         .rels = cut->spec->rels,
         .jobs = cut->spec->jobs,
+        .spill_dir = cut->spec->spill_dir,
         .count_only = cut->spec->verify == CUTOVER_VERIFY_COUNT,
         .stop = cut->give_up,
     };
@@ -166,8 +167,8 @@ bool cutover_raise_sequences(Cutover *cut, int *out_raised, Error *err)
     sequences_keep_scope(&cut->sequences, cut->spec->rels);
     if (!sequences_name(cut->target, cut->arena, cut->spec->rels, &cut->sequences, err))
         return false;
-    return sequences_raise(cut->target, &cut->sequences, cut->spec->sequence_margin, out_raised,
-                           err);
+    return sequences_raise(cut->target, &cut->sequences, cut->spec->sequence_margin,
+                           cut->spec->sequences_apart, out_raised, err);
 }
 
 CutoverFsmEvent cutover_raise(Cutover *cut, Error *err)

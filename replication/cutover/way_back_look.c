@@ -135,6 +135,21 @@ static bool read_tables(Looking *look, Error *err)
     return catalog_read(cut->target, cut->source, cut->spec->task, &exact, &way->rels, err);
 }
 
+/* What the target has for itself could not come back: its later changes would find no row. */
+static void look_at_kept(Looking *look)
+{
+    const Relations *rels = look->cut->spec->rels;
+    for (int i = 0; i < rels->count; i++)
+        if (rels->all[i]->keep_extra) {
+            found(look,
+                  "a rule keeps rows that only the %s has in table '%s' (keep-extra), and what is "
+                  "done to them there has no place to come back to: cutover.reverse: off, or bring "
+                  "them to the source and take keep-extra off the rule",
+                  look->side, rels->all[i]->display);
+            break;
+        }
+}
+
 static void look_at_identities(Looking *look)
 {
     const Relations *rels = look->cut->way_back.rels;
@@ -203,6 +218,7 @@ static bool look_at_all(Looking *look, Error *err)
         return false;
     if (!look_at_owners(look, err) || !read_tables(look, err))
         return as_finding(look, "the tables there", err);
+    look_at_kept(look);
     look_at_identities(look);
     if (!look_at_match(look, err) || !look_at_rules(look, err))
         return false;

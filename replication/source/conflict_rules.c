@@ -13,10 +13,13 @@ static int column_of(const Relation *rel, const char *name)
 
 bool conflict_rule_apply(const Rules *rules, Relation *rel, Error *err)
 {
-    const char *column;
-    if (!rules_conflict(rules, rel->schema, rel->name, &rel->conflict_policy, &column,
-                        &rel->conflict_stated, err))
+    RuleConflict rule;
+    if (!rules_conflict(rules, rel->schema, rel->name, &rule, &rel->conflict_stated, err))
         return false;
+    const char *column = rule.column;
+    rel->conflict_policy = rule.policy;
+    rel->keep_extra = rule.keep_extra;
+    rel->one_side_numbers = rule.one_side_numbers;
     rel->conflict_column = column != NULL ? column_of(rel, column) : -1;
     if (column == NULL || rel->conflict_column >= 0)
         return true;

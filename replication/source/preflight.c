@@ -89,6 +89,12 @@ static void look_at_tables(Preflight *p)
 
 static void look(Preflight *p)
 {
+    if (p->spec->only_dual) {
+        p->resumed = true;
+        if (p->rels != NULL)
+            preflight_dual(p);
+        return;
+    }
     preflight_identity(p);
     preflight_connection(p, &p->source);
     preflight_connection(p, &p->target);

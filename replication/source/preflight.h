@@ -51,7 +51,9 @@ typedef struct PreflightSpec {
     const char *publication;
     bool capture_may, capture_must; /* ddl_capture: auto or on; on */
     bool dual_write;                /* the application writes on both sides */
+    bool only_dual;                 /* of a task that is under way: what that needs, nothing else */
     bool way_back;                  /* the target shall be able to stream back */
+    bool way_back_required;         /* and without it the cutover is refused */
     int64_t
         slot_wait_us; /* how long the slot's creation may wait for running transactions; 0: 60 s */
 } PreflightSpec;

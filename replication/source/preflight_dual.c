@@ -39,34 +39,36 @@ static void check_tables(Preflight *p)
         p, PREFLIGHT_BLOCKER, "dual-write",
         "a row without a key that both sides inserted cannot be told from two rows");
     PreflightGroup unstated =
-        preflight_group(p, PREFLIGHT_WARNING, "dual-write",
-                        "a row that differs on both sides stops the stream until somebody decides");
+        preflight_group(p, PREFLIGHT_BLOCKER, "dual-write",
+                        "both sides write it, and nobody has said which row counts when they "
+                        "differ");
     for (int i = 0; i < p->rels->count; i++) {
         const Relation *rel = p->rels->all[i];
-        ConflictPolicy policy;
-        const char *column;
-        bool stated = false;
-        Error err = ERROR_INIT;
         if (!rel->key_unique || rel->key_count == 0)
             preflight_group_add(&keyless, rel->display, "it has no unique key",
                                 "Give it a primary key, or leave it out with tables.exclude.");
-        if (!rules_conflict(p->spec->rules, rel->schema, rel->name, &policy, &column, &stated,
-                            &err) ||
-            stated)
-            continue;
-        preflight_group_add(
-            &unstated, rel->display, "no line of conflicts.rules fits it",
-            preflight_text(p, "conflicts.rules: \"%s -> take-source\"", rel->display));
+        if (!rel->conflict_stated)
+            preflight_group_add(
+                &unstated, rel->display, "no line of conflicts.rules fits it",
+                preflight_text(p,
+                               "conflicts.rules: \"%s -> take-source\", or keep-target, "
+                               "latest(column), error",
+                               rel->display));
     }
     preflight_group_end(&keyless);
     preflight_group_end(&unstated);
+}
+
+static bool will_be_made(const Preflight *p)
+{
+    return p->loads && p->spec->prepare == PREFLIGHT_CREATE && !p->resumed;
 }
 
 /* Where the target's tables are made as the source has them, those say what will be there. */
 static void check_deferrable(Preflight *p)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
-    bool creates = p->loads && p->spec->prepare == PREFLIGHT_CREATE && !p->resumed;
+    bool creates = will_be_made(p);
     PreflightGroup group =
         preflight_group(p, PREFLIGHT_BLOCKER, "dual-write",
                         "INSERT ... ON CONFLICT DO NOTHING, by which rows that are there already "
@@ -90,25 +92,21 @@ static void check_deferrable(Preflight *p)
     preflight_group_end(&group);
 }
 
-static void check_sequences(Preflight *p)
+/* What of the target's own stays there cannot come back (cutover/way_back_look.c says so as well). */
+static void check_kept(Preflight *p)
 {
-    PgRows *rows = NULL;
     PreflightGroup group = preflight_group(
-        p, PREFLIGHT_WARNING, "dual-write",
-        "an application that lets both sides draw numbers gets the same ones for different rows");
-    if (!PREFLIGHT_ASK(p, &p->source, "dual-write", SQL_PREFLIGHT_KEY_SEQUENCES, &rows))
-        return;
-    for (int r = 0; r < pgrows_count(rows); r++) {
-        const Relation *rel = relations_by_oid(p->rels, pgrows_u32(rows, r, 0));
-        if (rel != NULL)
-            preflight_group_add(
-                &group, rel->display,
-                preflight_text(p, "its key is drawn from sequence %s", pgrows_text(rows, r, 1)),
-                "Draw on the source and send the number to the target, or give both sides numbers "
-                "of their own (INCREMENT 2, an odd and an even start).");
+        p, p->spec->way_back_required ? PREFLIGHT_BLOCKER : PREFLIGHT_WARNING, "dual-write",
+        "what is done to rows of the target's own after the switch has no place on the source: "
+        "there will be no way back (rollback)");
+    for (int i = 0; p->spec->way_back && i < p->rels->count; i++) {
+        const Relation *rel = p->rels->all[i];
+        if (rel->keep_extra)
+            preflight_group_add(&group, rel->display, "a rule keeps rows that only the target has",
+                                "cutover.reverse: off; or bring these rows to the source, and take "
+                                "keep-extra off the rule");
     }
     preflight_group_end(&group);
-    pgrows_free(rows);
 }
 
 static void check_idle_rules(Preflight *p)
@@ -138,7 +136,8 @@ void preflight_dual(Preflight *p)
     check_temporary(p);
     check_tables(p);
     check_deferrable(p);
-    check_sequences(p);
+    preflight_numbers(p, will_be_made(p));
+    check_kept(p);
     check_idle_rules(p);
     if (p->spec->way_back)
         PREFLIGHT_ADD(p, PREFLIGHT_OK, .code = "dual-write", .subject = "target",

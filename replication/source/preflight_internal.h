@@ -97,9 +97,10 @@ void preflight_capture(Preflight *p);      /* event triggers that tell of DDL */
 void preflight_source_rights(Preflight *p, const PgRows *tables);
 void preflight_tables(Preflight *p, const PgRows *tables); /* replica identity, types, shapes */
 void preflight_graph(Preflight *p);
-void preflight_rules(Preflight *p);   /* foreign keys */
-void preflight_filters(Preflight *p); /* rules about rows; of preflight_rules() */
-void preflight_dual(Preflight *p);    /* target_writes: dual-write */
+void preflight_rules(Preflight *p);                 /* foreign keys */
+void preflight_filters(Preflight *p);               /* rules about rows; of preflight_rules() */
+void preflight_dual(Preflight *p);                  /* target_writes: dual-write */
+void preflight_numbers(Preflight *p, bool creates); /* of preflight_dual() */
 void preflight_plugin(Preflight *p);
 void preflight_target_rights(Preflight *p);
 void preflight_target_tables(Preflight *p);

@@ -13,7 +13,7 @@
 /* The planner takes quadratic time over the branches of a UNION ALL: 500 cost twelve times 100. */
 #define BATCH 100
 
-static bool read_definitions(PgConn *source, Arena *arena, Sequences *out, Error *err)
+bool sequences_define(PgConn *source, Arena *arena, Sequences *out, Error *err)
 {
     CLEANUP_PGROWS PgRows *rows = NULL;
     if (!pgconn_query(source, SQL_SOURCE_SEQUENCES, PG_NO_PARAMS, &rows, err))
@@ -55,12 +55,13 @@ static void put_values(SqlText *st, const Sequences *sequences, int first, int l
     }
 }
 
-static bool read_values(PgConn *source, Sequences *sequences, int first, int last, Error *err)
+static bool read_batch(PgConn *conn, Sequences *sequences, int first, int last, bool on_target,
+                       Error *err)
 {
     CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
     CLEANUP_PGROWS PgRows *rows = NULL;
-    put_values(&st, sequences, first, last, false);
-    if (!pgconn_query(source, sqltext_sql(&st), PG_NO_PARAMS, &rows, err))
+    put_values(&st, sequences, first, last, on_target);
+    if (!pgconn_query(conn, sqltext_sql(&st), PG_NO_PARAMS, &rows, err))
         return false;
     if (pgrows_count(rows) != last - first)
         return ERR(err, ERR_PROTOCOL, "%d sequences asked for, %d answered", last - first,
@@ -73,16 +74,23 @@ static bool read_values(PgConn *source, Sequences *sequences, int first, int las
     return true;
 }
 
+bool sequences_read_values(PgConn *conn, Sequences *sequences, bool on_target, Error *err)
+{
+    for (int first = 0; first < sequences->count; first += BATCH) {
+        int last = sequences->count - first < BATCH ? sequences->count : first + BATCH;
+        if (!read_batch(conn, sequences, first, last, on_target, err))
+            return err_context(err, "reading the sequences of the %s", pgconn_side(conn));
+    }
+    return true;
+}
+
 bool sequences_read(PgConn *source, Arena *arena, Sequences *out_sequences, Error *err)
 {
     Sequences sequences = {0};
-    if (!read_definitions(source, arena, &sequences, err))
+    if (!sequences_define(source, arena, &sequences, err))
         return err_context(err, "reading the sequences of the %s", pgconn_side(source));
-    for (int first = 0; first < sequences.count; first += BATCH) {
-        int last = sequences.count - first < BATCH ? sequences.count : first + BATCH;
-        if (!read_values(source, &sequences, first, last, err))
-            return err_context(err, "reading the sequences of the %s", pgconn_side(source));
-    }
+    if (!sequences_read_values(source, &sequences, false, err))
+        return false;
     *out_sequences = sequences;
     return true;
 }
@@ -168,12 +176,14 @@ static bool raise_batch(PgConn *target, Sequences *sequences, int first, int las
         const Sequence *seq = &sequences->all[i];
         char sep = i > first ? ',' : '{';
         buf_printf(&index, "%c%d", sep, i);
-        buf_printf(&value, "%c%lld", sep, (long long)seq->set_to);
+        /* One that is left has already what comes after any other. */
+        int64_t wanted = !seq->leave ? seq->set_to : seq->increment > 0 ? INT64_MIN : INT64_MAX;
+        buf_printf(&value, "%c%lld", sep, (long long)wanted);
         /* Not moved at all: the source's own state, so that the next value is the same one. */
         buf_printf(&called, "%c%c", sep,
                    seq->is_called || seq->set_to != seq->last_value ? 't' : 'f');
         buf_printf(&up, "%c%c", sep, seq->increment > 0 ? 't' : 'f');
-        buf_printf(&cycle, "%c%c", sep, seq->cycle ? 't' : 'f');
+        buf_printf(&cycle, "%c%c", sep, seq->cycle && !seq->leave ? 't' : 'f');
     }
     buf_putc(&index, '}');
     buf_putc(&value, '}');
@@ -218,12 +228,14 @@ static bool raise_batch(PgConn *target, Sequences *sequences, int first, int las
     return true;
 }
 
-bool sequences_raise(PgConn *target, Sequences *sequences, int64_t margin, int *out_raised,
-                     Error *err)
+bool sequences_raise(PgConn *target, Sequences *sequences, int64_t margin, bool apart,
+                     int *out_raised, Error *err)
 {
     int raised = 0;
     for (int i = 0; i < sequences->count; i++)
         sequences->all[i].set_to = moved_on(&sequences->all[i], margin);
+    if (apart && !sequences_keep_apart(target, sequences, err))
+        return err_context(err, "looking at the sequences of the %s", pgconn_side(target));
     for (int first = 0; first < sequences->count; first += BATCH) {
         int last = sequences->count - first < BATCH ? sequences->count : first + BATCH;
         if (!raise_batch(target, sequences, first, last, &raised, err))

@@ -10,5 +10,5 @@ SELECT DISTINCT ON (t.schema_name COLLATE "C", t.table_name COLLATE "C")
        t.missing + t.extra + t.different + t.representation
 FROM bascule.verify_table t
 JOIN bascule.verify_run r ON r.run = t.run
-WHERE t.task = $1::pg_catalog.text AND t.verdict IN ('proven', 'mismatch')
+WHERE t.task = $1::pg_catalog.text AND t.verdict IN ('proven', 'contained', 'mismatch')
 ORDER BY t.schema_name COLLATE "C", t.table_name COLLATE "C", t.run DESC

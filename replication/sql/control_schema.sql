@@ -191,16 +191,19 @@ CREATE TABLE IF NOT EXISTS bascule.proof (
     shape       text,
     PRIMARY KEY (task, schema_name, table_name, epoch)
 );
+ALTER TABLE bascule.proof ADD COLUMN IF NOT EXISTS kept bigint;
 COMMENT ON TABLE bascule.proof IS
     'What is known of the equality of source and target, a row a table: while streaming, and of each cutover.';
 COMMENT ON COLUMN bascule.proof.epoch IS '0: found while streaming; else the cutover that found it while frozen.';
 COMMENT ON COLUMN bascule.proof.start_lsn IS 'Load that was proved: a table loaded again has to be proved again.';
 COMMENT ON COLUMN bascule.proof.method IS
-    'full-hash, keys, count, none (cutover); rows, mismatch (while streaming).';
+    'full-hash, contained, keys, count, none (cutover); rows, mismatch (while streaming).';
 COMMENT ON COLUMN bascule.proof.lsn IS 'Position on the source at which both sides were equal.';
 COMMENT ON COLUMN bascule.proof.keys IS 'Changed keys that were read again.';
 COMMENT ON COLUMN bascule.proof.log_id IS
     'Log of changed keys that goes on from this proof; it does not count with another one.';
 COMMENT ON COLUMN bascule.proof.segment IS 'First segment of that log behind the proof.';
 COMMENT ON COLUMN bascule.proof.shape IS 'Hash of names and types of the columns that were compared.';
+COMMENT ON COLUMN bascule.proof.kept IS
+    'Rows that only the target had, and a rule keeps (keep-extra): with some, every row of the source was there and the same.';
 COMMENT ON COLUMN bascule.proof.base_lsn IS 'Position of the earlier proof that the keys were added to.';

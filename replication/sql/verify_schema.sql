@@ -56,7 +56,7 @@ ALTER TABLE bascule.verify_table
 COMMENT ON TABLE bascule.verify_table IS 'One row a table of a run: how far it is decided and what was found.';
 COMMENT ON COLUMN bascule.verify_table.schema_name IS 'Name on the source, as table_name.';
 COMMENT ON COLUMN bascule.verify_table.verdict IS
-    'undecided (goes on behind next_key or at next_part), proven, equal, mismatch or not-verified.';
+    'undecided (goes on behind next_key or at next_part), proven, equal, contained (the target has rows of its own beside), mismatch or not-verified.';
 COMMENT ON COLUMN bascule.verify_table.hash_source IS
     'Sum of the 128-bit hashes of all rows read on the source, hexadecimal.';
 COMMENT ON COLUMN bascule.verify_table.file_source IS

@@ -188,11 +188,9 @@ void dml_look(SqlText *st, const DmlTable *table, const bool *present, int lates
     sqltext_put(st, " FOR UPDATE OF t");
 }
 
-void dml_lock_row(SqlText *st, const DmlTable *table)
+/* The row with the key that the parameters are. */
+static void put_key_given(SqlText *st, const DmlTable *table)
 {
-    sqltext_put(st, "SELECT FROM ");
-    dml_put_table(st, table);
-    sqltext_put(st, " AS t WHERE ");
     for (int k = 0; k < table->key_count; k++) {
         const DmlColumn *col = &table->columns[table->key[k]];
         if (k > 0)
@@ -201,7 +199,40 @@ void dml_lock_row(SqlText *st, const DmlTable *table)
         dml_put_row_value(st, col, k + 1);
         dml_put_base(st, col);
     }
+}
+
+void dml_lock_row(SqlText *st, const DmlTable *table)
+{
+    sqltext_put(st, "SELECT FROM ");
+    dml_put_table(st, table);
+    sqltext_put(st, " AS t WHERE ");
+    put_key_given(st, table);
     sqltext_put(st, " FOR UPDATE");
+}
+
+void dml_has_children(SqlText *st, const DmlTable *table, const DmlChild *child)
+{
+    sqltext_put(st, "SELECT EXISTS (SELECT FROM ");
+    dml_put_table(st, table);
+    sqltext_put(st, " AS t JOIN ");
+    sqltext_qualified(st, child->schema, child->name);
+    sqltext_put(st, " AS c ON ");
+    for (int i = 0; i < child->count; i++) {
+        const DmlChildColumn *column = &child->columns[i];
+        if (i > 0)
+            sqltext_put(st, " AND ");
+        sqltext_put(st, "t.");
+        sqltext_ident(st, column->referenced);
+        sqltext_put(st, " OPERATOR(");
+        sqltext_ident(st, column->operator_schema);
+        sqltext_put(st, ".");
+        sqltext_deparsed(st, column->operator_name);
+        sqltext_put(st, ") c.");
+        sqltext_ident(st, column->name);
+    }
+    sqltext_put(st, " WHERE ");
+    put_key_given(st, table);
+    sqltext_put(st, ")");
 }
 
 void dml_show_row(SqlText *st, const DmlTable *table, const bool *present)

@@ -52,6 +52,18 @@ typedef struct DmlClash {
     const char *predicate; /* NULL: all rows */
     bool nulls_equal;
 } DmlClash;
+/* A foreign key of the target that points to the table. */
+typedef struct DmlChildColumn {
+    const char *name, *referenced;
+    const char *operator_schema, *operator_name; /* referenced = name */
+} DmlChildColumn;
+typedef struct DmlChild {
+    const char *schema, *name;
+    const DmlChildColumn *columns;
+    int count;
+} DmlChild;
+/* Parameters: the key. One row, bool: do rows of `child` point to the row with this key? */
+void dml_has_children(SqlText *st, const DmlTable *table, const DmlChild *child);
 /* Parameters: the columns with present[i], among them the key and what the index is made of. Another row that
  * the index would not have beside this one, locked: what dml_look returns, then the text of each key column. */
 void dml_clash(SqlText *st, const DmlTable *table, const bool *present, const DmlClash *clash,

@@ -5,7 +5,6 @@
 #include "stream/spill.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "bascule/base/directory.h"
 #include "bascule/base/fault.h"
 #include "bascule/base/mem.h"
 
@@ -54,22 +54,6 @@ static bool make_directories(const char *directory, Error *err)
     return fine || ERR_OS(err, ERR_IO, "cannot make the spill directory '%s'", directory);
 }
 
-/* A file without a name. */
-static int open_unnamed(const char *directory)
-{
-    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
-        return fd;
-    size_t size = strlen(directory) + sizeof "/bascule-spill-XXXXXX";
-    char *path = mem_alloc(size);
-    snprintf(path, size, "%s/bascule-spill-XXXXXX", directory);
-    fd = mkostemp(path, O_CLOEXEC); /* 0600 */
-    if (fd >= 0)
-        unlink(path);
-    free(path);
-    return fd;
-}
-
 static bool disk_error(const Spill *spill, const char *what, Error *err)
 {
     if (errno != ENOSPC && errno != EDQUOT && errno != EFBIG)
@@ -83,7 +67,7 @@ static bool disk_error(const Spill *spill, const char *what, Error *err)
 
 static SpillSegment *add_segment(Spill *spill, Error *err)
 {
-    int fd = open_unnamed(spill->directory);
+    int fd = directory_unnamed_file(spill->directory);
     if (fd < 0) {
         disk_error(spill, "create", err);
         return NULL;

@@ -329,7 +329,7 @@ static bool raise_sequences(Sync *sync, Error *err)
     bool ok = source != NULL && sequences_read(source, arena, &sequences, err);
     if (ok) {
         sequences_keep_scope(&sequences, sync_relations(sync));
-        ok = sequences_raise(sync->control, &sequences, 0, &raised, err);
+        ok = sequences_raise(sync->control, &sequences, 0, false, &raised, err);
     }
     if (ok)
         log_info("sequences are set raised=%d", raised);

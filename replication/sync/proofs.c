@@ -54,11 +54,15 @@ static void keep(Sync *sync, const Relation *rel, const Proof *proof)
 }
 
 bool proofs_put(Sync *sync, PgConn *target, const Relation *rel, const ProofCut *cut, Lsn lsn,
-                int64_t rows, const char *digest, bool *out_counts, Error *err)
+                int64_t rows, int64_t kept, const char *digest, bool *out_counts, Error *err)
 {
     Keylog *log = atomic_load(&sync->keylog);
-    Proof proof = {
-        .method = PROOF_METHOD_ROWS, .lsn = lsn, .rows = rows, .keys = -1, .segment = cut->segment};
+    Proof proof = {.method = PROOF_METHOD_ROWS,
+                   .lsn = lsn,
+                   .rows = rows,
+                   .keys = -1,
+                   .segment = cut->segment,
+                   .kept = kept};
     snprintf(proof.digest, sizeof proof.digest, "%s", digest != NULL ? digest : "");
     snprintf(proof.log_id, sizeof proof.log_id, "%s", cut->log_id);
     if (!proof_write(target, sync->spec.task, rel, &proof, err))
@@ -108,6 +112,7 @@ void proofs_state(Sync *sync, const Relation *rel, ProofState *out)
     out->lsn = proof.lsn;
     out->at_wall_us = proof.at_wall_us;
     out->rows = proof.rows;
+    out->kept = proof.kept;
     snprintf(out->digest, sizeof out->digest, "%s", proof.digest);
     out->proved = !keys.whole && rel->persistence != 'u' && out->differing == 0 &&
                   atomic_load(&rel->suspended) == SUSPEND_NOT;

@@ -24,7 +24,8 @@ typedef struct ProofCut {
 void proofs_cut(Sync *sync, ProofCut *out_cut);
 /* *out_counts false: the table was equal at lsn, but what changed since is not known. */
 MUST_CHECK bool proofs_put(Sync *sync, PgConn *target, const Relation *rel, const ProofCut *cut,
-                           Lsn lsn, int64_t rows, const char *digest, bool *out_counts, Error *err);
+                           Lsn lsn, int64_t rows, int64_t kept, const char *digest,
+                           bool *out_counts, Error *err);
 
 /* It was found to differ: whatever was known before does not count. */
 MUST_CHECK bool proofs_void(Sync *sync, PgConn *target, const Relation *rel, Lsn lsn, Error *err);
@@ -40,6 +41,7 @@ typedef struct ProofState {
     int64_t differing; /* rows that the last re-check found different: then nothing is proved */
     char first[160];   /* the first of them: kind and key */
     int64_t rows;      /* of the proof; -1 unknown */
+    int64_t kept;      /* rows of the target's own beside them, which a rule keeps */
     char digest[33];
 } ProofState;
 void proofs_state(Sync *sync, const Relation *rel, ProofState *out_state);

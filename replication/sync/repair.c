@@ -19,7 +19,8 @@
 
 const char *repair_action_name(RepairAction action)
 {
-    static const char *const NAMES[REPAIR_ACTION_COUNT] = {"equal", "insert", "replace", "delete"};
+    static const char *const NAMES[REPAIR_ACTION_COUNT] = {"equal", "insert", "replace", "delete",
+                                                           "keep"};
     return NAMES[action];
 }
 
@@ -176,6 +177,8 @@ static bool mark(Repair *repair, const RepairTable *table, Error *err)
     arrays_begin(&actions);
     for (int i = 0; i < table->count; i++) {
         const RepairRow *row = &repair->report->rows[table->first + i];
+        if (row->action == REPAIR_KEEP) /* nothing was done about it: it stays recorded */
+            continue;
         arrays_put_text(&keys, row->key);
         arrays_put_text(&actions, repair_action_name(row->action));
     }
@@ -278,13 +281,18 @@ bool repair_plan(const RepairSpec *spec, Arena *arena, RepairReport *report, Err
     return true;
 }
 
+static bool writes_row(const RepairRow *row)
+{
+    return row->action != REPAIR_EQUAL && row->action != REPAIR_KEEP;
+}
+
 static void tell(const RepairReport *report)
 {
     for (int t = 0; t < report->table_count; t++) {
         const RepairTable *table = &report->tables[t];
         int64_t written = 0;
         for (int i = 0; takes_part(table) && i < table->count; i++)
-            written += report->rows[table->first + i].action != REPAIR_EQUAL;
+            written += writes_row(&report->rows[table->first + i]);
         if (table->refused[0] != '\0')
             log_warn("table '%s' is not repaired: %s", table->rel->display, table->refused);
         else

@@ -31,6 +31,7 @@ typedef enum RepairAction {
     REPAIR_INSERT,
     REPAIR_REPLACE,
     REPAIR_DELETE,
+    REPAIR_KEEP, /* only the target has it, and a rule keeps it (keep-extra) */
     REPAIR_ACTION_COUNT,
 } RepairAction;
 

@@ -171,7 +171,8 @@ static void judge_row(Repair *repair, RepairRow *row, const KeyDiff *diff)
         [KEYDIFF_DIFFERENT] = REPAIR_REPLACE,
         [KEYDIFF_REPRESENTATION] = REPAIR_REPLACE,
     };
-    row->action = ACTIONS[diff->kind];
+    row->action =
+        diff->kind == KEYDIFF_EXTRA && row->rel->keep_extra ? REPAIR_KEEP : ACTIONS[diff->kind];
     row->copies = 1;
     row->details = diff->kind == KEYDIFF_EQUAL
                        ? "[]"
@@ -355,7 +356,8 @@ static bool pair_is_equal(Repair *repair, RepairRow *row, const KeyDiff *diff, E
 {
     const RepairTable table = {.rel = row->rel};
     (void)repair;
-    return diff->kind == KEYDIFF_EQUAL || not_repaired(&table, err);
+    return diff->kind == KEYDIFF_EQUAL ||
+           (diff->kind == KEYDIFF_EXTRA && row->action == REPAIR_KEEP) || not_repaired(&table, err);
 }
 
 bool repair_prove(Repair *repair, const RepairTable *table, Error *err)

@@ -313,13 +313,13 @@ static bool carry(Sync *sync, Remedy *remedy, Relation *rel, char *out_refused, 
     return true;
 }
 
-/* Copying a table again empties it: not where rows were merged with those of the target. */
+/* Copying a table again empties it: not where rows were merged with those of the target, or are kept. */
 static bool may_empty(Sync *sync, const Relation *rel, bool *out_may, Error *err)
 {
     CLEANUP_SQLTEXT SqlText st = SQLTEXT_INIT;
     CLEANUP_PGROWS PgRows *rows = NULL;
     *out_may = true;
-    if (strcmp(sync->row.prepare, sync_prepare_name(PREPARE_MERGE)) != 0)
+    if (strcmp(sync->row.prepare, sync_prepare_name(PREPARE_MERGE)) != 0 && !rel->keep_extra)
         return true;
     sqltext_put(&st, "SELECT EXISTS (SELECT FROM ");
     sqltext_qualified(&st, rel->target_schema, rel->target_name);
@@ -373,8 +373,8 @@ static bool judge_table(Sync *sync, Relations *now, Relation *rel, bool creates,
     if (fits && !may_empty(sync, found, &may, err))
         return false;
     if (fits && !may)
-        text = "its rows were merged with the target's, and a copy would replace them: empty it "
-               "on the target (TRUNCATE) to have it copied again";
+        text = "it may hold rows of the target's own, which a copy would remove (target.prepare: "
+               "merge, keep-extra): empty it on the target (TRUNCATE) to have it copied again";
     if (fits && may)
         *out_ready = found->oid;
     return show_remedy(sync, rel, text, err);

@@ -10,13 +10,14 @@
 
 #include "bascule/base/clock.h"
 #include "bascule/base/log.h"
+#include "bascule/base/mem.h"
 #include "verify/compare_internal.h"
 
 #define SAMPLE_BYTES ((int64_t)16 << 20)
 
 const char *compare_verdict_name(CompareVerdict verdict)
 {
-    static const char *const NAMES[] = {"not-done", "equal", "different"};
+    static const char *const NAMES[] = {"not-done", "equal", "contained", "different"};
     return NAMES[verdict];
 }
 
@@ -51,6 +52,7 @@ static Compare *new_compare(const CompareSpec *spec)
     compare->lane_count = compare->spec.jobs * SIDE_COUNT;
     compare->how = calloc((size_t)spec->rels->count + 1, sizeof *compare->how);
     ASSERT(compare->how != NULL);
+    compare->subsets = mem_zalloc(sizeof(Subset *) * ((size_t)spec->rels->count + 1));
     for (int i = 0; i < spec->rels->count; i++)
         compare->how[i] = spec->count_only ? COMPARE_BY_COUNT : COMPARE_BY_HASH;
     compare->lanes = calloc((size_t)compare->lane_count, sizeof *compare->lanes);
@@ -147,6 +149,9 @@ void compare_close(Compare *compare)
         free(compare->parts[side]);
         free(compare->units[side]);
     }
+    for (int i = 0; i < compare->spec.rels->count; i++)
+        subset_free(compare->subsets[i]);
+    free(compare->subsets);
     free(compare->how);
     free(compare->lanes);
     stop_free(compare->halt);
@@ -186,15 +191,39 @@ static bool run_lanes(Compare *compare, int64_t deadline_us, Error *err)
     return ok;
 }
 
+/* The sums differ, but the target may have rows of its own. */
+static bool judge_subset(Compare *compare, int i, int64_t deadline_us, CompareTable *out,
+                         Error *err)
+{
+    SubsetResult result;
+    if (!subset_judge(compare->subsets[i], deadline_us, NULL, &result, err))
+        return err_context(err, "looking for the source's rows of table '%s' on the target",
+                           out->rel->display);
+    if (!result.complete) {
+        out->verdict = COMPARE_NOT_DONE;
+        snprintf(out->why, sizeof out->why,
+                 "the time ran out before the source's rows were found on the target");
+    } else if (result.lacking > 0) {
+        snprintf(out->why, sizeof out->why,
+                 "%lld rows of the source are not there, or not the same",
+                 (long long)result.lacking);
+    } else {
+        out->verdict = COMPARE_CONTAINED;
+        out->kept = result.extra;
+    }
+    return true;
+}
+
 /* What compare_keys has filled stays. */
-static void judge(Compare *compare, int i, int64_t now_us, CompareTable *out)
+static bool judge(Compare *compare, int i, int64_t now_us, int64_t deadline_us, CompareTable *out,
+                  Error *err)
 {
     const ComparePart *source = &compare->parts[SIDE_SOURCE][i];
     const ComparePart *target = &compare->parts[SIDE_TARGET][i];
     out->rel = compare->spec.rels->all[i];
     out->how = compare->how[i];
     if (out->how == COMPARE_NOT)
-        return;
+        return true;
     out->source = source->hash;
     out->target = target->hash;
     out->bytes = source->read_bytes;
@@ -206,21 +235,35 @@ static void judge(Compare *compare, int i, int64_t now_us, CompareTable *out)
         if (!out->by_keys)
             snprintf(out->why, sizeof out->why, "the time ran out before the %s was read",
                      source->units_left > 0 ? "source" : "target");
-    } else {
-        out->verdict =
-            rows_hash_equal(&source->hash, &target->hash) ? COMPARE_EQUAL : COMPARE_DIFFERENT;
+        return true;
+    }
+    bool equal = rows_hash_equal(&source->hash, &target->hash);
+    out->verdict = equal ? COMPARE_EQUAL : COMPARE_DIFFERENT;
+    return equal || compare->subsets[i] == NULL || judge_subset(compare, i, deadline_us, out, err);
+}
+
+/* Only what is read in whole and by key may have rows of the target's own. */
+static void make_subsets(Compare *compare)
+{
+    for (int i = 0; i < compare->spec.rels->count; i++) {
+        const Relation *rel = compare->spec.rels->all[i];
+        if (rel->keep_extra && rel->key_unique && rel->target_has_key &&
+            compare->how[i] == COMPARE_BY_HASH)
+            compare->subsets[i] = subset_new(compare->spec.spill_dir);
     }
 }
 
 bool compare_go(Compare *compare, int64_t deadline_us, CompareTable *out_tables, Error *err)
 {
     compare->started_us = clock_now_us();
+    make_subsets(compare);
     if (!run_lanes(compare, deadline_us, err))
         return false;
     int64_t now_us = clock_now_us();
     compare_release(compare);
     for (int i = 0; i < compare->spec.rels->count; i++)
-        judge(compare, i, now_us, &out_tables[i]);
+        if (!judge(compare, i, now_us, deadline_us, &out_tables[i], err))
+            return false;
     if (compare->failed) {
         *err = compare->failure;
         return false;

@@ -22,6 +22,7 @@
 typedef enum CompareVerdict {
     COMPARE_NOT_DONE, /* never shown as success */
     COMPARE_EQUAL,
+    COMPARE_CONTAINED, /* every row of the source is there and the same; a rule keeps the others */
     COMPARE_DIFFERENT,
 } CompareVerdict;
 
@@ -36,6 +37,7 @@ typedef struct CompareTable {
     const Relation *rel;
     CompareVerdict verdict;
     RowsHash source, target;
+    int64_t kept;  /* rows that only the target has, and a rule keeps (keep-extra) */
     int64_t bytes; /* read on the source side */
     int64_t elapsed_us;
     char why[256]; /* when NOT_DONE; of keys: the first that differs */
@@ -54,7 +56,8 @@ typedef struct CompareTable {
 typedef struct CompareSpec {
     PgEndpoint source, target;
     const Relations *rels;
-    int jobs; /* tables (or parts of big ones) at once, on each side */
+    int jobs;              /* tables (or parts of big ones) at once, on each side */
+    const char *spill_dir; /* for hashes of rows that do not fit into memory (subset.h) */
     bool count_only;
     int64_t deadline_us;         /* monotonic; tables not reached are NOT_DONE; CLOCK_NEVER */
     StopToken *stop;             /* may be NULL */
@@ -94,4 +97,5 @@ void compare_close(Compare *compare);   /* NULL is fine */
 MUST_CHECK bool compare_predict(Compare *compare, int64_t *out_bytes, int64_t *out_predicted_us,
                                 Error *err);
 
-const char *compare_verdict_name(CompareVerdict verdict); /* "equal", "different", "not-done" */
+const char *
+compare_verdict_name(CompareVerdict verdict); /* "equal", "contained", "different", "not-done" */

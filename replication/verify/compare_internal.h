@@ -14,6 +14,7 @@
 #include "bascule/base/worker.h"
 #include "sqltext/sqltext.h"
 #include "verify/compare.h"
+#include "verify/subset.h"
 
 enum { SIDE_SOURCE, SIDE_TARGET, SIDE_COUNT };
 
@@ -54,6 +55,8 @@ struct Compare {
     int64_t block_bytes[SIDE_COUNT];
     ComparePart *parts[SIDE_COUNT];
     CompareHow *how; /* by table */
+    Subset *
+        *subsets; /* by table; of those whose target may have rows of its own, while all is read */
     CompareUnit *units[SIDE_COUNT];
     int unit_count[SIDE_COUNT];
     atomic_int next_unit[SIDE_COUNT];

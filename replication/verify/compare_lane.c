@@ -2,11 +2,14 @@
  * compare_lane - one session that reads units and hashes their rows as they arrive.
  */
 #include <string.h>
+#include <xxhash.h>
 
 #include "bascule/base/clock.h"
 #include "sqltext/reading.h"
 #include "verify/compare_internal.h"
 #include "verify/copy_binary.h"
+
+#define SUBSET_ROWS 256 /* handed on at once */
 
 static const Relation *relation_of(const CompareLane *lane, const CompareUnit *unit)
 {
@@ -67,26 +70,46 @@ static void build_copy(CompareLane *lane, const CompareUnit *unit, bool binary)
         sqltext_put(st, ") TO STDOUT");
 }
 
-static bool hash_row(RowsHash *hash, const char *data, int len, bool binary, bool *first,
-                     Error *err)
+/* What one COPY brings, without a lock. */
+typedef struct Reading {
+    bool binary, first;
+    RowsHash hash;
+    int side;
+    Subset *subset; /* NULL: the sum is enough */
+    SubsetRow rows[SUBSET_ROWS];
+    size_t row_count;
+} Reading;
+
+static bool hand_on_rows(Reading *r, Error *err)
 {
-    if (binary) {
-        if (*first && !copy_binary_skip_header(&data, &len, err))
+    size_t count = r->row_count;
+    r->row_count = 0;
+    return count == 0 || subset_add(r->subset, r->side, r->rows, count, err);
+}
+
+static bool hash_row(Reading *r, const char *data, int len, Error *err)
+{
+    if (r->binary) {
+        if (r->first && !copy_binary_skip_header(&data, &len, err))
             return false;
-        *first = false;
+        r->first = false;
         if (copy_binary_is_end(data, len))
             return true;
     }
-    rows_hash_add(hash, data, (size_t)len);
+    rows_hash_add(&r->hash, data, (size_t)len);
+    if (r->subset == NULL)
+        return true;
+    if (r->row_count == SUBSET_ROWS && !hand_on_rows(r, err))
+        return false;
+    XXH128_hash_t hash = XXH3_128bits(data, (size_t)len);
+    r->rows[r->row_count++] = (SubsetRow){.lo = hash.low64, .hi = hash.high64};
     return true;
 }
 
-static bool copy_rows(CompareLane *lane, bool binary, RowsHash *out_hash, int64_t *out_bytes,
-                      Error *err)
+static bool copy_rows(CompareLane *lane, Reading *r, int64_t *out_bytes, Error *err)
 {
-    bool first = true, ok = true;
+    bool ok = true;
     int64_t bytes = 0;
-    RowsHash hash = {0};
     if (!pgconn_copy_out(lane->conn, sqltext_sql(&lane->sql), err))
         return false;
     while (ok) {
@@ -97,17 +120,16 @@ static bool copy_rows(CompareLane *lane, bool binary, RowsHash *out_hash, int64_
             break;
         if (got != PG_READ_MESSAGE)
             return false;
-        ok = hash_row(&hash, data, len, binary, &first, err);
+        ok = hash_row(r, data, len, err);
         bytes += len;
         pgconn_copy_free(data);
     }
-    if (!ok)
+    if (!ok || !hand_on_rows(r, err))
         return false;
     int64_t announced = pgconn_copy_rows(lane->conn);
-    if (announced >= 0 && hash.rows != (uint64_t)announced)
+    if (announced >= 0 && r->hash.rows != (uint64_t)announced)
         return ERR(err, ERR_PROTOCOL, "the server says it sent %lld rows, %llu arrived",
-                   (long long)announced, (unsigned long long)hash.rows);
-    *out_hash = hash;
+                   (long long)announced, (unsigned long long)r->hash.rows);
     *out_bytes = bytes;
     return true;
 }
@@ -119,9 +141,15 @@ bool compare_lane_read(CompareLane *lane, const CompareUnit *unit, RowsHash *out
         *out_bytes = 0;
         return count_rows(lane, unit, out_hash, err);
     }
-    bool binary = compare_plan_binary(lane->compare, relation_of(lane, unit));
-    build_copy(lane, unit, binary);
-    return copy_rows(lane, binary, out_hash, out_bytes, err);
+    Reading reading = {.binary = compare_plan_binary(lane->compare, relation_of(lane, unit)),
+                       .first = true,
+                       .side = lane->side,
+                       .subset = lane->compare->subsets[unit->table]};
+    build_copy(lane, unit, reading.binary);
+    if (!copy_rows(lane, &reading, out_bytes, err))
+        return false;
+    *out_hash = reading.hash;
+    return true;
 }
 
 static void add_result(CompareLane *lane, const CompareUnit *unit, const RowsHash *hash,

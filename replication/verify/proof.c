@@ -45,7 +45,7 @@ static void shape_of(const Relation *rel, char out[17])
 
 bool proof_write(PgConn *target, const char *task, const Relation *rel, Proof *proof, Error *err)
 {
-    Number epoch, oid, rows, keys, segment, at;
+    Number epoch, oid, rows, keys, segment, at, kept;
     LsnText start, lsn, base;
     proof->source_oid = rel->oid;
     proof->start_lsn = rel->start_lsn;
@@ -60,7 +60,7 @@ bool proof_write(PgConn *target, const char *task, const Relation *rel, Proof *p
                                  known(proof->digest), number(proof->keys, &keys),
                                  known(proof->log_id), number(proof->segment, &segment),
                                  position(proof->base_lsn, &base), PG_TEXT(proof->shape),
-                                 number(proof->at_wall_us, &at)),
+                                 number(proof->at_wall_us, &at), number(proof->kept, &kept)),
                        NULL, err) ||
            err_context(err, "recording the proof of table '%s'", rel->display);
 }
@@ -82,6 +82,7 @@ static void take(const PgRows *rows, int row, Proof *out)
         .keys = number_of(rows, row, 10),
         .segment = number_of(rows, row, 12),
         .base_lsn = pgrows_lsn(rows, row, 13),
+        .kept = pgrows_i64(rows, row, 15),
     };
     snprintf(out->method, sizeof out->method, "%s", pgrows_text(rows, row, 5));
     snprintf(out->digest, sizeof out->digest, "%s", pgrows_text(rows, row, 9));

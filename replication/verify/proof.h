@@ -32,6 +32,8 @@ typedef struct Proof {
     int64_t segment;
     Lsn base_lsn;
     char shape[17]; /* of the columns that were compared */
+    int64_t
+        kept; /* rows that only the target had, and a rule kept: then it is not equal, but contained */
 } Proof;
 
 /* proof->source_oid, start_lsn, shape, and at_wall_us where it is 0, are filled in. In the transaction that is open, or

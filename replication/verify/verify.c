@@ -28,8 +28,8 @@
 
 const char *verify_verdict_name(VerifyVerdict verdict)
 {
-    static const char *const NAMES[VERIFY_VERDICT_COUNT] = {"undecided", "proven", "equal",
-                                                            "mismatch", "not-verified"};
+    static const char *const NAMES[VERIFY_VERDICT_COUNT] = {
+        "undecided", "proven", "equal", "contained", "mismatch", "not-verified"};
     return NAMES[verdict];
 }
 
@@ -50,9 +50,14 @@ void verify_not_verified(TablePlan *table, const char *fmt, ...)
 
 /* Accounting ------------------------------------------------------------------------------------- */
 
-static int64_t differences(const VerifyTable *t)
+int64_t verify_differences(const VerifyTable *t)
 {
     return t->missing + t->extra + t->different + t->representation;
+}
+
+bool verify_keeps(const TablePlan *table)
+{
+    return table->rel->keep_extra && table->keyed && table->rel->target_has_key;
 }
 
 static void add_group(VerifyRun *run, Group *group)
@@ -82,27 +87,56 @@ static void add_group(VerifyRun *run, Group *group)
     }
 }
 
+/* Rows of the target's own hide as many that it lacks. */
+static bool numbers_say_nothing(VerifyRun *run, TablePlan *table)
+{
+    VerifyTable *out = table->out;
+    if (run->spec.what != VERIFY_COUNTS || !verify_keeps(table) || out->extra == 0 ||
+        out->missing > 0)
+        return false;
+    verify_not_verified(table,
+                        "the target has %lld rows more, and a rule keeps rows of its own "
+                        "(keep-extra): numbers do not tell whether all of the source's are among "
+                        "them",
+                        (long long)out->extra);
+    out->kept = -1;
+    out->extra = 0;
+    out->at_least = false;
+    return true;
+}
+
+int64_t verify_count_kept(const VerifyTable *out)
+{
+    int64_t more = out->rows[SIDE_TARGET] - out->rows[SIDE_SOURCE] + out->missing;
+    return out->at_least ? -1 : more > 0 ? more : 0;
+}
+
 static void judge_table(VerifyRun *run, TablePlan *table)
 {
     VerifyTable *out = table->out;
-    if (out->verdict != VERIFY_UNDECIDED)
+    if (out->verdict != VERIFY_UNDECIDED || numbers_say_nothing(run, table))
         return;
     bool whole = run->spec.what == VERIFY_ROWS && run->spec.since_us == 0;
+    bool keeps = verify_keeps(table) && run->spec.what == VERIFY_ROWS;
     /* The sums are the truth, whatever could be named: a row may be too large to be kept for that. */
     bool motion = out->moving > 0 || out->unsettled > 0; /* then the sums differ by these rows */
-    if (differences(out) == 0 &&
-        (out->at_least ||
-         (!motion && !rows_hash_equal(&out->hash[SIDE_SOURCE], &out->hash[SIDE_TARGET])))) {
+    if (verify_differences(out) == 0 &&
+        (out->at_least || (!motion && !keeps &&
+                           !rows_hash_equal(&out->hash[SIDE_SOURCE], &out->hash[SIDE_TARGET])))) {
         out->different = 1;
         out->at_least = true;
     }
-    if (differences(out) == 0 && out->unsettled > 0)
+    if (keeps)
+        out->kept = verify_count_kept(out);
+    if (verify_differences(out) == 0 && out->unsettled > 0)
         verify_not_verified(table,
                             "%lld rows are in motion: they were other ones at every look, so that "
                             "nobody can tell whether they are equal",
                             (long long)out->unsettled);
-    else if (differences(out) == 0)
-        out->verdict = whole && out->moving == 0 ? VERIFY_PROVEN : VERIFY_EQUAL;
+    else if (verify_differences(out) == 0)
+        out->verdict = !whole || out->moving > 0 ? VERIFY_EQUAL
+                       : out->kept > 0           ? VERIFY_CONTAINED
+                                                 : VERIFY_PROVEN;
     else if (twin_exact(run->twin))
         out->verdict = VERIFY_MISMATCH;
     else
@@ -128,10 +162,11 @@ static bool begin_detail(VerifyRun *run, Group *group)
     }
     if (!may_be_named(run, table)) {
         VerifyTable *out = table->out;
+        bool keeps = verify_keeps(table) && run->spec.what == VERIFY_ROWS;
         out->at_least = true;
-        out->missing += source > target ? source - target : 0;
-        out->extra += target > source ? target - source : 0;
-        out->different += source == target;
+        out->missing += !keeps && source > target ? source - target : 0;
+        out->extra += !keeps && target > source ? target - source : 0;
+        out->different += keeps ? group->lacking : source == target;
         return false;
     }
     group->detail = true;
@@ -193,7 +228,10 @@ static bool account(VerifyRun *run, Group *group, bool *out_done, Error *err)
         return begin_anew(run, table, err);
     int first_failure = run->report->failure_count, named = table->named;
     VerifyTable before = *table->out;
-    if (!group->moved && !group->detail && verify_drill_mark(group, DETAIL_ROWS) > 0) {
+    int differing = 0;
+    if (!group->moved && !group->detail && !verify_drill_mark(group, DETAIL_ROWS, &differing, err))
+        return false;
+    if (differing > 0) {
         /* Too much of the table to keep: ranges of it are small enough to name every row. */
         if (group->left_out && may_be_named(run, table) && verify_plan_in_ranges(run, table)) {
             atomic_fetch_sub(&run->done_bytes, group->weight);
@@ -273,7 +311,7 @@ static void tell(VerifyRun *run, bool now)
         else if (run->plans[i].first != NULL && p.table[0] == '\0')
             p.table = run->plans[i].rel->display;
         p.rows_done += out->rows[SIDE_SOURCE];
-        p.differences += differences(out);
+        p.differences += verify_differences(out);
     }
     p.bytes_total = run->bytes_total;
     p.bytes_done = atomic_load(&run->done_bytes);
@@ -479,8 +517,9 @@ static void judge_all(VerifyReport *report)
             snprintf(t->why, sizeof t->why, "it was not read to its end");
         unknown = unknown || t->verdict == VERIFY_UNDECIDED || t->verdict == VERIFY_NOT_VERIFIED;
         different = different || t->verdict == VERIFY_MISMATCH;
-        if (t->verdict == VERIFY_EQUAL)
-            worst = VERIFY_EQUAL;
+        if (t->verdict == VERIFY_CONTAINED ||
+            (t->verdict == VERIFY_EQUAL && worst != VERIFY_CONTAINED))
+            worst = t->verdict;
     }
     report->verdict = different ? VERIFY_MISMATCH : unknown ? VERIFY_NOT_VERIFIED : worst;
 }

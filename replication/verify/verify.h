@@ -13,7 +13,8 @@
  * Resume   what is decided stands in schema bascule on the target (verify_run, verify_table) and is
  *          not read again by the next run with the same options, whatever killed this one.
  * Verdicts PROVEN only when every row was compared at one position on both sides; EQUAL when the
- *          part that was asked for is (counts, rows since, spot check); MISMATCH; else NOT_VERIFIED
+ *          part that was asked for is (counts, rows since, spot check); CONTAINED when the target has
+ *          rows of its own beside, which a rule keeps (keep-extra); MISMATCH; else NOT_VERIFIED
  *          with the reason. Without an engine (TwinEngine.self NULL) the sides are read one after
  *          the other: equal is equal, but a difference proves nothing, so it is NOT_VERIFIED.
  * Threads  verify_run in one thread; it starts 2 x jobs workers and joins them.
@@ -37,6 +38,7 @@ typedef enum VerifyVerdict {
     VERIFY_UNDECIDED, /* not read yet: never shown as success */
     VERIFY_PROVEN,
     VERIFY_EQUAL,
+    VERIFY_CONTAINED, /* as PROVEN for every row of the source; the target has more, which a rule keeps */
     VERIFY_MISMATCH,
     VERIFY_NOT_VERIFIED,
     VERIFY_VERDICT_COUNT,
@@ -56,6 +58,7 @@ typedef struct VerifyTable {
     int64_t moving;    /* dual writes: rows that differed only for a moment */
     int64_t unsettled; /* and those that changed at every look: nobody knows */
     int64_t outside;   /* of the target: rows that the table's filter leaves out; -1: not counted */
+    int64_t kept; /* rows that only the target has, and a rule keeps; -1: how many is not known */
     int64_t by_others; /* of the rows that were named: surely not written by bascule */
     RowsHash hash[2];
     Lsn first_lsn, last_lsn; /* positions at which its chunks were decided */
@@ -109,6 +112,7 @@ typedef struct VerifySpec {
     int reference_count;
     const Rules *names; /* of tables that do not move by themselves; NULL: the same on both sides */
     int jobs;
+    const char *spill_dir;   /* for hashes of rows that do not fit into memory (subset.h) */
     int64_t max_rate_bytes;  /* a second, read on the source; 0: no limit */
     int64_t max_snapshot_us; /* then both snapshots are taken anew */
     bool show_values;

@@ -8,10 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bascule/base/clock.h"
 #include "bascule/base/mem.h"
 #include "verify/verify_internal.h"
 
-int verify_drill_mark(Group *group, int64_t max_rows)
+/* true: some rows of it are other ones. With rows of the target's own the sums do not say. */
+static bool bucket_differs(const Group *group, size_t b, const uint32_t *lacking)
+{
+    return lacking != NULL
+               ? lacking[b] > 0
+               : !rows_hash_equal(&group->buckets[SIDE_SOURCE][b], &group->buckets[SIDE_TARGET][b]);
+}
+
+static int mark(Group *group, int64_t max_rows, const uint32_t *lacking)
 {
     size_t buckets = (size_t)1 << group->bucket_bits;
     int differing = 0;
@@ -20,7 +29,7 @@ int verify_drill_mark(Group *group, int64_t max_rows)
     group->wanted = mem_zalloc(buckets);
     for (size_t b = 0; b < buckets; b++) {
         const RowsHash *x = &group->buckets[SIDE_SOURCE][b], *y = &group->buckets[SIDE_TARGET][b];
-        if (rows_hash_equal(x, y))
+        if (!bucket_differs(group, b, lacking))
             continue;
         differing++;
         if (rows > max_rows) {
@@ -31,6 +40,26 @@ int verify_drill_mark(Group *group, int64_t max_rows)
         group->wanted[b] = 1;
     }
     return differing;
+}
+
+bool verify_drill_mark(Group *group, int64_t max_rows, int *out_differing, Error *err)
+{
+    *out_differing = mark(group, max_rows, NULL);
+    if (*out_differing == 0 || group->subset == NULL)
+        return true;
+    SubsetResult result;
+    uint32_t *lacking = mem_zalloc(sizeof *lacking << group->bucket_bits);
+    bool ok = subset_judge(group->subset, CLOCK_NEVER, lacking, &result, err);
+    group->left_out = false;
+    group->lacking = ok ? result.lacking : 0;
+    if (ok)
+        *out_differing = mark(group, max_rows, lacking);
+    free(lacking);
+    /* What it holds is no more needed, and was much. */
+    subset_free(group->subset);
+    group->subset = NULL;
+    return ok || err_context(err, "looking for the source's rows of table '%s' on the target",
+                             group->table->rel->display);
 }
 
 static int compare_bytes(const char *a, size_t la, const char *b, size_t lb)
@@ -174,7 +203,7 @@ static void judge_key(Drill *d, const KeptRow *s, int64_t ns, const KeptRow *t, 
     bool same = ns == nt;
     for (int64_t i = 0; same && i < ns; i++)
         same = s[i].lo == t[i].lo && s[i].hi == t[i].hi;
-    if (same)
+    if (same || (ns == 0 && verify_keeps(d->table)))
         return;
     KeyDiffKind kind = ns > nt ? KEYDIFF_MISSING : nt > ns ? KEYDIFF_EXTRA : KEYDIFF_DIFFERENT;
     if (ns <= 1 && nt <= 1) {
@@ -295,16 +324,20 @@ static bool ask(Drill *d, int first, int count, Error *err)
 bool verify_drill(VerifyRun *run, Group *group, Error *err)
 {
     Drill d = {.run = run, .group = group, .table = group->table, .arena = arena_new(0)};
+    VerifyTable *out = group->table->out;
+    int64_t found = verify_differences(out) + out->moving + out->unsettled;
     bool ok = true;
     walk(&d);
     if (run->spec.settle_us > 0 && d.key_count > 0)
-        ok = verify_drop_moving(run, d.table->out, d.keys, d.kinds, &d.key_count, err);
+        ok = verify_drop_moving(run, out, d.keys, d.kinds, &d.key_count, err);
     for (int first = 0; ok && !group->moved && first < d.key_count; first += VERIFY_ASK_KEYS)
         ok =
             ask(&d, first,
                 d.key_count - first < VERIFY_ASK_KEYS ? d.key_count - first : VERIFY_ASK_KEYS, err);
-    if (group->left_out || group->kept[SIDE_SOURCE].full || group->kept[SIDE_TARGET].full)
-        group->table->out->at_least = true;
+    bool none = verify_differences(out) + out->moving + out->unsettled == found;
+    if (group->left_out || group->kept[SIDE_SOURCE].full || group->kept[SIDE_TARGET].full ||
+        (group->lacking > 0 && none))
+        out->at_least = true;
     free(d.keys);
     free(d.kinds);
     arena_free(d.arena);

@@ -14,6 +14,7 @@
 
 #include "bascule/base/worker.h"
 #include "sqltext/sqltext.h"
+#include "verify/subset.h"
 #include "verify/throttle.h"
 #include "verify/verify.h"
 
@@ -47,6 +48,8 @@ typedef struct Group {
     int bucket_bits;
     int units_left;
     RowsHash *buckets[SIDE_COUNT];
+    Subset *subset;  /* of a table whose target may have rows of its own; else NULL */
+    int64_t lacking; /* then: rows of the source that the target has not, or not the same */
     bool detail;     /* it is in its second reading */
     uint8_t *wanted; /* detail: bucket by bucket */
     bool left_out;   /* detail: not all buckets that differ are wanted */
@@ -169,8 +172,8 @@ MUST_CHECK bool verify_drill(VerifyRun *run, Group *group, Error *err);
  * equal and those of which nobody knows are counted in *table. */
 MUST_CHECK bool verify_drop_moving(VerifyRun *run, VerifyTable *table, const char *const **keys,
                                    KeyDiffKind *kinds, int *count, Error *err);
-/* Marks the buckets that differ; returns their number. */
-int verify_drill_mark(Group *group, int64_t max_rows);
+/* Marks the buckets that differ. Where rows of the target's own are kept: those that lack rows. */
+MUST_CHECK bool verify_drill_mark(Group *group, int64_t max_rows, int *out_differing, Error *err);
 
 /* verify_name.c: differences as texts */
 void verify_name_keyed(VerifyRun *run, const Relation *rel, const KeyDiff *diff,
@@ -204,4 +207,9 @@ MUST_CHECK bool verify_spot_check(VerifyRun *run, Error *err);
 MUST_CHECK bool verify_orphans(VerifyRun *run, Error *err);
 
 /* verify.c */
+int64_t verify_differences(const VerifyTable *table);
+/* Rows of the target's own are no differences in it. */
+bool verify_keeps(const TablePlan *table);
+/* How many there are of them (about as many, where rows were in motion); -1: it is not known. */
+int64_t verify_count_kept(const VerifyTable *table);
 void verify_not_verified(TablePlan *table, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -136,6 +136,10 @@ static bool look(Motion *m, const char *const **keys, KeyDiffKind *kinds, bool l
         if (!keydiff_read(m->source, m->target, m->rel, keys + at, n, m->arena, now + at - first,
                           err))
             return false;
+        /* The source has it no more: from now on it is the target's own. */
+        for (int i = at - first; m->rel->keep_extra && i < at - first + n; i++)
+            if (now[i].kind == KEYDIFF_EXTRA)
+                now[i].kind = KEYDIFF_EQUAL;
     }
     judge(m, keys, kinds, now, last, stand, count);
     return true;

@@ -353,7 +353,7 @@ static bool read_bounds(VerifyRun *run, TablePlan *table, Error *err)
 
 /* Groups ----------------------------------------------------------------------------------------- */
 
-static Group *new_group(TablePlan *table, int64_t bytes)
+static Group *new_group(const VerifyRun *run, TablePlan *table, int64_t bytes)
 {
     Arena *arena = arena_new(0);
     Group *group = arena_new_object(arena, Group);
@@ -371,6 +371,8 @@ static Group *new_group(TablePlan *table, int64_t bytes)
         group->bucket_bits++;
     for (int side = 0; side < SIDE_COUNT; side++)
         group->buckets[side] = mem_zalloc(sizeof(RowsHash) << group->bucket_bits);
+    if (verify_keeps(table) && run->spec.what == VERIFY_ROWS)
+        group->subset = subset_new(run->spec.spill_dir);
     group->begin_us = clock_now_us();
     group->weight = bytes;
     if (table->last != NULL)
@@ -389,6 +391,7 @@ void verify_group_free(Group *group)
         arena_free(group->kept_arena[side]);
     }
     free(group->wanted);
+    subset_free(group->subset);
     arena_free(group->arena);
 }
 
@@ -453,7 +456,7 @@ static bool plan_range(VerifyRun *run, TablePlan *table, Error *err)
     if (!table->bounds_read && !read_bounds(run, table, err))
         return false;
     const char **low = table->planned_to != NULL ? table->planned_to : table->accounted_to;
-    Group *group = new_group(table, table->bytes / (table->bound_count + 1) + 1);
+    Group *group = new_group(run, table, table->bytes / (table->bound_count + 1) + 1);
     group->cut = CUT_RANGE;
     group->low = copy_key(group->arena, table->rel, low);
     if (table->next_bound < table->bound_count) {
@@ -468,7 +471,7 @@ static bool plan_range(VerifyRun *run, TablePlan *table, Error *err)
 
 static void plan_part(VerifyRun *run, TablePlan *table)
 {
-    Group *group = new_group(table, table->bytes / table->parts);
+    Group *group = new_group(run, table, table->bytes / table->parts);
     group->cut = table->parts > 1 ? CUT_PART : CUT_WHOLE;
     group->part = table->next_part++;
     table->planned_all = table->next_part >= table->parts;

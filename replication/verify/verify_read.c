@@ -18,6 +18,7 @@
 #define KEPT_MAX_BYTES ((size_t)32 << 20)
 #define KEPT_MAX_ROWS  120000
 #define THROTTLE_BYTES ((int64_t)64 << 10)
+#define SUBSET_ROWS    256 /* handed on at once */
 
 /* The statement ---------------------------------------------------------------------------------- */
 
@@ -185,6 +186,8 @@ typedef struct Reading {
     uint64_t rows;
     bool first;
     char file[TWIN_FILE_SIZE];
+    SubsetRow hashes[SUBSET_ROWS]; /* of Group.subset, not handed on yet */
+    size_t hash_count;
 } Reading;
 
 /* Length of the key at the beginning of the row; 0 when the row is too short for it. */
@@ -233,6 +236,23 @@ static void keep(Reading *r, const char *row, size_t len, size_t key_len)
     kept->bytes += len;
 }
 
+static bool hand_on_hashes(Reading *r, Error *err)
+{
+    size_t count = r->hash_count;
+    r->hash_count = 0;
+    return count == 0 || subset_add(r->group->subset, r->lane->side, r->hashes, count, err);
+}
+
+static bool note_hash(Reading *r, const char *row, size_t len, size_t bucket, Error *err)
+{
+    XXH128_hash_t hash = XXH3_128bits(row, len);
+    if (r->hash_count == SUBSET_ROWS && !hand_on_hashes(r, err))
+        return false;
+    r->hashes[r->hash_count++] =
+        (SubsetRow){.lo = hash.low64, .hi = hash.high64, .bucket = (uint32_t)bucket};
+    return true;
+}
+
 static bool take_row(Reading *r, const char *data, int len, Error *err)
 {
     const TablePlan *table = r->table;
@@ -252,11 +272,13 @@ static bool take_row(Reading *r, const char *data, int len, Error *err)
     int bits = r->group->bucket_bits;
     size_t bucket = bits == 0 ? 0 : (size_t)(place >> (64 - bits));
     r->rows++;
-    if (!r->group->detail)
-        rows_hash_add(&r->buckets[bucket], data, (size_t)len);
-    else if (r->group->wanted[bucket] != 0)
-        keep(r, data, (size_t)len, key_len);
-    return true;
+    if (r->group->detail) {
+        if (r->group->wanted[bucket] != 0)
+            keep(r, data, (size_t)len, key_len);
+        return true;
+    }
+    rows_hash_add(&r->buckets[bucket], data, (size_t)len);
+    return r->group->subset == NULL || note_hash(r, data, (size_t)len, bucket, err);
 }
 
 /* The source is never read faster than asked. */
@@ -306,6 +328,7 @@ static bool copy_rows(Reading *r, Error *err)
         pay(r, len);
         pgconn_copy_free(data);
     }
+    ok = ok && hand_on_hashes(r, err);
     int64_t announced = ok ? pgconn_copy_rows(conn) : -1;
     if (announced >= 0 && r->rows != (uint64_t)announced)
         return ERR(err, ERR_PROTOCOL, "the server says it sent %lld rows, %llu arrived",

@@ -81,7 +81,8 @@ static bool spot_side(VerifyRun *run, TablePlan *table, int side, int wanted, Er
         out->rows[SIDE_SOURCE] += diffs[i].source != NULL;
         out->rows[SIDE_TARGET] += diffs[i].target != NULL;
         out->missing += diffs[i].kind == KEYDIFF_MISSING;
-        out->extra += diffs[i].kind == KEYDIFF_EXTRA;
+        out->extra += diffs[i].kind == KEYDIFF_EXTRA && !verify_keeps(table);
+        out->kept += diffs[i].kind == KEYDIFF_EXTRA && verify_keeps(table);
         out->different += diffs[i].kind == KEYDIFF_DIFFERENT;
         out->representation += diffs[i].kind == KEYDIFF_REPRESENTATION;
         if (report->spot_count < SPOTS_MAX)
@@ -93,7 +94,7 @@ static bool spot_side(VerifyRun *run, TablePlan *table, int side, int wanted, Er
 static void judge_spots(VerifyRun *run, TablePlan *table)
 {
     VerifyTable *out = table->out;
-    if (out->missing + out->extra + out->different + out->representation == 0)
+    if (verify_differences(out) == 0)
         out->verdict = VERIFY_EQUAL;
     else if (twin_exact(run->twin))
         out->verdict = VERIFY_MISMATCH;

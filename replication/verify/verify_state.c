@@ -131,6 +131,8 @@ static bool recall_table(VerifyRun *run, TablePlan *table, const PgRows *rows, i
     out->last_lsn = pgrows_lsn(rows, r, 17);
     out->elapsed_us = pgrows_i64(rows, r, 18);
     out->resumed = out->verdict != VERIFY_UNDECIDED || out->chunks > 0;
+    if (table->rel->keep_extra && out->verdict != VERIFY_UNDECIDED)
+        out->kept = verify_count_kept(out);
     for (int side = 0; out->chunks > 0 && side < SIDE_COUNT; side++)
         snprintf(table->file[side], sizeof table->file[side], "%s",
                  pgrows_text(rows, r, 20 + side));
@@ -315,7 +317,7 @@ static bool forget_old(VerifyRun *run, const TablePlan *table, const char *numbe
 {
     VerifyVerdict verdict = table->out->verdict;
     if (run->spec.what != VERIFY_ROWS || run->spec.since_us != 0 || table->out->at_least ||
-        (verdict != VERIFY_PROVEN && verdict != VERIFY_MISMATCH))
+        (verdict != VERIFY_PROVEN && verdict != VERIFY_CONTAINED && verdict != VERIFY_MISMATCH))
         return true;
     return forget_failures(run, table, number_text, err);
 }

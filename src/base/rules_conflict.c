@@ -8,15 +8,15 @@ static int conflict_parts(const RuleConflict *rule)
     return !rules_glob_has_wildcard(rule->schema) + !rules_glob_has_wildcard(rule->table);
 }
 
-static bool same_policy(const RuleConflict *a, const RuleConflict *b)
+static bool say_the_same(const RuleConflict *a, const RuleConflict *b)
 {
-    return a->policy == b->policy &&
+    return a->policy == b->policy && a->keep_extra == b->keep_extra &&
+           a->one_side_numbers == b->one_side_numbers &&
            (a->policy != CONFLICT_LATEST || strcmp(a->column, b->column) == 0);
 }
 
 bool rules_conflict(const Rules *rules, const char *schema, const char *table,
-                    ConflictPolicy *out_policy, const char **out_column, bool *out_stated,
-                    Error *err)
+                    RuleConflict *out_rule, bool *out_stated, Error *err)
 {
     const RuleConflict *best = NULL;
     for (int i = 0; rules != NULL && i < rules->conflict_count; i++) {
@@ -25,7 +25,7 @@ bool rules_conflict(const Rules *rules, const char *schema, const char *table,
             continue;
         rule->matched++;
         int more = best == NULL ? 1 : conflict_parts(rule) - conflict_parts(best);
-        if (more == 0 && !same_policy(rule, best)) {
+        if (more == 0 && !say_the_same(rule, best)) {
             ERR(err, ERR_CONFIG, "%s: %s contradicts %s (%s) about %s.%s", rule->place, rule->text,
                 best->text, best->place, schema, table);
             return err_hint(err, "Of the rules for a table those with the fewest wildcards are "
@@ -35,7 +35,6 @@ bool rules_conflict(const Rules *rules, const char *schema, const char *table,
             best = rule;
     }
     *out_stated = best != NULL;
-    *out_policy = best != NULL ? best->policy : CONFLICT_ERROR;
-    *out_column = best != NULL ? best->column : NULL;
+    *out_rule = best != NULL ? *best : (RuleConflict){.policy = CONFLICT_ERROR};
     return true;
 }

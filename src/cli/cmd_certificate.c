@@ -36,6 +36,11 @@ static void summary_text(const json_t *document, Buf *out)
         out, "task %s: %lld tables; proved by every row %lld, verified and by changed keys %lld\n",
         json_get_text(document, "task", ""), (long long)number(document, "summary.tables"),
         (long long)number(document, "summary.full"), (long long)number(document, "summary.keys"));
+    if (number(document, "summary.contained") > 0)
+        buf_printf(out,
+                   "every row of the source proved to be there, beside rows of the target's own: "
+                   "%lld\n",
+                   (long long)number(document, "summary.contained"));
     buf_printf(out, "not proved: only counted %lld, different %lld, unknown %lld\n",
                (long long)number(document, "summary.count"),
                (long long)number(document, "summary.different"),
@@ -46,7 +51,10 @@ static void summary_text(const json_t *document, Buf *out)
         if (strcmp(proved, "full") != 0 && strcmp(proved, "keys") != 0)
             buf_printf(out, "  %s.%s: %s\n", json_get_text(table, "schema", ""),
                        json_get_text(table, "table", ""),
-                       strcmp(proved, "count") == 0 ? "rows counted, contents unknown" : proved);
+                       strcmp(proved, "count") == 0 ? "rows counted, contents unknown"
+                       : strcmp(proved, "contained") == 0
+                           ? "every row of the source is there; the target has more, kept by rule"
+                           : proved);
     }
     buf_printf(out, "audit: %s\n", json_get_text(document, "audit.verdict", "unknown"));
 }
@@ -203,9 +211,10 @@ const Command CMD_CERTIFICATE = {
     .help =
         "After a cutover, or a verification: a JSON document with both databases, every table with "
         "its counts and\n"
-        "digests and how it is proved (full: every row compared; keys: verified before and the "
-        "rows "
-        "changed since;\n"
+        "digests and how it is proved (full: every row compared; contained: the same, and the "
+        "target\n"
+        "has rows of its own beside, kept by a rule; keys: verified before and the rows changed "
+        "since;\n"
         "count: only counted; unknown), positions, times, options, the head of the audit, and its "
         "own SHA-256; signed\n"
         "with the Ed25519 key of certificate.key. What is not known says unknown.\n"

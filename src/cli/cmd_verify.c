@@ -159,7 +159,7 @@ const Command CMD_VERIFY = {
         "the applier stands\n"
         "still for a moment while two snapshots are taken, then goes on. Every table gets a "
         "verdict: proven,\n"
-        "mismatch (with table, key, columns and both values, masked unless --show-values), or not "
+        "contained (the target has rows of its own beside, which a rule keeps), mismatch (with table, key, columns and both values, masked unless --show-values), or not "
         "verified with the\n"
         "reason. Differences are kept in bascule.failures on the target. An interrupted run goes "
         "on where it was.\n"

@@ -141,11 +141,15 @@ static bool read_policies(const Config *config, Rules *rules, Arena *arena, Erro
 {
     int count = 0;
     const char *const *lines = config_list(config, OPT_CONFLICTS_RULES, &count);
+    bool both_write = config_choice(config, OPT_TARGET_WRITES) == 1;
     rules->conflicts = arena_new_array(arena, RuleConflict, count + 1);
-    for (int i = 0; i < count; i++)
-        if (!rules_read_policy(arena, lines[i], place_of(config, OPT_CONFLICTS_RULES, i),
-                               &rules->conflicts[rules->conflict_count++], err))
+    for (int i = 0; i < count; i++) {
+        RuleConflict *rule = &rules->conflicts[rules->conflict_count++];
+        if (!rules_read_policy(arena, lines[i], place_of(config, OPT_CONFLICTS_RULES, i), rule,
+                               err))
             return false;
+        rule->keep_extra = rule->keep_extra && both_write; /* else nobody else has rows there */
+    }
     return true;
 }
 

@@ -9,7 +9,8 @@ static bool fail_line(const char *place, const char *text, const char *what, Err
 {
     ERR(err, ERR_CONFIG, "'%s': %s", text, what);
     err_hint(err, "Write 'schema.table -> POLICY' with error, keep-target, take-source or "
-                  "latest(column); %% or * stand for any characters of a name.");
+                  "latest(column), and behind a comma keep-extra or numbers-of-one-side; %% or * "
+                  "stand for any characters of a name.");
     return err_context(err, "%s", place);
 }
 
@@ -38,6 +39,34 @@ static bool read_word(Arena *arena, const char *word, RuleConflict *out)
     return false;
 }
 
+/* What may stand behind the policy, each behind a comma. */
+static bool read_more(Arena *arena, const char *p, RuleConflict *out)
+{
+    while (*p == ',') {
+        const char *end = strchr(p + 1, ',');
+        end = end != NULL ? end : p + strlen(p);
+        const char *word = cut(arena, p + 1, end);
+        bool *flag = strcmp(word, "keep-extra") == 0            ? &out->keep_extra
+                     : strcmp(word, "numbers-of-one-side") == 0 ? &out->one_side_numbers
+                                                                : NULL;
+        if (flag == NULL || *flag)
+            return false;
+        *flag = true;
+        p = end;
+    }
+    return true;
+}
+
+/* Where the policy's word ends: a column's name may hold a comma. */
+static const char *end_of_policy(const char *p)
+{
+    while (*p == ' ' || *p == '\t')
+        p++;
+    const char *close = strncmp(p, LATEST, sizeof LATEST - 1) == 0 ? strrchr(p, ')') : NULL;
+    const char *comma = strchr(close != NULL ? close : p, ',');
+    return comma != NULL ? comma : p + strlen(p);
+}
+
 bool rules_read_policy(Arena *arena, const char *text, const char *place, RuleConflict *out,
                        Error *err)
 {
@@ -50,8 +79,11 @@ bool rules_read_policy(Arena *arena, const char *text, const char *place, RuleCo
     rule.table = rule.schema != NULL && *p == '.' ? rules_next_part(arena, p + 1, &p) : NULL;
     if (rule.table == NULL || *p != '\0')
         return fail_line(place, text, "its left side is not schema.table", err);
-    if (!read_word(arena, cut(arena, arrow + 2, text + strlen(text)), &rule))
+    const char *end = end_of_policy(arrow + 2);
+    if (!read_word(arena, cut(arena, arrow + 2, end), &rule))
         return fail_line(place, text, "its right side is no policy", err);
+    if (!read_more(arena, end, &rule))
+        return fail_line(place, text, "what stands behind the policy is not known", err);
     *out = rule;
     return true;
 }

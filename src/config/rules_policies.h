@@ -1,6 +1,6 @@
 /*
  * rules_policies - policies for rows that both sides wrote, one line each: "public.* -> keep-target",
- * "public.orders -> latest(updated_at)".
+ * "public.orders -> latest(updated_at)", "public.tags -> take-source, keep-extra".
  */
 #pragma once
 

@@ -95,12 +95,12 @@ json_t *repair_final_json(const TaskRepairReport *r, const Error *err)
     const int64_t *counts = r->rows.counts;
     bool failed = err != NULL && err->cls != ERR_NONE;
     json_t *report = json_pack(
-        "{s:s, s:b, s:o, s:o, s:s, s:{s:I, s:I, s:I, s:I}}", "mode",
+        "{s:s, s:b, s:o, s:o, s:s, s:{s:I, s:I, s:I, s:I, s:I}}", "mode",
         r->asked_to_apply ? "apply" : "plan", "applied", r->rows.applied, "lsn",
         json_text_lsn(r->rows.lsn), "applier_held_ms", json_text_ms(r->rows.held_us), "verdict",
         verdict_of(r), "counts", "inserted", (json_int_t)counts[REPAIR_INSERT], "replaced",
         (json_int_t)counts[REPAIR_REPLACE], "deleted", (json_int_t)counts[REPAIR_DELETE],
-        "equal_already", (json_int_t)counts[REPAIR_EQUAL]);
+        "equal_already", (json_int_t)counts[REPAIR_EQUAL], "kept", (json_int_t)counts[REPAIR_KEEP]);
     json_object_set_new(report, "rows", rows_json(r));
     json_object_set_new(report, "refused", refused_json(&r->rows));
     json_object_set_new(report, "compared_before",
@@ -116,11 +116,15 @@ json_t *repair_final_json(const TaskRepairReport *r, const Error *err)
 static void put_counts(const json_t *r, Buf *out)
 {
     bool applied = json_get_true(r, "applied");
-    buf_printf(out, "%s: %lld inserted, %lld replaced, %lld deleted, %lld equal already\n",
+    int64_t kept = json_get_number(r, "counts.kept");
+    buf_printf(out, "%s: %lld inserted, %lld replaced, %lld deleted, %lld equal already",
                applied ? "Rows" : "Would be", (long long)json_get_number(r, "counts.inserted"),
                (long long)json_get_number(r, "counts.replaced"),
                (long long)json_get_number(r, "counts.deleted"),
                (long long)json_get_number(r, "counts.equal_already"));
+    if (kept > 0)
+        buf_printf(out, ", %lld kept, which only the target has (keep-extra)", (long long)kept);
+    buf_putc(out, '\n');
 }
 
 static void put_row(const json_t *row, Buf *out)

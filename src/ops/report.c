@@ -47,6 +47,8 @@ static const char *verdict_name(CompareVerdict verdict)
     switch (verdict) {
     case COMPARE_EQUAL:
         return "equal";
+    case COMPARE_CONTAINED:
+        return "contained";
     case COMPARE_DIFFERENT:
         return "different";
     case COMPARE_NOT_DONE:
@@ -79,6 +81,7 @@ static json_t *tables_json(const CutoverReport *report)
                       side_json(t, &t->target), "bytes", (json_int_t)t->bytes, "elapsed_ms",
                       ms_or_null(t->elapsed_us), "why", json_text(t->why));
         json_object_set_new(table, "method", json_string(cutover_proof_method(t)));
+        json_object_set_new(table, "kept", json_integer(t->kept));
         json_object_set_new(table, "keys", t->by_keys ? json_integer(t->keys) : json_null());
         json_object_set_new(table, "base_lsn", json_text_lsn(t->by_keys ? t->base_lsn : 0));
         json_object_set_new(table, "proof", json_text(buf_str(&proof)));
@@ -292,7 +295,8 @@ static void table_line(const json_t *table, int name_width, Buf *out)
     text_put_cell(out, text_count(json_get_number(table, "source.rows"), n), 14, true);
     text_put_cell(out, text_count(json_get_number(table, "target.rows"), n), 14, true);
     buf_printf(out, "  %.12s\n", hash);
-    if (strcmp(json_get_text(table, "method", ""), "keys") == 0) {
+    const char *method = json_get_text(table, "method", "");
+    if (strcmp(method, "keys") == 0 || strcmp(method, "contained") == 0) {
         buf_puts(out, "  ");
         text_put_clean(out, json_get_text(table, "proof", ""));
         buf_putc(out, '\n');
@@ -306,20 +310,25 @@ static void table_line(const json_t *table, int name_width, Buf *out)
 
 static void tables(const json_t *report, int width, Buf *out)
 {
-    char text[256], n[4][TEXT_NUMBER_SIZE];
+    char text[256], n[5][TEXT_NUMBER_SIZE];
     const json_t *list = json_get(report, "tables");
-    size_t count = json_array_size(list), equal = 0, different = 0;
+    size_t count = json_array_size(list), equal = 0, different = 0, contained = 0;
     for (size_t i = 0; i < count; i++) {
         const char *verdict = json_get_text(json_array_get(list, i), "verdict", "");
         equal += strcmp(verdict, "equal") == 0;
         different += strcmp(verdict, "different") == 0;
+        contained += strcmp(verdict, "contained") == 0;
     }
-    snprintf(text, sizeof text, "%s tables equal, %s different, %s not compared; %s rows, %s",
-             text_count((int64_t)equal, n[0]), text_count((int64_t)different, n[1]),
-             text_count((int64_t)(count - equal - different), n[2]),
-             text_count(json_get_number(report, "rows_compared"), n[3]), "");
-    size_t used = strlen(text);
-    snprintf(text + used, sizeof text - used, "%s",
+    int used = snprintf(text, sizeof text, "%s tables equal, ", text_count((int64_t)equal, n[0]));
+    if (contained > 0)
+        used += snprintf(text + used, sizeof text - (size_t)used, "%s contained, ",
+                         text_count((int64_t)contained, n[4]));
+    used +=
+        snprintf(text + used, sizeof text - (size_t)used,
+                 "%s different, %s not compared; %s rows, ", text_count((int64_t)different, n[1]),
+                 text_count((int64_t)(count - equal - different - contained), n[2]),
+                 text_count(json_get_number(report, "rows_compared"), n[3]));
+    snprintf(text + used, sizeof text - (size_t)used, "%s",
              text_bytes(json_get_number(report, "bytes_compared"), n[0]));
     label_line(out, width, "Compared", text);
     if (count == 0)

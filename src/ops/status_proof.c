@@ -54,12 +54,13 @@ json_t *status_proof_table_json(const StatusTable *table)
     const ProofState *proof = &table->proof;
     if (!table->proof_known)
         return json_null();
-    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:b, s:o, s:I, s:o}", "proved", proof->proved,
+    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:b, s:o, s:I, s:o, s:I}", "proved", proof->proved,
                      "lsn", json_text_lsn(proof->lsn), "at", wall_json(proof), "age_seconds",
                      json_text_seconds(age_us(proof)), "open_keys",
                      json_text_number(known_number(proof->open_keys)), "needs_whole_proof",
                      proof->whole, "why", json_text(proof->why), "differing_rows",
-                     (json_int_t)proof->differing, "first_difference", json_text(proof->first));
+                     (json_int_t)proof->differing, "first_difference", json_text(proof->first),
+                     "kept_rows", (json_int_t)proof->kept);
 }
 
 json_t *status_proof_json(const StatusReport *r)
@@ -104,6 +105,24 @@ static void name_whole(const json_t *status, int64_t count, Buf *out)
         buf_puts(out, ", ...");
 }
 
+/* Verified, but not the same on both sides: the target has rows of its own beside. */
+static void name_kept(const json_t *status, Buf *out)
+{
+    const json_t *tables = json_get(status, "tables");
+    int64_t with = 0, rows = 0;
+    for (size_t i = 0; i < json_array_size(tables); i++) {
+        const json_t *table = json_array_get(tables, i);
+        int64_t kept = json_get_number(table, "proof.kept_rows");
+        if (kept <= 0 || !json_get_true(table, "proof.proved"))
+            continue;
+        with++;
+        rows += kept;
+    }
+    if (with > 0)
+        buf_printf(out, " (%lld contained: %lld rows more on the target, kept by a rule)",
+                   (long long)with, (long long)rows);
+}
+
 static void name_first_difference(const json_t *status, Buf *out)
 {
     const json_t *tables = json_get(status, "tables");
@@ -132,6 +151,7 @@ bool status_proof_text(const json_t *status, Buf *out)
     }
     buf_printf(out, "%s of %s tables verified", text_count(proved, a),
                text_count((int64_t)json_array_size(json_get(status, "tables")), b));
+    name_kept(status, out);
     if (proved > 0)
         buf_printf(out, ", the oldest %s ago",
                    text_duration(json_get_us(proof, "oldest_seconds", 1e6), a));

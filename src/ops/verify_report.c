@@ -36,7 +36,8 @@ json_t *verify_progress_json(const VerifyProgress *p)
 static json_t *side_json(const VerifyTable *t, int side)
 {
     char text[33];
-    bool read = t->chunks > 0 || t->verdict == VERIFY_PROVEN || t->verdict == VERIFY_EQUAL;
+    bool read = t->chunks > 0 || t->verdict == VERIFY_PROVEN || t->verdict == VERIFY_EQUAL ||
+                t->verdict == VERIFY_CONTAINED;
     return json_pack(
         "{s:o, s:o}", "rows", read ? json_integer((json_int_t)t->rows[side]) : json_null(), "hash",
         read && t->hash[side].rows > 0 ? json_string(rows_hash_text(&t->hash[side], text))
@@ -58,6 +59,8 @@ static json_t *table_json(const VerifyTable *t)
                                   (json_int_t)t->by_others, "at_least", t->at_least));
     json_object_set_new(out, "outside",
                         t->outside >= 0 ? json_integer((json_int_t)t->outside) : json_null());
+    json_object_set_new(out, "kept",
+                        t->kept >= 0 ? json_integer((json_int_t)t->kept) : json_null());
     json_object_set_new(out, "rows_where",
                         t->rel->filter != NULL ? json_text(t->rel->filter->text) : json_null());
     json_object_set_new(out, "chunks", json_integer((json_int_t)t->chunks));
@@ -184,7 +187,10 @@ int verify_exit_code(const VerifyReport *report, const Error *err)
         return EXIT_UNKNOWN;
     if (err != NULL && err->cls != ERR_NONE)
         return err_exit_code(err->cls);
-    return report->verdict == VERIFY_PROVEN || report->verdict == VERIFY_EQUAL ? 0 : EXIT_UNKNOWN;
+    return report->verdict == VERIFY_PROVEN || report->verdict == VERIFY_CONTAINED ||
+                   report->verdict == VERIFY_EQUAL
+               ? 0
+               : EXIT_UNKNOWN;
 }
 
 json_t *verify_final_json(const VerifyReport *report, const Error *err)
@@ -219,6 +225,10 @@ static void put_headline(const json_t *r, Buf *out)
     bool rows = strcmp(what, "rows") == 0;
     if (strcmp(verdict, "proven") == 0)
         buf_puts(out, "PROVEN: every row of every table is the same on both sides\n");
+    else if (strcmp(verdict, "contained") == 0)
+        buf_puts(out,
+                 "CONTAINED: every row of the source is on the target and the same; the target "
+                 "has more, which rules keep (keep-extra)\n");
     else if (strcmp(verdict, "equal") == 0)
         buf_printf(out, "EQUAL as far as asked (%s): not every row was compared\n",
                    rows ? "rows since a time" : what);
@@ -277,6 +287,11 @@ static void put_table(const json_t *t, int name_width, Buf *out)
         text_put_clean(out, why);
         buf_putc(out, '\n');
     }
+    int64_t kept = count_of(t, "kept");
+    if (kept > 0)
+        buf_printf(out,
+                   "    %lld rows are on the target alone, and a rule keeps them (keep-extra)\n",
+                   (long long)kept);
     int64_t outside = count_of(t, "outside");
     if (outside > 0)
         buf_printf(out, "    %lld more rows of the target are outside of the filter\n",

@@ -21,7 +21,7 @@ typedef struct Certify {
     int64_t epoch;    /* 0: there was no cutover */
     const char *opened_at;
     json_t *document, *tables;
-    int full, keys, count, unknown, different;
+    int full, contained, keys, count, unknown, different;
     Arena *arena;
 } Certify;
 
@@ -158,13 +158,24 @@ static int find_verified(const PgRows *verified, const PgRows *rows, int row)
     return -1;
 }
 
-/* What is proved of the table, in one word, and by what. Both sides were found the same: one digest. */
+/* Rows of the target's own stand beside the source's. */
+static json_t *with_kept(json_t *number, const PgRows *rows, int row)
+{
+    if (!json_is_integer(number) || pgrows_null(rows, row, 12))
+        return number;
+    json_integer_set(number, json_integer_value(number) + pgrows_i64(rows, row, 12));
+    return number;
+}
+
+/* What is proved of the table, in one word, and by what. Both sides were found the same: one digest; not
+ * where the target has rows of its own beside ("contained"). */
 static json_t *proof_json(Certify *c, const PgRows *rows, int row, const PgRows *verified,
                           int found)
 {
     const char *proved = UNKNOWN, *by = "none";
     const PgRows *from = NULL;
-    if (is(rows, row, 5, "full-hash") || is(rows, row, 5, "keys") || is(rows, row, 5, "count")) {
+    if (is(rows, row, 5, "full-hash") || is(rows, row, 5, "contained") ||
+        is(rows, row, 5, "keys") || is(rows, row, 5, "count")) {
         proved = is(rows, row, 5, "full-hash") ? "full" : pgrows_text(rows, row, 5);
         by = "cutover";
         from = rows;
@@ -172,26 +183,31 @@ static json_t *proof_json(Certify *c, const PgRows *rows, int row, const PgRows 
         proved = "different";
         by = "verify";
     } else if (found >= 0 && c->epoch == 0 && pgrows_bool(verified, found, 4)) {
-        proved = "full";
+        proved = is(verified, found, 3, "contained") ? "contained" : "full";
         by = "verify";
     }
+    bool contained = strcmp(proved, "contained") == 0;
     bool hashed = from != NULL && strcmp(proved, "full") == 0;
     bool verify = strcmp(by, "verify") == 0;
     const PgRows *counts = verify ? verified : rows;
     int at = verify ? found : row;
     c->full += strcmp(proved, "full") == 0;
+    c->contained += contained;
     c->keys += strcmp(proved, "keys") == 0;
     c->count += strcmp(proved, "count") == 0;
     c->different += strcmp(proved, "different") == 0;
     c->unknown += strcmp(proved, UNKNOWN) == 0;
     if (strcmp(by, "none") == 0)
         return json_pack("{s:s, s:s}", "proved", UNKNOWN, "by", by);
+    json_t *there = number_cell(counts, at, verify ? 6 : 8);
+    if (contained && !verify)
+        there = with_kept(there, rows, row);
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "proved", proved, "by",
                      by, "rows_source", number_cell(counts, at, verify ? 5 : 8), "rows_target",
-                     number_cell(counts, at, verify ? 6 : 8), "digest_source",
-                     verify   ? text_cell(verified, found, 7)
-                     : hashed ? text_cell(rows, row, 9)
-                              : json_string(UNKNOWN),
+                     there, "digest_source",
+                     verify                ? text_cell(verified, found, 7)
+                     : hashed || contained ? text_cell(rows, row, 9)
+                                           : json_string(UNKNOWN),
                      "digest_target",
                      verify   ? text_cell(verified, found, 8)
                      : hashed ? text_cell(rows, row, 9)
@@ -234,9 +250,10 @@ static bool put_tables(Certify *c, Error *err)
         put_table(c, rows, r, verified);
     json_object_set_new(c->document, "tables", c->tables);
     json_object_set_new(c->document, "summary",
-                        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "tables", pgrows_count(rows),
-                                  "full", c->full, "keys", c->keys, "count", c->count, "different",
-                                  c->different, UNKNOWN, c->unknown));
+                        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "tables",
+                                  pgrows_count(rows), "full", c->full, "contained", c->contained,
+                                  "keys", c->keys, "count", c->count, "different", c->different,
+                                  UNKNOWN, c->unknown));
     return true;
 }
 

@@ -223,6 +223,7 @@ PreflightSpec task_preflight_spec(const Task *task)
         .capture_may = s->capture != CAPTURE_OFF,
         .capture_must = s->capture == CAPTURE_ON,
         .way_back = task_way_back_wish(task, false) != WAY_BACK_OFF,
+        .way_back_required = task_way_back_wish(task, false) == WAY_BACK_REQUIRED,
         .slot_wait_us = s->slot_wait_us,
     };
 }
@@ -248,9 +249,11 @@ bool task_preflight(Task *task, Error *err)
         return false;
     if (!task_backup_begin(task, state, found, err) || !task_steps_begin(task, state, err))
         return false;
-    if (state > TASK_PREPARING)
-        return true;
     PreflightSpec spec = task_preflight_spec(task);
+    spec.only_dual =
+        state > TASK_PREPARING; /* target_writes may be another one than at its begin */
+    if (spec.only_dual && (!s->dual_write || state > TASK_STREAMING))
+        return true;
     PreflightReport report;
     if (!preflight_run(&spec, task->arena, &report, err))
         return false;

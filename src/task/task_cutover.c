@@ -107,6 +107,7 @@ CutoverSpec task_switch_spec(Task *task, const TaskCutover *options, Arena *aren
         .slot_name = from->slot_name,
         .rules = from->rules,
         .dual_write = from->dual_write,
+        .sequences_apart = task->spec.dual_write,
         .stop = task->stop,
         .abort = task->abort,
         .dry_run = options->dry_run,
@@ -116,6 +117,7 @@ CutoverSpec task_switch_spec(Task *task, const TaskCutover *options, Arena *aren
         .max_waiting = (int)config_i64(c, OPT_CUTOVER_MAX_WAITING),
         .verify = (CutoverVerify)chosen(options->verify, config_choice(c, OPT_CUTOVER_VERIFY)),
         .jobs = (int)config_i64(c, OPT_CUTOVER_JOBS),
+        .spill_dir = from->spill_dir,
         .max_downtime_us =
             chosen(options->max_downtime_us, config_duration_us(c, OPT_CUTOVER_MAX_DOWNTIME)),
         .max_verify_age_us = config_duration_us(c, OPT_CUTOVER_MAX_VERIFY_AGE),

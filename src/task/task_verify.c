@@ -78,6 +78,7 @@ static bool fill(const Config *c, const SyncSpec *s, const TaskVerify *options,
             chosen(options->max_rate_bytes, config_size_bytes(c, OPT_VERIFY_MAX_RATE)),
         .max_snapshot_us =
             chosen(options->max_snapshot_us, config_duration_us(c, OPT_VERIFY_MAX_SNAPSHOT_AGE)),
+        .spill_dir = s->spill_dir,
         .show_values = options->show_values,
         .mask_keys = options->mask_keys,
         .restart = options->restart,
@@ -133,8 +134,9 @@ static bool keep_proofs(const SyncSpec *way, Sync *sync, const ProofCut *cut, Ls
         if (t->verdict == VERIFY_MISMATCH) {
             if (!proofs_void(sync, target, t->rel, t->last_lsn, err))
                 return false;
-        } else if (t->verdict == VERIFY_PROVEN && !t->resumed && t->first_lsn > cut_lsn) {
-            if (!proofs_put(sync, target, t->rel, cut, t->first_lsn, t->rows[0],
+        } else if ((t->verdict == VERIFY_PROVEN || t->verdict == VERIFY_CONTAINED) && !t->resumed &&
+                   t->first_lsn > cut_lsn) {
+            if (!proofs_put(sync, target, t->rel, cut, t->first_lsn, t->rows[0], t->kept,
                             rows_hash_text(&t->hash[0], digest), &counts, err))
                 return false;
         }

@@ -52,7 +52,7 @@ def test_every_damage_is_repaired_while_writers_run(when, source, target, make_t
     done = repair(task, "--apply")
     assert actions(done) == actions(plan)
     assert done["applied"] and done["verdict"] == "proven" and not done["refused"]
-    assert done["counts"] == {"inserted": 3, "replaced": 8, "deleted": 4, "equal_already": 0}
+    assert done["counts"] == {"inserted": 3, "replaced": 8, "deleted": 4, "equal_already": 0, "kept": 0}
     assert ("keyless", "delete", 2) in actions(done) and ("missing_row", "insert", 1) in actions(done)
     # what was done is recorded, and nothing is open
     assert open_failures(target) == 0
@@ -112,7 +112,7 @@ def test_order_of_keys_and_unique_columns(source, target, make_task):
                "UPDATE parent SET code = 'c8' WHERE id = 7")
     report = repair(task, "--apply", "--fresh")
     assert report["verdict"] == "proven"
-    assert report["counts"] == {"inserted": 5, "replaced": 2, "deleted": 2, "equal_already": 0}
+    assert report["counts"] == {"inserted": 5, "replaced": 2, "deleted": 2, "equal_already": 0, "kept": 0}
     caught_up_and_equal(task, source, target)
 
 
@@ -184,7 +184,7 @@ def test_just_before_the_freeze(source, target, make_task):
     found = verify(task, expect=4)
     assert {f["table"] for f in found["failures"]} == {"public.t", "public.bare"}
     assert all(f["first_lsn"] and f["first_seen_at"] for f in found["failures"])
-    assert repair(task, "--apply")["counts"] == {"inserted": 5, "replaced": 1, "deleted": 5, "equal_already": 0}
+    assert repair(task, "--apply")["counts"] == {"inserted": 5, "replaced": 1, "deleted": 5, "equal_already": 0, "kept": 0}
     task.wait_ready()
     cut_over(task)
     oracle.assert_equal(source, target)

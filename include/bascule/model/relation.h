@@ -112,7 +112,10 @@ typedef struct Relation {
     bool row_security;
     ConflictPolicy conflict_policy; /* rows that both sides wrote; the column of LATEST, else -1 */
     int conflict_column;
-    bool conflict_stated;          /* a rule says so; else it is ERROR */
+    bool conflict_stated; /* a rule says so; else it is ERROR */
+    bool keep_extra;      /* rows that only the target has stay there, and are no difference */
+    bool
+        one_side_numbers; /* the operator says: only one side draws from the sequences of its keys */
     const char **generated;        /* names of stored generated columns: decoders skip them */
     const char **target_generated; /* how they are called on the target */
     int generated_count;

@@ -98,7 +98,9 @@ typedef struct RuleConflict {
     const char *text, *place;
     const char *schema, *table; /* globs */
     ConflictPolicy policy;
-    const char *column; /* LATEST: on the source */
+    const char *column;    /* LATEST: on the source */
+    bool keep_extra;       /* rows that only the target has are no difference */
+    bool one_side_numbers; /* one side alone draws from the sequences of its keys */
     int matched;
 } RuleConflict;
 
@@ -181,8 +183,7 @@ const RuleTwin *rules_twin(const Rules *rules, const char *schema, const char *t
 MUST_CHECK bool rules_all_matched(const Rules *rules, Error *err);
 /* What the rules beside selection say, as one line a rule: the same text, the same mapping. */
 const char *rules_mapping_text(const Rules *rules, Arena *arena);
-/* The policy for a table; *out_column NULL but for LATEST. *out_stated false: no rule fits, it is ERROR.
- * CONFIG when two rules contradict each other. */
+/* What is said of a table: policy, column (NULL but for LATEST) and the rest. *out_stated false: no rule
+ * fits, it is ERROR and nothing else. CONFIG when two rules contradict each other. */
 MUST_CHECK bool rules_conflict(const Rules *rules, const char *schema, const char *table,
-                               ConflictPolicy *out_policy, const char **out_column,
-                               bool *out_stated, Error *err);
+                               RuleConflict *out_rule, bool *out_stated, Error *err);

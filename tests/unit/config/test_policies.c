@@ -18,13 +18,14 @@ static Rules policies(const char *const *texts)
 
 static const char *policy(const Rules *rules, const char *schema, const char *table)
 {
-    ConflictPolicy found;
-    const char *column;
+    RuleConflict found;
     bool stated;
-    if (!rules_conflict(rules, schema, table, &found, &column, &stated, &err))
+    if (!rules_conflict(rules, schema, table, &found, &stated, &err))
         return "contradiction";
-    return arena_printf(arena, "%s%s%s%s", stated ? "" : "default ", conflict_policy_name(found),
-                        column != NULL ? " " : "", column != NULL ? column : "");
+    return arena_printf(arena, "%s%s%s%s%s%s", stated ? "" : "default ",
+                        conflict_policy_name(found.policy), found.column != NULL ? " " : "",
+                        found.column != NULL ? found.column : "", found.keep_extra ? " +extra" : "",
+                        found.one_side_numbers ? " +numbers" : "");
 }
 
 static void the_line_with_fewest_wildcards_counts(void **state)
@@ -53,13 +54,40 @@ static void equals_must_agree(void **state)
     assert_string_equal(policy(&rules, "public", "orders"), "latest a");
 }
 
+static void more_may_stand_behind_the_policy(void **state)
+{
+    (void)state;
+    Rules rules = POLICIES("a.x -> error , keep-extra", "a.y->latest(b, (c)),numbers-of-one-side",
+                           "a.z -> keep-target, numbers-of-one-side, keep-extra", "a.* -> error");
+    assert_string_equal(policy(&rules, "a", "x"), "error +extra");
+    assert_string_equal(policy(&rules, "a", "y"), "latest b, (c) +numbers");
+    assert_string_equal(policy(&rules, "a", "z"), "keep-target +extra +numbers");
+    assert_string_equal(policy(&rules, "a", "other"), "error");
+    rules = POLICIES("a.* -> error", "*.x -> error, keep-extra");
+    assert_string_equal(policy(&rules, "a", "x"), "contradiction");
+    rules = POLICIES("a.* -> error", "*.x -> error, numbers-of-one-side");
+    assert_string_equal(policy(&rules, "a", "x"), "contradiction");
+}
+
 static void lines_are_refused(void **state)
 {
     (void)state;
-    static const char *const LINES[] = {"public.x",         "x -> error",       "a.b.c -> error",
-                                        "a. -> error",      "a.b -> latest",    "a.b -> latest()",
-                                        "a.b -> latest( )", "a.b -> never",     "a.b -> ",
-                                        " -> keep-target",  ".b -> keep-target"};
+    static const char *const LINES[] = {"public.x",
+                                        "x -> error",
+                                        "a.b.c -> error",
+                                        "a. -> error",
+                                        "a.b -> latest",
+                                        "a.b -> latest()",
+                                        "a.b -> latest( )",
+                                        "a.b -> never",
+                                        "a.b -> ",
+                                        " -> keep-target",
+                                        ".b -> keep-target",
+                                        "a.b -> error,",
+                                        "a.b -> error, all",
+                                        "a.b -> , keep-extra",
+                                        "a.b -> error keep-extra",
+                                        "a.b -> error, keep-extra, keep-extra"};
     for (size_t i = 0; i < sizeof LINES / sizeof *LINES; i++) {
         RuleConflict rule;
         err_clear(&err);
@@ -76,6 +104,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_line_with_fewest_wildcards_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(equals_must_agree, setup, teardown),
+        cmocka_unit_test_setup_teardown(more_may_stand_behind_the_policy, setup, teardown),
         cmocka_unit_test_setup_teardown(lines_are_refused, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,7 +122,7 @@ static void moved_on_but_not_to_the_end(void **state)
     Sequences s = read_all(arena);
     int raised = 0;
     FAKE_SCRIPT(ANSWERS);
-    assert_true(sequences_raise(&fake_conns[0], &s, 1000, &raised, &err));
+    assert_true(sequences_raise(&fake_conns[0], &s, 1000, false, &raised, &err));
     fake_all_used();
     assert_string_equal(fake_params[0], "{0,1,2,3,4,5}");
     /* margin 1000; half of the 10 left; downwards in its own steps; cache 5000; nothing left; not moved */
@@ -146,7 +146,7 @@ static void a_missing_one_is_a_difference(void **state)
     Sequences s = read_all(arena);
     int raised = 0;
     FAKE_SCRIPT(ANSWERS);
-    assert_false(sequences_raise(&fake_conns[0], &s, 0, &raised, &err));
+    assert_false(sequences_raise(&fake_conns[0], &s, 0, false, &raised, &err));
     assert_int_equal(err.cls, ERR_SCHEMA_DIFFERS);
     assert_non_null(strstr(err.message, "s.up"));
     fake_all_used();
