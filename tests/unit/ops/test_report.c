@@ -98,10 +98,11 @@ static void json_of_a_cutover(void **state)
         "\"tables\":[{\"table\":\"public.users\",\"verdict\":\"equal\","
         "\"source\":{\"rows\":93,\"hash\":\"00000000000000010000000000000005\"},"
         "\"target\":{\"rows\":93,\"hash\":\"00000000000000010000000000000005\"},"
-        "\"bytes\":2048,\"elapsed_ms\":1.5,\"why\":\"\",\"method\":\"full-hash\","
+        "\"bytes\":2048,\"elapsed_ms\":1.5,\"why\":\"\",\"method\":\"full-hash\",\"kept\":0,"
         "\"keys\":null,\"base_lsn\":null,\"proof\":\"full hash at 0/16B3748\"},"
         "{\"table\":\"public.logs\",\"verdict\":\"not-done\",\"source\":null,\"target\":null,"
-        "\"bytes\":0,\"elapsed_ms\":0.0,\"why\":\"the budget ran out\",\"method\":\"none\","
+        "\"bytes\":0,\"elapsed_ms\":0.0,\"why\":\"the budget ran "
+        "out\",\"method\":\"none\",\"kept\":0,"
         "\"keys\":null,\"base_lsn\":null,\"proof\":\"not proved\"}],"
         "\"given_up\":null,"
         "\"direction\":\"forward\",\"way_back\":{\"armed\":false,\"why_not\":null}}}");
@@ -150,6 +151,15 @@ static void a_table_says_how_it_is_proved(void **state)
     buf_clear(&text);
     cutover_proof_text(&r, t, &text);
     assert_string_equal(buf_str(&text), "as many rows at 0/16B3748, contents not compared");
+    t->verdict = COMPARE_CONTAINED;
+    t->how = COMPARE_BY_HASH;
+    t->kept = 7;
+    json = report_json(&r);
+    buf_clear(&text);
+    report_text(json, 80, &text);
+    assert_has(&text, "0 tables equal, 1 contained, 0 different, 1 not compared");
+    assert_has(&text, "the same at 0/16B3748; 7 rows more, which a rule keeps");
+    json_decref(json);
     t->verdict = COMPARE_NOT_DONE;
     assert_string_equal(cutover_proof_method(t), "none");
 }

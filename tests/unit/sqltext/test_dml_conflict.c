@@ -127,12 +127,27 @@ static void columns_that_rules_make(void **state)
     assert_false(dml_in_row(&table, nothing, 0));
 }
 
+static void rows_that_refer_are_asked_for(void **state)
+{
+    (void)state;
+    static const DmlChildColumn columns[] = {
+        {.name = "of", .referenced = "id", .operator_schema = "pg_catalog", .operator_name = "="},
+        {.name = "as", .referenced = "na\"me", .operator_schema = "public", .operator_name = "="}};
+    static const DmlChild child = {.schema = "o\"s", .name = "c", .columns = columns, .count = 2};
+    BUILDS(dml_has_children(&st, &TABLE, &child),
+           "SELECT EXISTS (SELECT FROM ONLY \"s\".\"t\" AS t JOIN \"o\"\"s\".\"c\" AS c ON "
+           "t.\"id\" OPERATOR(\"pg_catalog\".=) c.\"of\" AND "
+           "t.\"na\"\"me\" OPERATOR(\"public\".=) c.\"as\" WHERE "
+           "\"t\".\"id\" OPERATOR(\"pg_catalog\".=) $1::\"pg_catalog\".\"int4\")");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inserts_pass_over),
         cmocka_unit_test(rows_are_looked_at),
         cmocka_unit_test(columns_that_rules_make),
+        cmocka_unit_test(rows_that_refer_are_asked_for),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     sqltext_done(&st);
