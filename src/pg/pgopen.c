@@ -26,7 +26,8 @@
 #define MAX_KEYWORDS       80
 #define STREAM_UNACKED_MS  60000 /* what a stream sent and the peer's kernel has not taken */
 
-/* P(name, value): known to every supported server, and any role may set it. */
+/* P(name, value): known to every supported server, and any role may set it. Keepalives: behind a
+ * path that was cut, the server's side of a session would hold its locks for hours. */
 #define PINS(P)                                                                                    \
     P(search_path, pg_catalog)                                                                     \
     P(datestyle, ISO)                                                                              \
@@ -40,6 +41,9 @@
     P(statement_timeout, 0)                                                                        \
     P(lock_timeout, 0)                                                                             \
     P(idle_in_transaction_session_timeout, 0)                                                      \
+    P(tcp_keepalives_idle, 30)                                                                     \
+    P(tcp_keepalives_interval, 10)                                                                 \
+    P(tcp_keepalives_count, 3)                                                                     \
     P(array_nulls, on)                                                                             \
     P(default_transaction_read_only, off)                                                          \
     P(default_transaction_deferrable, off)                                                         \

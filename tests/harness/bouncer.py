@@ -142,7 +142,7 @@ def switch_rounds(task, clients, rounds, commits=50, dump=lambda: ""):
         for command, ready in ((task.cutover, task.wait_ready), (task.rollback, task.wait_back)):
             clients.wait_more(commits)
             ready()
-            done = command("--json", "--max-lag", "30s", "--max-downtime", "20s")
+            done = command("--json", "--max-lag", "30s", "--cutover-max-lag-size", "256MB", "--max-downtime", "20s")
             assert done.code == 0, f"{done!r}\n{dump()}"
             reports.append(json.loads(done.out.splitlines()[-1])["report"])
     clients.wait_more(commits)

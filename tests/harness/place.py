@@ -5,6 +5,7 @@ import os
 import pwd
 import random
 import shutil
+import signal
 import socket
 import tempfile
 from pathlib import Path
@@ -94,3 +95,35 @@ def free_port():
         _handed_out.add(port)
         return port
     raise RuntimeError(f"no free port in {low}-{low + share}")
+
+
+def children(pid):
+    """Of all of its threads."""
+    out = []
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        try:
+            with open(path) as f:
+                out += [int(child) for child in f.read().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # the thread ended
+    return out
+
+
+def state_of(pid):
+    """The kernel's letter for it: T is stopped, Z is dead; None is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def lives(pid):
+    return state_of(pid) not in (None, "Z")
+
+
+def signal_to(pid, name):
+    try:
+        os.kill(pid, signal.Signals["SIG" + name])
+    except ProcessLookupError:
+        pass
