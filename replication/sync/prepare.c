@@ -411,6 +411,7 @@ static bool prepare_cdc(Sync *sync, PgConn *source, Error *err)
         !control_set_resume(sync->control, sync->spec.task, start, err))
         return false;
     sync->row.resume_lsn = start;
+    atomic_store(&sync->state, TASK_PREPARING);
     if (!sync_quiet_triggers(sync, err) ||
         !sync->spec.close_target(sync->spec.close_arg, sync->control, rels, err))
         return false;

@@ -66,6 +66,18 @@ def test_full_load_mode_leaves_no_slot(app, target, make_task):
     assert app.slots() == []
 
 
+def test_changes_only(source, target, make_task):
+    """Somebody else brought the rows; the changes behind the slot follow."""
+    for db in (source, target):
+        db.sql("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+    task = make_task(mode="cdc", target={"prepare": "nothing"}).start().wait_streaming()
+    source.sql("UPDATE t SET v = 'c' WHERE id = 1; DELETE FROM t WHERE id = 2; INSERT INTO t VALUES (3, 'd')")
+    task.wait_applied(source)
+    task.kill()
+    task.start().wait_streaming()
+    finish(task, source, target)
+
+
 def test_stop_and_go_on(app, target, make_task, make_writers):
     writers = make_writers(count=2)
     task = make_task().start().wait_streaming()
