@@ -31,8 +31,10 @@ static void read_catalog(Preflight *p)
     Error err = ERROR_INIT;
     if (p->source.conn == NULL)
         return;
-    if (!catalog_read(p->source.conn, p->target.conn, p->spec->task, p->spec->rules, &p->rels,
-                      &err)) {
+    /* Of a task that is under way, what a rule does not fit is that table's trouble. */
+    bool living = p->spec->only_dual && p->target.conn != NULL;
+    if (!(living ? catalog_read_living : catalog_read)(
+            p->source.conn, p->target.conn, p->spec->task, p->spec->rules, &p->rels, &err)) {
         bool rule = err.cls == ERR_CONFIG;
         PREFLIGHT_ADD(p, rule ? PREFLIGHT_BLOCKER : PREFLIGHT_UNKNOWN, .code = err_slug(err.cls),
                       .subject = "source", .what = preflight_text(p, "%s", err.message),
@@ -41,6 +43,8 @@ static void read_catalog(Preflight *p)
         return;
     }
     p->report->tables = p->rels->count;
+    if (living)
+        return;
     preflight_rules(p);
     if (p->rels->count == 0)
         PREFLIGHT_ADD(

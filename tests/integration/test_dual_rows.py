@@ -208,7 +208,7 @@ def test_a_row_that_others_refer_to_does_not_give_way(source, target, make_task)
     assert (found[1]["kind"], found[1]["decision"]) == ("unique-clash", "waits"), found
     assert (found[2]["kind"], found[2]["decision"]) == ("unique-clash", "took-source"), found
     assert target.value("SELECT string_agg(id::text, ' ' ORDER BY id) FROM item") == "1 12"
-    assert task.status()["conflicts"]["waiting"] == 1
+    wait_until(lambda: task.status()["conflicts"]["waiting"] == 1, 30, "one waits", dump=task.describe)
     target.sql("DELETE FROM \"a child\" WHERE id = 1; DELETE FROM item WHERE id = 1")
     task.ok("conflicts", "replay", str(found[1]["id"]))
     oracle.assert_equal(source, target, schema=False, sequences=False, skip={"public.a child"})
